@@ -1,0 +1,1 @@
+"""The hook's other door, for interpreters without envknit.pth."""

@@ -1,0 +1,11 @@
+"""`python -m envknit`."""
+
+import sys
+
+# `-m` puts the working folder first: a project's own `packaging/` or `yaml.py` must not become the tool's
+if not sys.flags.safe_path if hasattr(sys.flags, "safe_path") else True:
+    del sys.path[0]
+
+from envknit.cli.main import main  # noqa: E402 - after the line above
+
+sys.exit(main())

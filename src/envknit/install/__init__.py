@@ -1,0 +1,1 @@
+"""Flow 3: lock in, store and plan out."""

@@ -1,0 +1,1 @@
+"""Flow 2: requirements in, lock out."""

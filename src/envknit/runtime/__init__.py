@@ -1,0 +1,1 @@
+"""Flow 4: inside the user's program. Standard library only."""

@@ -1,0 +1,1 @@
+"""Flow 5: outside the user's program. Standard library only."""
