@@ -1,0 +1,25 @@
+"""What the flows tell of their progress while they work."""
+
+from __future__ import annotations
+
+
+class Reporter:
+    """Hears of progress; every method does nothing here, and a screen or a log overrides what it shows.
+
+    Methods are called from one thread at a time.
+    """
+
+    def stage(self, text: str) -> None:
+        """A new part of the work begins: `Resolving default`."""
+
+    def begin(self, label: str, total: int | None) -> None:
+        """A piece of `total` units (bytes of a download, steps of a search) begins; None: not known."""
+
+    def advance(self, label: str, amount: int) -> None:
+        """`amount` more units of the piece are done."""
+
+    def finish(self, label: str) -> None:
+        """The piece is done."""
+
+    def warn(self, text: str) -> None:
+        """Something the person should know, that stops nothing."""
