@@ -1,20 +1,51 @@
-"""The start of every Python process that has envknit's hook (DESIGN of the start-up: docs/explanation/startup.md)."""
+"""The start of every Python process that has envknit's hook: find a lock, and make its plan importable.
 
+Importing this module does nothing; `start()` does, once per interpreter. It loads no other module: each one would be
+paid by every Python program on the machine. The rules are told in docs/explanation/startup.md.
+"""
+
+import _frozen_importlib as _bootstrap
+import _frozen_importlib_external as _external
 import _imp
 import os
 import sys
 
 PLAN_HEADER = "envknit-plan 1"
 LOCK_NAME = "envknit.lock.yaml"
+LARGEST_LOCK = 32 * 1024 * 1024  # bytes; a sparse or endless file must not stop Python
 
 # `.cpython-312-x86_64-linux-gnu.so`: tells versions, builds and platforms apart, which `cache_tag` does not
 ABI = _imp.extension_suffixes()[0].split(".")[1]
 
+# Tools that manage environments must see the interpreter's own packages, whatever folder they run in
+OUTSIDERS = frozenset(["envknit", "pip", "venv", "ensurepip", "virtualenv", "pipx", "uv"])
+
+active: "Activation | None" = None
+problem: "BaseException | None" = None  # why start() gave up; `envknit doctor` shows it
+_started = False
+
+
+def start() -> None:
+    """Make the lock of this process active, where there is one that this user installed.
+
+    Called by envknit.pth, envknit.start (PEP 829) or sitecustomize.py; the first call counts, since a `.pth` runs
+    twice in a virtual environment. Never raises; prints at most one line, to a terminal only.
+    """
+    global _started, problem  # noqa: PLW0603 - one start per interpreter is this module's only state
+    if _started:
+        return
+    _started = True
+    try:
+        _start()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        problem = error
+
 
 def home() -> str:
     """Return the absolute path of the store: `ENVKNIT_HOME`, else `~/.envknit`."""
-    chosen = "" if sys.flags.ignore_environment else os.environ.get("ENVKNIT_HOME", "")
-    return os.path.abspath(os.path.expanduser(chosen or "~/.envknit"))
+    return os.path.abspath(os.path.expanduser(_setting("ENVKNIT_HOME") or "~/.envknit"))
 
 
 def key(lock_bytes: bytes) -> str:
@@ -27,5 +58,331 @@ def environment_file(environment: str) -> str:
     return environment + ".plan"
 
 
-def start() -> None:
-    """Do nothing yet."""
+def _setting(name: str) -> str:
+    return "" if sys.flags.ignore_environment else os.environ.get(name, "")
+
+
+def _start() -> None:
+    if _stays_out():
+        return
+    lock, plan, words = find()
+    if plan:
+        activation = Activation(lock, plan)
+        if "site" not in sys.modules or "sitecustomize" in sys.modules:
+            activation.place()
+        else:
+            sys.meta_path.insert(0, _EndOfSite(activation))
+    elif words:
+        sys.meta_path.append(Tail(words))
+        if sys.stderr is not None and os.isatty(2):
+            sys.stderr.write(f"envknit: {words}\n")
+
+
+def _stays_out() -> bool:
+    if _setting("ENVKNIT") == "0" or getattr(sys, "frozen", False):
+        return True
+    if "_PYPROJECT_HOOKS_BUILD_BACKEND" in os.environ or "PIP_BUILD_TRACKER" in os.environ:
+        return True  # a PEP 517 build runs in the folder of the source, with packages of its own
+    if hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid()):
+        return True
+    script = _argument()
+    if script == "-m":
+        # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`
+        own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
+        module = own.partition("m")[2] if own.startswith("-") else own
+        return module.partition(".")[0] in OUTSIDERS
+    name = os.path.basename(script)
+    return name.rstrip("0123456789.") in OUTSIDERS and _is_installed(os.path.dirname(os.path.realpath(script)))
+
+
+def _argument() -> str:
+    argv = getattr(sys, "argv", None) or [""]
+    return argv[0]
+
+
+def find() -> tuple[str, str, str]:
+    """Find the lock of this process and the plan to use.
+
+    Returns:
+        The lock's path, the plan's path (`""`: nothing may be activated), and why not (`""`: there is no lock).
+    """
+    environment = _setting("ENVKNIT_ENV") or "default"
+    chosen = _setting("ENVKNIT_LOCK")
+    if chosen:
+        return _plan_of(os.path.abspath(chosen), environment)
+    script = _argument()
+    parent = _parent()
+    lock = ""
+    if script not in {"", "-", "-c", "-m"}:
+        script = os.path.realpath(script)
+        folder = script if os.path.isdir(script) else os.path.dirname(script)
+        lock = _walk_up(folder)
+        own_bin = not lock and not parent and _is_installed(folder)
+    else:
+        own_bin = False
+    if parent and (not lock or lock == parent[0]):
+        return (*parent, "")
+    safe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
+    if not lock and not own_bin and not safe:
+        try:
+            lock = _walk_up(os.getcwd())
+        except OSError:
+            return "", "", ""  # the working folder was deleted
+    return _plan_of(lock, environment) if lock else ("", "", "")
+
+
+def _walk_up(folder: str) -> str:
+    try:
+        device = os.stat(folder).st_dev
+        while True:
+            path = os.path.join(folder, LOCK_NAME)
+            if os.path.exists(path):
+                return path
+            above = os.path.dirname(folder)
+            if above == folder or os.stat(above).st_dev != device:
+                return ""
+            folder = above
+    except OSError:
+        return ""
+
+
+def _is_installed(folder: str) -> bool:
+    """Tell whether scripts in this folder were put there by an installer: it is an interpreter's own bin."""
+    bins = {os.path.dirname(sys.executable or ""), os.path.join(sys.prefix, "bin")}
+    user = getattr(sys.modules.get("site"), "USER_BASE", None)
+    if user:
+        bins.add(os.path.join(user, "bin"))
+    return folder in {os.path.realpath(path) for path in bins} or os.path.exists(os.path.join(folder, "python3"))
+
+
+def _parent() -> "tuple[str, str] | None":
+    """Return lock and plan of the process that started this one, where they fit this interpreter."""
+    abi, _, rest = _setting("ENVKNIT_ACTIVE").partition(":")
+    digest, _, rest = rest.partition(":")
+    environment, _, lock = rest.partition(":")
+    if abi != ABI or not lock or not _is_plain(digest) or not _is_plain(environment):
+        return None
+    plan = os.path.join(home(), "plans", ABI, digest, environment_file(environment))
+    return (lock, plan) if _is_safe(home()) and os.path.exists(plan) else None
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and not set(name) & {"/", "\\", "\0", ":"} and name not in {".", ".."}
+
+
+def _is_safe(store: str) -> bool:
+    """Tell whether only this user or root can have written the store."""
+    try:
+        found = os.stat(store)
+    except OSError:
+        return False
+    return not hasattr(os, "geteuid") or (found.st_uid in {os.geteuid(), 0} and not found.st_mode & 0o022)
+
+
+def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
+    """Look up the plan that this user's `envknit install` made of exactly these bytes: the whole trust model."""
+    command = "run: python -m envknit install"
+    data = _read(lock)
+    if data is None:
+        return lock, "", f"{lock} cannot be read"
+    store = home()
+    folder = os.path.join(store, "plans", ABI, key(data))
+    if not _is_plain(environment):
+        return lock, "", f"{environment!r} is not the name of an environment"
+    if not os.path.exists(folder) or _read(os.path.join(folder, "lock")) != data:
+        return lock, "", f"{lock} was not installed here for this Python, or changed since; {command}"
+    if not _is_safe(store):
+        return lock, "", f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
+    plan = os.path.join(folder, environment_file(environment))
+    if not os.path.exists(plan):
+        return lock, "", f"environment {environment!r} of {lock} is not installed; {command} --env {environment}"
+    return lock, plan, ""
+
+
+def _read(path: str) -> "bytes | None":
+    try:
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a FIFO must not stop Python
+    except OSError:
+        return None
+    try:
+        found = os.fstat(file)
+        if found.st_mode & 0o170000 != 0o100000 or found.st_size > LARGEST_LOCK:
+            return None
+        return os.read(file, found.st_size)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
+class Activation:
+    """A plan in use by this interpreter.
+
+    Args:
+        lock: the lock's path; it is also the entry on `sys.path` that stands for the plan.
+        plan_path: the plan file. It stays open, so that `envknit store gc` sees which plans are in use.
+    """
+
+    def __init__(self, lock: str, plan_path: str) -> None:
+        self.lock = lock
+        self.plan_path = plan_path
+        self.file = os.open(plan_path, os.O_RDONLY)
+        self.text = os.read(self.file, os.fstat(self.file).st_size).decode()
+        if not self.text.startswith(PLAN_HEADER + "\n") or not self.text.endswith("\nend\n"):
+            raise ValueError(f"not a whole plan: {plan_path}")
+        self.store = self.fact("store")
+        self.environment = self.fact("environment")
+        self.hidden: list[str] = []  # the host's entries that were taken off sys.path
+        self.entry = Entry(self)
+        self.tail = Tail("", self)
+
+    def fact(self, name: str) -> str:
+        """Return the value of one of the plan's single lines."""
+        return self.text.partition(f"\n{name}\t")[2].partition("\n")[0]
+
+    def place(self) -> None:
+        """Put the lock where site-packages was: behind the standard library (DESIGN 4, end of site)."""
+        global active  # noqa: PLW0603 - as _started
+        library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
+        end = 0
+        for index, path in enumerate(sys.path):
+            if path in {library, os.path.join(library, "lib-dynload")} or path.endswith("lib-dynload"):
+                end = index + 1
+        behind = [path for path in sys.path[end:] if path != self.lock]
+        if self.fact("site") == "hidden":
+            self.hidden = behind
+            behind = []
+        sys.path_hooks.insert(0, self.path_hook)
+        sys.path_importer_cache.pop(self.lock, None)
+        sys.path[end:] = [self.lock, *behind]
+        if self.hidden:
+            self._hide_host()
+        sys.meta_path.append(self.tail)
+        digest = os.path.basename(os.path.dirname(self.plan_path))
+        os.environ["ENVKNIT_ACTIVE"] = f"{ABI}:{digest}:{self.environment}:{self.lock}"
+        active = self
+        if "\nstartup\t" in self.text:
+            self.load("envknit.runtime.startup").run(self)
+
+    def _hide_host(self) -> None:
+        """Undo what `.pth` files of the host have done already: finders of theirs, and copies of locked names."""
+        hidden = tuple(os.path.join(path, "") for path in self.hidden)
+        for finder in list(sys.meta_path):
+            owner = getattr(finder, "__module__", None)
+            if owner != __name__ and _lies_in(sys.modules.get(str(owner)), hidden):
+                sys.meta_path.remove(finder)
+        for name, module in list(sys.modules.items()):
+            if f"\nimport\t{name.partition('.')[0]}\t" in self.text and _lies_in(module, hidden):
+                del sys.modules[name]
+
+    def path_hook(self, path: str) -> object:
+        """Answer for the lock's entry on `sys.path` and for folders inside the store; see PEP 302."""
+        if path == self.lock:
+            return self.entry
+        if path.startswith(self.store + os.sep):
+            return self.load("envknit.runtime.finder").StoreFinder(path, self.store)
+        raise ImportError(path)
+
+    def load(self, name: str):  # noqa: ANN201 - a module has no useful type here
+        """Import a module of envknit itself, though its folder is not on `sys.path`."""
+        if "envknit" not in sys.modules:
+            _bootstrap._load(envknit_spec(self))
+        return _bootstrap._gcd_import(name)
+
+
+def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
+    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or ())]
+    return any(isinstance(place, str) and place.startswith(folders) for place in places)
+
+
+def envknit_spec(activation: Activation):  # noqa: ANN201 - importlib.machinery is not loaded for a type
+    """Describe the package `envknit`: beside this file, else where the plan was written from."""
+    for root in (os.path.dirname(os.path.abspath(__file__)), activation.fact("runtime")):
+        folder = os.path.join(root, "envknit")
+        path = os.path.join(folder, "__init__.py")
+        if os.path.exists(path):
+            return _external.spec_from_file_location("envknit", path, submodule_search_locations=[folder])
+    raise ImportError("envknit is not where it was when this lock was installed; run its `install` again")
+
+
+class _EndOfSite:
+    """Waits for the end of `site`, which always ends by importing `sitecustomize`; until then folders are added."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "sitecustomize":
+            global problem  # noqa: PLW0603 - as start()
+            sys.meta_path.remove(self)
+            try:
+                self.activation.place()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                problem = error
+
+
+class Entry:
+    """What stands for the lock on `sys.path` until the first import that it can answer loads the real finder."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+
+    def find_spec(self, fullname: str, target: object = None) -> object:
+        if fullname == "envknit":
+            return envknit_spec(self.activation)
+        if f"\nimport\t{fullname}\t" not in self.activation.text:
+            return None
+        return self.finder().find_spec(fullname, target)
+
+    def finder(self):  # noqa: ANN201 - as load()
+        made = self.activation.load("envknit.runtime.finder").LockFinder(self.activation)
+        sys.path_importer_cache[self.activation.lock] = made
+        return made
+
+    def iter_modules(self, prefix: str = "") -> object:
+        return self.finder().iter_modules(prefix)
+
+    def invalidate_caches(self) -> None:
+        """A plan never changes."""
+
+
+class Tail:
+    """The last on `sys.meta_path`: knows the distributions, and explains a name that nobody found."""
+
+    def __init__(self, words: str, activation: "Activation | None" = None) -> None:
+        self.words = words
+        self.activation = activation
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> object:
+        if "." in fullname or fullname in sys.stdlib_module_names:
+            return None
+        caller = sys._getframe(1)
+        if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
+            return None  # importlib.util.find_spec and its like want None
+        finders = sys.meta_path
+        for finder in finders[finders.index(self) + 1 :] if self in finders else ():
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                return spec
+        raise self._not_found(fullname)
+
+    def _not_found(self, name: str) -> ModuleNotFoundError:
+        hint = self.words
+        if self.activation is not None:
+            hint = (
+                f"environment {self.activation.environment!r} of {self.activation.lock} has nothing that provides "
+                f"{name!r}; to add it, run: python -m envknit add PACKAGE"
+            )
+        message = f"No module named {name!r}"
+        if sys.version_info >= (3, 11):
+            error = ModuleNotFoundError(message, name=name)
+            error.add_note(f"envknit: {hint}")
+            return error
+        return ModuleNotFoundError(f"{message}\nenvknit: {hint}", name=name)
+
+    def find_distributions(self, context: object) -> object:
+        if self.activation is None:
+            return ()
+        return self.activation.load("envknit.runtime.distributions").find(self.activation, context)

@@ -29,11 +29,12 @@ so a plan is never stale.
 from __future__ import annotations
 
 import os
+import sys
 
 from _envknit_bootstrap import ABI, PLAN_HEADER, environment_file, home, key
 from envknit.errors import PlanError
 
-__all__ = ["ABI", "Plan", "PlannedPin", "environment_file", "home", "key", "plan_folder"]
+__all__ = ["ABI", "Plan", "PlannedPin", "bytecode_path", "environment_file", "home", "key", "plan_folder"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,3 +209,18 @@ def _pin(name: str, version: str, folder: str, kind: str, dist_info: str, needs:
 def plan_folder(store: str, lock_bytes: bytes, abi: str = ABI) -> str:
     """Name the folder that holds the plans made of these lock bytes for this ABI."""
     return os.path.join(store, "plans", abi, key(lock_bytes))
+
+
+def bytecode_path(store: str, source: str) -> str:
+    """Name the file that holds the bytecode of a source file in the store, for this interpreter.
+
+    Entries are read-only and every file in them is known, so bytecode has a folder of its own.
+
+    Args:
+        store: absolute path of the store.
+        source: absolute path of a `.py` file in it.
+    """
+    tag = sys.implementation.cache_tag
+    if sys.flags.optimize:
+        tag = f"{tag}.opt-{sys.flags.optimize}"
+    return f"{store}{os.sep}bytecode{os.sep}{tag}{source[len(store) :]}c"
