@@ -10,6 +10,10 @@ import _imp
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PLAN_HEADER = "envknit-plan 1"
 LOCK_NAME = "envknit.lock.yaml"
 LARGEST_LOCK = 32 * 1024 * 1024  # bytes; a sparse or endless file must not stop Python
@@ -240,6 +244,15 @@ class Activation:
         """Return the value of one of the plan's single lines."""
         return self.text.partition(f"\n{name}\t")[2].partition("\n")[0]
 
+    def folders(self, name: str) -> list[str]:
+        """Return the folders that hold a top-level import name; one scan of the plan, no table to build."""
+        line = self.text.partition(f"\nimport\t{name}\t")[2].partition("\n")[0]
+        return [os.path.join(self.store, folder) for folder in line.split("\t")] if line else []
+
+    def import_names(self) -> list[str]:
+        """Return every top-level import name of the plan."""
+        return [line.split("\t", 2)[1] for line in self.text.split("\n") if line.startswith("import\t")]
+
     def place(self) -> None:
         """Put the lock where site-packages was: behind the standard library (DESIGN 4, end of site)."""
         global active  # noqa: PLW0603 - as _started
@@ -283,11 +296,11 @@ class Activation:
             return self.load("envknit.runtime.finder").StoreFinder(path, self.store)
         raise ImportError(path)
 
-    def load(self, name: str):  # noqa: ANN201 - a module has no useful type here
+    def load(self, name: str) -> "Any":
         """Import a module of envknit itself, though its folder is not on `sys.path`."""
         if "envknit" not in sys.modules:
-            _bootstrap._load(envknit_spec(self))
-        return _bootstrap._gcd_import(name)
+            _bootstrap._load(envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
+        return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # not in typeshed
 
 
 def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
@@ -295,7 +308,7 @@ def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
     return any(isinstance(place, str) and place.startswith(folders) for place in places)
 
 
-def envknit_spec(activation: Activation):  # noqa: ANN201 - importlib.machinery is not loaded for a type
+def envknit_spec(activation: Activation) -> "Any":
     """Describe the package `envknit`: beside this file, else where the plan was written from."""
     for root in (os.path.dirname(os.path.abspath(__file__)), activation.fact("runtime")):
         folder = os.path.join(root, "envknit")
@@ -336,7 +349,7 @@ class Entry:
             return None
         return self.finder().find_spec(fullname, target)
 
-    def finder(self):  # noqa: ANN201 - as load()
+    def finder(self) -> "Any":
         made = self.activation.load("envknit.runtime.finder").LockFinder(self.activation)
         sys.path_importer_cache[self.activation.lock] = made
         return made
@@ -355,13 +368,13 @@ class Tail:
         self.words = words
         self.activation = activation
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> object:
+    def find_spec(self, fullname: str, path: "Any" = None, target: "Any" = None) -> "Any":
         if "." in fullname or fullname in sys.stdlib_module_names:
             return None
         caller = sys._getframe(1)
         if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
             return None  # importlib.util.find_spec and its like want None
-        finders = sys.meta_path
+        finders = list(sys.meta_path)
         for finder in finders[finders.index(self) + 1 :] if self in finders else ():
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:

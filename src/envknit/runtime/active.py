@@ -1,0 +1,50 @@
+"""What is active in this interpreter, and the other plans that its lock offers."""
+
+from __future__ import annotations
+
+import os
+
+import _envknit_bootstrap
+from _envknit_bootstrap import Activation
+from envknit.plan import Plan
+
+_plans: dict[str, Plan] = {}  # plan file -> plan; a plan file never changes while it is in use
+
+
+def active() -> Activation | None:
+    """Return the plan in use by plain imports: `.lock`, `.environment`, `.store`, `.plan_path`; or None."""
+    return _envknit_bootstrap.active
+
+
+def activate(lock: str, plan_path: str) -> Activation:
+    """Put a plan on `sys.path`, in place of the host's site-packages.
+
+    Args:
+        lock: path of the lock; it becomes the entry on `sys.path`.
+        plan_path: the plan file.
+
+    Raises:
+        OSError, ValueError: the plan cannot be read.
+    """
+    activation = Activation(lock, plan_path)
+    activation.place()
+    return activation
+
+
+def plan_of(activation: Activation) -> Plan:
+    """Return an activation's plan, read once."""
+    plan = _plans.get(activation.plan_path)
+    if plan is None:
+        plan = _plans[activation.plan_path] = Plan.parse(activation.text, activation.plan_path)
+    return plan
+
+
+def sibling_plans(plan_path: str) -> list[tuple[str, Plan]]:
+    """Return (plan file, plan) of every environment installed from the same lock bytes, this one first."""
+    folder = os.path.dirname(plan_path)
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".plan"))
+    paths = [plan_path, *(path for path in (os.path.join(folder, name) for name in names) if path != plan_path)]
+    for path in paths:
+        if path not in _plans:
+            _plans[path] = Plan.read(path)
+    return [(path, _plans[path]) for path in paths]

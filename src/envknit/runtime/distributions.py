@@ -1,0 +1,48 @@
+"""Tell `importlib.metadata` which distributions the active plan holds."""
+
+from __future__ import annotations
+
+import os
+
+from envknit.naming import canonical_name
+from envknit.runtime.active import plan_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import Distribution, DistributionFinder
+
+    from _envknit_bootstrap import Activation
+    from envknit.plan import PlannedPin
+
+
+def find(activation: Activation, context: DistributionFinder.Context) -> Iterator[Distribution]:
+    """Find the pins that the context asks for: one by name, or all, and only where its path holds the lock.
+
+    Args:
+        activation: the plan in use.
+        context: what `importlib.metadata` looks for; `context.path` is `sys.path` unless the caller gave one.
+    """
+    if activation.lock not in context.path:
+        return
+    from importlib.metadata import PathDistribution  # noqa: PLC0415 - the caller has loaded it, start-up must not
+    from pathlib import Path  # noqa: PLC0415 - as above
+
+    wanted = None if context.name is None else canonical_name(context.name)
+    for pin in residents(activation):
+        if wanted is None or pin.name == wanted:
+            yield PathDistribution(Path(os.path.join(activation.store, pin.folder, pin.dist_info)))
+
+
+def residents(activation: Activation) -> list[PlannedPin]:
+    """List the pins that plain imports see, one a name.
+
+    Where a plan holds two pins of one name, the one whose folder its import names lead to is resident.
+    """
+    plan = plan_of(activation)
+    reached = {folder for folders in plan.imports.values() for folder in folders}
+    chosen: dict[str, PlannedPin] = {}
+    for pin in plan.pins.values():
+        if pin.dist_info and (pin.name not in chosen or pin.folder in reached):
+            chosen[pin.name] = pin
+    return list(chosen.values())

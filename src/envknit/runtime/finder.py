@@ -1,0 +1,207 @@
+"""Find and load modules of the store for Python's own path-based import system (PEP 302, 420, 451).
+
+The lock is one entry on `sys.path`; `LockFinder` answers for it by looking names up in the plan. Everything below is a
+real folder, which `StoreFinder` serves. Neither is asked for names that an earlier entry provides.
+"""
+
+from __future__ import annotations
+
+import _imp
+import os
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import (
+    MAGIC_NUMBER,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+    _code_to_hash_pyc,  # type: ignore[attr-defined] # not in typeshed
+    _compile_bytecode,  # type: ignore[attr-defined] # not in typeshed
+    spec_from_file_location,
+)
+
+from _envknit_bootstrap import envknit_spec
+from envknit.plan import bytecode_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+
+    from _envknit_bootstrap import Activation
+
+_EXTENSIONS = tuple(_imp.extension_suffixes())
+_SUFFIXES = (*_EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
+_UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: a hash-based pyc that is never compared with its source
+
+
+class StoreLoader(SourceFileLoader):
+    """Load a source file of the store, keeping its bytecode in the store's `bytecode` folder.
+
+    An entry never changes, so where there is bytecode the source is not even looked at: one `stat` less a module than
+    site-packages needs.
+
+    Args:
+        fullname: the module's name.
+        path: its source file.
+        store: absolute path of the store.
+    """
+
+    def __init__(self, fullname: str, path: str, store: str) -> None:
+        super().__init__(fullname, path)
+        self.store = store
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the module's code, from its bytecode where there is some for this very interpreter."""
+        path = self.get_filename(fullname)
+        cached = bytecode_path(self.store, path)
+        try:
+            data = self.get_data(cached)
+        except OSError:
+            data = b""
+        if data[:8] == MAGIC_NUMBER + _UNCHECKED:
+            try:
+                return _compile_bytecode(memoryview(data)[16:], fullname, cached, path)  # type: ignore[no-any-return]
+            except (EOFError, ImportError, TypeError, ValueError):
+                pass  # a torn write: compile anew
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        if not sys.dont_write_bytecode:
+            self.set_data(cached, _code_to_hash_pyc(code, b"\0" * 8, False))  # noqa: FBT003 - `checked`, by position
+        return code
+
+
+class StoreFinder(FileFinder):
+    """Find modules in one folder of the store as Python's own finder would, but list each folder only once.
+
+    Args:
+        path: absolute path of the folder.
+        store: absolute path of the store.
+    """
+
+    _listings: dict[str, frozenset[str]] = {}  # noqa: RUF012 - shared on purpose: a package's folder is listed once
+
+    def __init__(self, path: str, store: str) -> None:
+        super().__init__(path)
+        self.store = store
+
+    def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451
+        """Find the module, or the portion of a namespace package, that this folder holds under that name."""
+        tail = fullname.rpartition(".")[2]
+        names = self._list(self.path)
+        namespace = None
+        if tail in names:
+            folder = os.path.join(self.path, tail)
+            inside = self._list(folder)
+            for suffix in _SUFFIXES:
+                if "__init__" + suffix in inside:
+                    return self._spec(fullname, os.path.join(folder, "__init__" + suffix), suffix, [folder])
+            if inside or os.path.isdir(folder):
+                namespace = folder
+        for suffix in _SUFFIXES:
+            if tail + suffix in names:
+                return self._spec(fullname, os.path.join(self.path, tail + suffix), suffix, None)
+        if namespace is None:
+            return None
+        spec = ModuleSpec(fullname, None)
+        spec.submodule_search_locations = [namespace]
+        return spec
+
+    def source_loader(self, fullname: str, path: str) -> StoreLoader:
+        """Make the loader of one source file."""
+        return StoreLoader(fullname, path, self.store)
+
+    def invalidate_caches(self) -> None:
+        """Forget what lies in this folder; `importlib.invalidate_caches()` asks for it."""
+        self._listings.pop(self.path, None)
+
+    def _spec(self, fullname: str, path: str, suffix: str, locations: list[str] | None) -> ModuleSpec | None:
+        loader: ExtensionFileLoader | StoreLoader | SourcelessFileLoader
+        if suffix == ".py":
+            loader = self.source_loader(fullname, path)
+        elif suffix == ".pyc":
+            loader = SourcelessFileLoader(fullname, path)
+        else:
+            loader = ExtensionFileLoader(fullname, path)
+        spec: ModuleSpec | None = spec_from_file_location(
+            fullname, path, loader=loader, submodule_search_locations=locations
+        )
+        if spec is not None and suffix == ".py":
+            spec.cached = bytecode_path(self.store, path)
+        return spec
+
+    def _list(self, folder: str) -> frozenset[str]:
+        names = self._listings.get(folder)
+        if names is None:
+            try:
+                names = frozenset(os.listdir(folder))
+            except OSError:
+                return frozenset()
+            self._listings[folder] = names
+        return names
+
+
+class LockFinder:
+    """Answer for the lock's entry on `sys.path`: which folders of the store provide a top-level name.
+
+    Args:
+        activation: the plan in use.
+    """
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self._finders: dict[str, StoreFinder] = {}
+
+    def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451
+        """Find a top-level module, package, or all portions of a namespace package (PEP 420).
+
+        Raises:
+            ModuleNotFoundError: the plan names a folder that the store lost. It never falls through to another
+                package of that name.
+        """
+        if fullname == "envknit":
+            spec: ModuleSpec | None = envknit_spec(self.activation)
+            return spec
+        portions: list[str] = []
+        for folder in self.activation.folders(fullname):
+            spec = self._finder(folder).find_spec(fullname)
+            if spec is None:
+                if not os.path.isdir(folder):
+                    raise self._lost(fullname, folder)
+                continue
+            if spec.loader is not None:
+                return spec
+            portions += spec.submodule_search_locations or ()
+        if not portions:
+            return None
+        spec = ModuleSpec(fullname, None)
+        spec.submodule_search_locations = portions
+        return spec
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """List modules and packages for `pkgutil`; like Python's own, it leaves namespace packages out."""
+        for name in sorted(self.activation.import_names()):
+            try:
+                spec = self.find_spec(name)
+            except ModuleNotFoundError:
+                continue
+            if spec is not None and spec.loader is not None:
+                yield prefix + name, spec.submodule_search_locations is not None
+
+    def invalidate_caches(self) -> None:
+        """Forget what lies in the folders; the plan itself never changes."""
+        for finder in self._finders.values():
+            finder.invalidate_caches()
+
+    def _finder(self, folder: str) -> StoreFinder:
+        found = self._finders.get(folder)
+        if found is None:
+            found = self._finders[folder] = StoreFinder(folder, self.activation.store)
+        return found
+
+    def _lost(self, name: str, folder: str) -> ModuleNotFoundError:
+        return ModuleNotFoundError(
+            f"No module named {name!r}: {self.activation.lock} provides it, but the store lost {folder}\n"
+            "hint: run: python -m envknit install",
+            name=name,
+        )
