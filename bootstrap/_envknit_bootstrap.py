@@ -12,11 +12,13 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 PLAN_HEADER = "envknit-plan 1"
 LOCK_NAME = "envknit.lock.yaml"
 LARGEST_LOCK = 32 * 1024 * 1024  # bytes; a sparse or endless file must not stop Python
+CHUNK = 32 * 1024  # bytes; a lock read at once would cost more in page faults than in reading
 
 # `.cpython-312-x86_64-linux-gnu.so`: tells versions, builds and platforms apart, which `cache_tag` does not
 ABI = _imp.extension_suffixes()[0].split(".")[1]
@@ -54,7 +56,12 @@ def home() -> str:
 
 def key(lock_bytes: bytes) -> str:
     """Name a lock by its bytes; not cryptographic: whoever looks a plan up compares the bytes as well."""
-    return _imp.source_hash(len(lock_bytes), lock_bytes).hex()
+    return _fold(lock_bytes[at : at + CHUNK] for at in range(0, len(lock_bytes), CHUNK))
+
+
+def _fold(chunks: "Iterable[bytes]") -> str:
+    digest = b"".join([_imp.source_hash(len(chunk), chunk) for chunk in chunks])
+    return _imp.source_hash(len(digest), digest).hex()
 
 
 def environment_file(environment: str) -> str:
@@ -94,7 +101,7 @@ def _stays_out() -> bool:
         # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
         module = own.partition("m")[2] if own.startswith("-") else own
-        return module.partition(".")[0] in OUTSIDERS
+        return str(module).partition(".")[0] in OUTSIDERS
     name = os.path.basename(script)
     return name.rstrip("0123456789.") in OUTSIDERS and _is_installed(os.path.dirname(os.path.realpath(script)))
 
@@ -186,14 +193,18 @@ def _is_safe(store: str) -> bool:
 def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     """Look up the plan that this user's `envknit install` made of exactly these bytes: the whole trust model."""
     command = "run: python -m envknit install"
-    data = _read(lock)
-    if data is None:
+    file = _open(lock)
+    if file is None:
         return lock, "", f"{lock} cannot be read"
     store = home()
-    folder = os.path.join(store, "plans", ABI, key(data))
+    try:
+        folder = os.path.join(store, "plans", ABI, _fold(_chunks(file)))
+        trusted = _holds(os.path.join(folder, "lock"), file)
+    finally:
+        os.close(file)
     if not _is_plain(environment):
         return lock, "", f"{environment!r} is not the name of an environment"
-    if not os.path.exists(folder) or _read(os.path.join(folder, "lock")) != data:
+    if not trusted:
         return lock, "", f"{lock} was not installed here for this Python, or changed since; {command}"
     if not _is_safe(store):
         return lock, "", f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
@@ -203,20 +214,34 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     return lock, plan, ""
 
 
-def _read(path: str) -> "bytes | None":
+def _open(path: str) -> "int | None":
+    """Open a regular file of a bearable size; a FIFO or a device must not stop Python."""
     try:
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a FIFO must not stop Python
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return None
+    found = os.fstat(file)
+    if found.st_mode & 0o170000 == 0o100000 and found.st_size <= LARGEST_LOCK:
+        return file
+    os.close(file)
+    return None
+
+
+def _chunks(file: int) -> "Iterator[bytes]":
+    os.lseek(file, 0, os.SEEK_SET)
+    while chunk := os.read(file, CHUNK):
+        yield chunk
+
+
+def _holds(path: str, file: int) -> bool:
+    """Tell whether the file at `path` holds the very bytes of the open `file`."""
+    copy = _open(path)
+    if copy is None:
+        return False
     try:
-        found = os.fstat(file)
-        if found.st_mode & 0o170000 != 0o100000 or found.st_size > LARGEST_LOCK:
-            return None
-        return os.read(file, found.st_size)
-    except OSError:
-        return None
+        return all(os.read(copy, CHUNK) == chunk for chunk in _chunks(file)) and not os.read(copy, 1)
     finally:
-        os.close(file)
+        os.close(copy)
 
 
 class Activation:
@@ -242,11 +267,14 @@ class Activation:
 
     def fact(self, name: str) -> str:
         """Return the value of one of the plan's single lines."""
-        return self.text.partition(f"\n{name}\t")[2].partition("\n")[0]
+        start = self.text.find(f"\n{name}\t")
+        if start < 0:
+            return ""
+        return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)]
 
     def folders(self, name: str) -> list[str]:
         """Return the folders that hold a top-level import name; one scan of the plan, no table to build."""
-        line = self.text.partition(f"\nimport\t{name}\t")[2].partition("\n")[0]
+        line = self.fact(f"import\t{name}")
         return [os.path.join(self.store, folder) for folder in line.split("\t")] if line else []
 
     def import_names(self) -> list[str]:
@@ -285,10 +313,10 @@ class Activation:
             if owner != __name__ and _lies_in(sys.modules.get(str(owner)), hidden):
                 sys.meta_path.remove(finder)
         for name, module in list(sys.modules.items()):
-            if f"\nimport\t{name.partition('.')[0]}\t" in self.text and _lies_in(module, hidden):
+            if _lies_in(module, hidden) and f"\nimport\t{name.partition('.')[0]}\t" in self.text:
                 del sys.modules[name]
 
-    def path_hook(self, path: str) -> object:
+    def path_hook(self, path: str) -> "Any":
         """Answer for the lock's entry on `sys.path` and for folders inside the store; see PEP 302."""
         if path == self.lock:
             return self.entry

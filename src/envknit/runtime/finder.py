@@ -10,14 +10,14 @@ import _imp
 import os
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import (
+from _frozen_importlib_external import (  # type: ignore[attr-defined] # two names are not in typeshed
     MAGIC_NUMBER,
     ExtensionFileLoader,
     FileFinder,
     SourceFileLoader,
     SourcelessFileLoader,
-    _code_to_hash_pyc,  # type: ignore[attr-defined] # not in typeshed
-    _compile_bytecode,  # type: ignore[attr-defined] # not in typeshed
+    _code_to_hash_pyc,
+    _compile_bytecode,
     spec_from_file_location,
 )
 
