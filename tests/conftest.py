@@ -1,0 +1,32 @@
+"""Fixtures for every test; the equipment itself is in `tests/kit`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit import LoopbackIndex, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(name="index")
+def _index() -> Iterator[LoopbackIndex]:
+    """An empty index on the loopback interface."""
+    with LoopbackIndex() as index:
+        yield index
+
+
+@pytest.fixture(name="machine")
+def _machine(tmp_path: Path, index: LoopbackIndex) -> Machine:
+    """A machine whose only index is `index`."""
+    return Machine(tmp_path / "machine", index)
+
+
+@pytest.fixture(name="online")
+def _online(tmp_path: Path) -> Machine:
+    """A machine with the index that pip uses here; mark such tests `network`."""
+    return Machine(tmp_path / "machine", None)
