@@ -13,6 +13,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import FrameType
     from typing import Any
 
 PLAN_HEADER = "envknit-plan 1"
@@ -101,13 +102,13 @@ def _stays_out() -> bool:
         # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
         module = own.partition("m")[2] if own.startswith("-") else own
-        return str(module).partition(".")[0] in OUTSIDERS
+        return module.partition(".")[0] in OUTSIDERS
     name = os.path.basename(script)
     return name.rstrip("0123456789.") in OUTSIDERS and _is_installed(os.path.dirname(os.path.realpath(script)))
 
 
 def _argument() -> str:
-    argv = getattr(sys, "argv", None) or [""]
+    argv: list[str] = getattr(sys, "argv", None) or [""]
     return argv[0]
 
 
@@ -397,9 +398,18 @@ class Tail:
         self.activation = activation
 
     def find_spec(self, fullname: str, path: "Any" = None, target: "Any" = None) -> "Any":
+        found = self._ask_behind(fullname, path, target, sys._getframe(1))
+        if isinstance(found, ModuleNotFoundError):
+            raise found
+        return found
+
+    # CPython trims the frames of these file names from the traceback of a failed import; so that it ends, as ever, at
+    # the user's own line, this one frame bears the name too (remove_importlib_frames in Python/import.c)
+    find_spec.__code__ = find_spec.__code__.replace(co_filename="<frozen importlib._bootstrap>")
+
+    def _ask_behind(self, fullname: str, path: "Any", target: "Any", caller: "FrameType") -> "Any":
         if "." in fullname or fullname in sys.stdlib_module_names:
             return None
-        caller = sys._getframe(1)
         if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
             return None  # importlib.util.find_spec and its like want None
         finders = list(sys.meta_path)
@@ -407,7 +417,7 @@ class Tail:
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 return spec
-        raise self._not_found(fullname)
+        return self._not_found(fullname)
 
     def _not_found(self, name: str) -> ModuleNotFoundError:
         hint = self.words
