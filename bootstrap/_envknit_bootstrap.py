@@ -317,11 +317,11 @@ class Activation:
             if _lies_in(module, hidden) and f"\nimport\t{name.partition('.')[0]}\t" in self.text:
                 del sys.modules[name]
 
-    def path_hook(self, path: str) -> "Any":
+    def path_hook(self, path: object) -> "Any":
         """Answer for the lock's entry on `sys.path` and for folders inside the store; see PEP 302."""
         if path == self.lock:
             return self.entry
-        if path.startswith(self.store + os.sep):
+        if isinstance(path, str) and path.startswith(self.store + os.sep):  # runpy hands in Path objects (3.10)
             return self.load("envknit.runtime.finder").StoreFinder(path, self.store)
         raise ImportError(path)
 
