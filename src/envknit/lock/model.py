@@ -27,7 +27,7 @@ class Edge:
     """One dependency of a pin: which pin, and under which PEP 508 marker (`""`: always).
 
     The extras that were asked for are resolved already: their dependencies are edges like any other, and a marker
-    never mentions `extra`.
+    never mentions `extra`. A marker that holds on every target of the lock is left out.
     """
 
     name: str
@@ -61,20 +61,26 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
-    """One environment of a lock: what was asked for, and the pins that answer it, sorted by name and version."""
+    """One environment of a lock: what was asked for, and the pins that answer it, sorted by name and version.
+
+    `python_version` is a specifier (`>=3.11`); `requirements`, `dev_requirements` and `constraints` are what the
+    project said, normalised, so that a changed project can be told from its lock.
+    """
 
     name: str
     python_version: str = ""
     requirements: tuple[str, ...] = ()
     dev_requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
-    """All pins of a project, by environment."""
+    """All pins of a project, by environment; `targets` are the platforms it was made for (`()`: all that we know)."""
 
     environments: dict[str, Environment] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
     schema_version: str = SCHEMA_VERSION
