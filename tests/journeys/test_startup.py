@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
+import subprocess
 import sys
 import sysconfig
 import zipapp
@@ -237,6 +239,23 @@ def test_a_lock_that_was_never_installed_activates_nothing_and_says_so_in_the_er
     assert ran.out == "runs\n"
     assert ran.err.count("was not installed here for this Python, or changed since") == 1
     assert "run: python -m envknit install" in ran.err
+
+
+def test_a_terminal_gets_one_line_about_a_lock_that_is_not_installed(machine: Machine) -> None:
+    project = machine.project()
+    project.lock_file.write_text("anything: at all\n")
+    project.write("app.py", "print('runs')")
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        command = [sys.executable, "app.py"]
+        done = subprocess.run(command, cwd=project.root, env=machine.env, stderr=theirs, stdout=-1, check=True)
+        os.close(theirs)
+        told = terminal.read(4096).decode().replace("\r\n", "\n")
+
+    assert done.stdout == b"runs\n"
+    assert told.count("\n") == 1
+    assert told.startswith(f"envknit: {project.lock_file} was not installed here")
+    assert told.endswith("run: python -m envknit install\n")
 
 
 def test_a_lock_that_changed_since_activates_nothing(project: Project) -> None:
