@@ -1,1 +1,1 @@
-"""The command line: one file per verb; each parses, calls one flow, and prints."""
+"""The command line: one file per verb, each parses, calls one flow, and prints."""

@@ -1,0 +1,184 @@
+"""Look for what keeps a lock from working, and say what to do; exit status 1 if something is broken.
+
+Each check is one line: `ok`, `warn` (works, but perhaps not as meant) or `fail`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envknit.cli.hook import source, state
+from envknit.cli.parser import add_json
+from envknit.cli.place import Place, find_place
+from envknit.cli.screen import count
+from envknit.cli.situation import ask_fresh_python, lost_entries, outdated, plan_of
+from envknit.errors import EnvknitError, ProjectError
+from envknit.plan import home
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+
+    from envknit.cli.screen import Screen
+
+EXAMPLE = "envknit doctor"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that was looked at; `level` is `ok`, `warn` or `fail`, `hint` says what to do."""
+
+    level: str
+    topic: str
+    text: str
+    hint: str = ""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_json(parser)
+
+
+def main(arguments: Namespace, screen: Screen) -> int:
+    """Run the verb."""
+    findings = list(examine(arguments))
+    if arguments.json:
+        screen.data([asdict(finding) for finding in findings])
+    else:
+        width = max(len(finding.topic) for finding in findings)
+        for finding in findings:
+            screen.show(f"{finding.level:<4}  {finding.topic:<{width}}  {finding.text}")
+            if finding.hint:
+                screen.show(f"{'':<{width + 8}}{finding.hint}")
+    return 1 if any(finding.level == "fail" for finding in findings) else 0
+
+
+def examine(arguments: Namespace) -> Iterator[Finding]:
+    """Look at everything, from the interpreter to the project."""
+    yield _interpreter()
+    yield from _variables()
+    yield _store()
+    try:
+        place = find_place(arguments)
+    except ProjectError as error:
+        yield from _hook(Path.cwd(), None)
+        yield Finding(level="warn", topic="project", text=error.message, hint=error.hint)
+        return
+    yield from _hook(place.root, place)
+    yield from _files(place)
+
+
+def _interpreter() -> Finding:
+    text = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}"
+    if sys.implementation.name != "cpython":
+        return Finding(level="fail", topic="interpreter", text=text, hint="use CPython 3.10 or newer")
+    return Finding(level="ok", topic="interpreter", text=text)
+
+
+_VARIABLES = {
+    "ENVKNIT": ("0", "fail", "turns envknit off", "unset ENVKNIT"),
+    "ENVKNIT_LOCK": ("", "warn", "this lock is used in every folder", "unset ENVKNIT_LOCK to use each folder's own"),
+    "ENVKNIT_ENV": ("", "warn", "this environment is used in every project", "unset ENVKNIT_ENV to use `default`"),
+    "PYTHONHOME": ("", "warn", "the standard library may be another Python's", "unset PYTHONHOME"),
+    "PYTHONPATH": ("", "warn", "its folders come before the lock's packages", "unset PYTHONPATH if that is not meant"),
+    "PYTHONSAFEPATH": ("", "warn", "`-m`, `-c` and the REPL do not look at the working folder", "set ENVKNIT_LOCK"),
+    "PYTHONNOUSERSITE": ("", "warn", "a hook in the user's site-packages is not seen", "use: envknit hook install"),
+}
+
+
+def _variables() -> Iterator[Finding]:
+    """Look at the environment variables that change what a Python process sees."""
+    for name, (only, level, meaning, hint) in _VARIABLES.items():
+        value = os.environ.get(name)
+        if value and (not only or value == only):
+            yield Finding(level=level, topic="variable", text=f"{name}={value}: {meaning}", hint=hint)
+
+
+def _store() -> Finding:
+    from envknit.install.store import Store  # noqa: PLC0415 - `--help` looks at no store
+
+    root = Path(home())
+    if not root.exists():
+        return Finding(level="ok", topic="store", text=f"{root} is made by the first install")
+    try:
+        Store(root).check()
+    except EnvknitError as error:
+        return Finding(level="fail", topic="store", text=f"{root}: {error.message}", hint=error.hint)
+    if not os.access(root, os.W_OK):
+        return Finding(level="warn", topic="store", text=f"{root} is read-only here", hint="install from elsewhere")
+    return Finding(level="ok", topic="store", text=f"{root}, writable by nobody else")
+
+
+def _hook(folder: Path, place: Place | None) -> Iterator[Finding]:
+    """Ask a fresh process in the folder: is the hook there, is it ours, did it do its work."""
+    fresh = ask_fresh_python(folder)
+    if fresh.hook is None:
+        yield Finding(
+            level="fail",
+            topic="hook",
+            text="plain `python` does not start envknit",
+            hint="run: envknit hook install; `envknit run` works without",
+        )
+        return
+    where = Path(fresh.hook).parent
+    if where != source() and state(where) == "other":
+        yield Finding(
+            level="warn", topic="hook", text=f"another version's, in {where}", hint="run: envknit hook install"
+        )
+    else:
+        yield Finding(level="ok", topic="hook", text=str(where))
+    if fresh.problem:
+        yield Finding(level="fail", topic="hook", text=f"it gave up: {fresh.problem}", hint="run: envknit install")
+    if place is None or not place.lock.exists():
+        return
+    if fresh.lock == str(place.lock):
+        yield Finding(level="ok", topic="active", text=f"plain `python` here uses environment {fresh.environment!r}")
+    else:
+        text = f"plain `python` here uses {fresh.lock or 'no lock'}"
+        yield Finding(level="fail", topic="active", text=text, hint="mend what is said above and below")
+
+
+def _files(place: Place) -> Iterator[Finding]:
+    """Look at the project file, the lock, its plans and their entries."""
+    try:
+        project = place.load_if_any()
+    except EnvknitError as error:
+        yield Finding(level="fail", topic="project", text=str(error.message), hint=error.hint)
+        project = None
+    else:
+        yield Finding(level="ok", topic="project", text=str(place.project or "none, only a lock"))
+    try:
+        lock = place.read()
+    except EnvknitError as error:
+        yield Finding(level="fail", topic="lock", text=error.message, hint=error.hint)
+        return
+    behind = outdated(project, lock) if project else []
+    if behind:
+        text = f"it does not answer what the project asks for: {', '.join(behind)}"
+        yield Finding(level="fail", topic="lock", text=text, hint="run: envknit lock")
+    else:
+        yield Finding(level="ok", topic="lock", text=str(place.lock))
+    for name in sorted(lock.environments):
+        yield _environment(place, name)
+
+
+def _environment(place: Place, name: str) -> Finding:
+    plan = plan_of(place, name)
+    if plan is None:
+        level = "fail" if name == "default" else "warn"
+        text = f"{name} is not installed for this interpreter"
+        return Finding(level=level, topic="plan", text=text, hint=f"run: envknit install --env {name}")
+    lost = lost_entries(plan)
+    if lost:
+        return Finding(
+            level="fail", topic="plan", text=f"the store lost {', '.join(lost)}", hint="run: envknit install"
+        )
+    if not Path(plan.runtime, "envknit").is_dir():
+        text = f"{name} was installed by an envknit that is gone from {plan.runtime}"
+        return Finding(level="fail", topic="plan", text=text, hint="run: envknit install")
+    return Finding(level="ok", topic="plan", text=f"{name}: {count(len(plan.pins), 'pin')}, all in the store")

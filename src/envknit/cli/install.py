@@ -1,0 +1,90 @@
+"""Put what the lock says into the store, and let plain Python in this folder see it.
+
+The lock is not changed. Running it again is cheap: where nothing is to do, it looks and leaves.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from envknit.cli.parser import add_environment
+from envknit.cli.place import find_place
+from envknit.cli.screen import count, size
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+    from envknit.cli.place import Place
+    from envknit.cli.screen import Screen
+
+EXAMPLE = "envknit install --no-dev --compile"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_environment(parser, "install this environment (may be repeated; default: all for this Python)", many=True)
+    parser.add_argument("--no-dev", action="store_true", help="leave dev packages out")
+    parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
+    parser.add_argument("--compile", action="store_true", help="compile every module now, not at its first import")
+
+
+def main(arguments: Namespace, screen: Screen) -> int:
+    """Run the verb."""
+    place = find_place(arguments)
+    place.require_lock()
+    _warn_if_outdated(place, screen)
+    install_place(
+        place,
+        screen,
+        environments=arguments.env,
+        dev=not arguments.no_dev,
+        offline=arguments.offline,
+        compile_bytecode=arguments.compile,
+    )
+    return 0
+
+
+def install_place(
+    place: Place,
+    screen: Screen,
+    *,
+    environments: Sequence[str] | None = None,
+    dev: bool = True,
+    offline: bool = False,
+    compile_bytecode: bool = False,
+) -> None:
+    """Install the lock of a place, and say what was done."""
+    from envknit.install.sync import install, is_installed  # noqa: PLC0415 - `--help` needs none of it
+
+    began = time.perf_counter()
+    if not compile_bytecode and is_installed(place.lock, environments, dev=dev):
+        screen.say("everything is installed")
+        return
+    done = install(
+        place.lock,
+        place.load_if_any(),
+        environments=environments,
+        dev=dev,
+        offline=offline,
+        compile_bytecode=compile_bytecode,
+        reporter=screen,
+    )
+    seconds = time.perf_counter() - began
+    news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
+    screen.say(f"installed {', '.join(done.plans)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
+
+
+def _warn_if_outdated(place: Place, screen: Screen) -> None:
+    """Warn where the project asks for what the lock does not answer.
+
+    Only a project file newer than its lock is read: a warm install must not pay for YAML.
+    """
+    if place.project and place.project.stat().st_mtime > place.lock.stat().st_mtime:
+        from envknit.cli.situation import outdated  # noqa: PLC0415 - as above
+
+        changed = outdated(place.load(), place.read())
+        if changed:
+            screen.warn(f"the project file asks for other packages than the lock has ({', '.join(changed)}); "
+                        "run: envknit lock")  # fmt: skip

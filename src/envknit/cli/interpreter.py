@@ -1,0 +1,93 @@
+"""Other interpreters, asked and used through child processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from envknit.errors import UnsupportedPlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OLDEST = (3, 10)
+
+_IDENTITY = """\
+import json, sys
+print(json.dumps([sys.implementation.name, list(sys.version_info[:3]), sys.executable]))
+"""
+
+# The command's own folders go last: whatever that interpreter has under the same names is not disturbed
+_AGAIN = """\
+import os, sys
+kept = {kept!r}
+os.environ.pop("ENVKNIT", None)
+if kept is not None: os.environ["ENVKNIT"] = kept
+sys.path.extend({folders!r})
+from envknit.cli.main import main
+sys.exit(main(sys.argv[1:], chosen=True))
+"""
+
+
+def ask(python: str, code: str, *flags: str, cwd: Path | None = None) -> Any:
+    """Run code that prints JSON in an interpreter, and return what it printed.
+
+    Raises:
+        UnsupportedPlatformError: the interpreter cannot be run, or did not answer.
+    """
+    try:
+        done = subprocess.run(
+            [python, *flags, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=30, check=True,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as cause:
+        raise UnsupportedPlatformError("an interpreter does not answer", python=python, cause=cause) from cause
+
+
+def find_interpreter(given: str) -> str:
+    """Find what `--python` names: a path, a command, or a version such as `3.12`.
+
+    Raises:
+        UnsupportedPlatformError: there is none, or it is not a CPython that envknit supports.
+    """
+    name = f"python{given}" if given[:1].isdigit() else given
+    python = shutil.which(name)
+    if python is None:
+        raise UnsupportedPlatformError("no such interpreter", python=given, hint="give the path of an interpreter")
+    implementation, version, executable = ask(python, _IDENTITY, "-I")
+    if implementation != "cpython" or tuple(version) < OLDEST:
+        raise UnsupportedPlatformError(
+            "not a CPython that envknit supports",
+            python=executable,
+            version=f"{implementation} {'.'.join(map(str, version))}",
+            hint="use CPython 3.10 or newer",
+        )
+    return str(executable)
+
+
+def run_again(given: str, argv: Sequence[str]) -> NoReturn:
+    """Become this same command in another interpreter, with our own packages behind all of its own.
+
+    Raises:
+        UnsupportedPlatformError: see `find_interpreter`.
+    """
+    python = find_interpreter(given)
+    modules = ("envknit", "_envknit_bootstrap", "packaging")
+    folders = list(dict.fromkeys(_folder_of(name) for name in modules))
+    code = _AGAIN.format(kept=os.environ.get("ENVKNIT"), folders=folders)
+    sys.stdout.flush()
+    # A lock that the working folder has must not become active in the tool itself
+    os.execve(python, [python, "-c", code, *argv], {**os.environ, "ENVKNIT": "0"})
+
+
+def _folder_of(name: str) -> str:
+    """Return the folder that must be on `sys.path` for a module or package of ours."""
+    file = Path(str(import_module(name).__file__))
+    return str(file.parent.parent if file.name == "__init__.py" else file.parent)

@@ -1,0 +1,103 @@
+"""Choose a version of everything that the project needs, and write the lock.
+
+What the lock holds stays as it is wherever the requirements still allow it; `--update` and `--upgrade` let go of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envknit.cli.changes import as_data, as_lines, changes
+from envknit.cli.parser import add_environment, add_json
+from envknit.cli.place import find_place
+from envknit.plan import home
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Collection, Sequence
+
+    from envknit.cli.place import Place
+    from envknit.cli.screen import Screen
+    from envknit.lock.model import Lock
+
+EXAMPLE = "envknit lock --update flask"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_environment(parser, "lock only this environment, others stay as they are (may be repeated)", many=True)
+    parser.add_argument(
+        "--update", metavar="PKG", action="append", default=[], help="let this package move (may be repeated)"
+    )
+    parser.add_argument("--upgrade", action="store_true", help="let every package move")
+    parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache holds")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if the lock would change; write nothing")
+    add_json(parser)
+
+
+def main(arguments: Namespace, screen: Screen) -> int:
+    """Run the verb."""
+    from envknit.lock.lockfile import render_lock  # noqa: PLC0415 - `--help` needs no YAML
+
+    place = find_place(arguments)
+    previous = place.read() if place.lock.exists() else None
+    lock = resolve_place(
+        place, previous, screen, environments=arguments.env, update=arguments.update, upgrade=arguments.upgrade,
+        offline=arguments.offline,
+    )  # fmt: skip
+    rewritten = not place.lock.exists() or render_lock(lock) != place.lock.read_text(encoding="utf-8")
+    found = changes(previous, lock)
+    write = not (arguments.dry_run or arguments.check)
+    if write:
+        rewritten = save(place, lock)
+    if arguments.json:
+        screen.data(as_data(found, rewritten=rewritten))
+    else:
+        for line in as_lines(lock, found, rewritten=rewritten):
+            screen.say(line)
+        screen.say(_closing(place, rewritten=rewritten, write=write))
+    return 1 if arguments.check and rewritten else 0
+
+
+def resolve_place(
+    place: Place,
+    previous: Lock | None,
+    screen: Screen,
+    *,
+    environments: Sequence[str] | None = None,
+    update: Collection[str] = (),
+    upgrade: bool = False,
+    offline: bool = False,
+) -> Lock:
+    """Resolve the project of a place with the index that it uses."""
+    from envknit.lock.index import open_index  # noqa: PLC0415 - loads the HTTP client
+    from envknit.lock.resolver import resolve  # noqa: PLC0415 - loads the resolver
+
+    project = place.load()
+    index = open_index(project.indexes, project.root, home=Path(home()), offline=offline, reporter=screen)
+    return resolve(
+        project,
+        index,
+        previous=previous,
+        environments=environments,
+        update=update,
+        update_all=upgrade,
+        reporter=screen,
+    )
+
+
+def save(place: Place, lock: Lock) -> bool:
+    """Write the lock of a place; returns whether its bytes changed."""
+    from envknit.lock.lockfile import write_lock  # noqa: PLC0415 - as in `main`
+
+    return write_lock(place.lock, lock)
+
+
+def _closing(place: Place, *, rewritten: bool, write: bool) -> str:
+    if not rewritten:
+        return f"{place.lock.name} is up to date"
+    if not write:
+        return f"{place.lock.name} would change"
+    return f"wrote {place.lock}; next: envknit install"

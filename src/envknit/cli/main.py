@@ -1,0 +1,59 @@
+"""The door of the command line: run a verb, and give each failure one shape and one exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from envknit.cli.parser import parse
+from envknit.cli.screen import Screen
+from envknit.errors import EnvknitError, LockError, ProjectError, ResolutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STATUSES: tuple[tuple[type[EnvknitError], int], ...] = (
+    (ProjectError, 2),
+    (LockError, 2),
+    (ResolutionError, 3),
+    (EnvknitError, 4),
+)
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+_PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
+    """Run one command line and return its exit status.
+
+    Args:
+        argv: the arguments; by default those of the process.
+        chosen: this already is the interpreter that `--python` names.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parse(given)
+    screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose)
+    try:
+        if arguments.python and not chosen:
+            from envknit.cli.interpreter import run_again  # noqa: PLC0415 - few commands name an interpreter
+
+            run_again(arguments.python, given)
+        status: int = arguments.main(arguments, screen)
+        sys.stdout.flush()
+    except EnvknitError as error:
+        screen.fail(error)
+        return next(status for kind, status in _STATUSES if isinstance(error, kind))
+    except KeyboardInterrupt:
+        screen.close()
+        sys.stderr.write("\nerror: interrupted\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # `envknit tree | head`: whoever read is satisfied; the interpreter must not flush into the pipe again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - the edge of the process: a fault of ours is told like any other
+        screen.fault(error)
+        return 5
+    finally:
+        screen.close()
+    return status

@@ -1,0 +1,114 @@
+"""The arguments of the command line; a verb's module is imported when that verb is parsed, and no sooner."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from envknit import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "init": "write a project file",
+    "add": "ask for packages: edit the project file, lock and install",
+    "remove": "ask for packages no more: edit the project file, lock and install",
+    "lock": "choose a version of everything, and write them to the lock",
+    "install": "put what the lock says into the store, and let this folder's Python see it",
+    "run": "run a command with the lock in place",
+    "status": "show how project file, lock and this interpreter stand to each other",
+    "tree": "show what depends on what",
+    "why": "show why a package is in the lock",
+    "verify": "check every installed file against its hash",
+    "doctor": "look for what keeps a lock from working, and say what to do",
+    "store": "look at the store, and free what no lock needs",
+    "hook": "see, write or remove what starts envknit in an interpreter",
+}
+
+EXIT_STATUSES = {
+    0: "done",
+    1: "what was asked about is not so: damage, an outdated lock, a failed check",
+    2: "the command line, the project file or the lock is wrong",
+    3: "no set of versions satisfies the requirements",
+    4: "the index, the network, a build, the store or the disk is in the way",
+    5: "a fault of envknit itself",
+    130: "interrupted",
+}
+
+_EPILOG = "exit status:\n" + "\n".join(f"  {status:<3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that does not guess abbreviated options, and shows descriptions as they are written."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+
+class VerbParser(Parser):
+    """The parser of one verb, which gets its arguments from the verb's module when it is first used."""
+
+    def __init__(self, *, verb: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.verb = verb
+        self.loaded = False
+
+    def load(self) -> None:
+        """Import the verb's module and let it declare its arguments; more calls do nothing."""
+        if not self.loaded:
+            self.loaded = True
+            module = import_module(f"envknit.cli.{self.verb}")
+            self.description = (module.__doc__ or "").strip()
+            self.epilog = f"example:\n  {module.EXAMPLE}"
+            module.configure(self)
+            add_common(self.add_argument_group("common options"))
+            self.set_defaults(main=module.main)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
+        """Parse, with the verb's own arguments."""
+        self.load()
+        return super().parse_known_args(args, namespace, **more)
+
+
+def add_common(group: Any) -> None:
+    """Declare what every verb understands, before its name or after it."""
+    group.add_argument("-C", "--project", metavar="DIR", help="work on the project of this folder, not of the current")
+    group.add_argument("--python", metavar="PATH", help="do it for this interpreter, which needs no envknit")
+    group.add_argument("-q", "--quiet", action="store_true", help="print only what was asked for, warnings and errors")
+    group.add_argument("-v", "--verbose", action="store_true", help="print more, and the traceback of an error")
+    for action in group._group_actions:  # noqa: SLF001 - a default here would undo what stood before the verb
+        action.default = argparse.SUPPRESS
+
+
+def make_parser() -> Parser:
+    """Build the parser of the whole command line, its verbs still empty; cost: about 1 ms."""
+    parser = Parser(
+        prog="envknit",
+        description="One shared store of packages, a lock per project, and plain `python app.py`.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"envknit {__version__}")
+    add_common(parser.add_argument_group("common options"))
+    parser.set_defaults(project=".", python=None, quiet=False, verbose=False)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=VerbParser)
+    for verb, summary in VERBS.items():
+        verbs.add_parser(verb, help=summary, verb=verb)
+    return parser
+
+
+def add_environment(parser: argparse.ArgumentParser, text: str, *, many: bool = False) -> None:
+    """Declare `--env`, once or as often as wished."""
+    action: dict[str, Any] = {"action": "append"} if many else {"default": "default"}
+    parser.add_argument("-e", "--env", metavar="NAME", help=text, **action)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON for a script to read")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; ends the process with status 2 where it is wrong."""
+    return make_parser().parse_args(argv)

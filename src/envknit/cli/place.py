@@ -1,0 +1,75 @@
+"""Where a command works: the project file and the lock of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envknit.errors import LockError, ProjectError
+from envknit.lock.project import LOCK_FILE, find_project, load_project
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from envknit.lock.model import Environment, Lock
+    from envknit.lock.project import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A project on disk; `project` is None where there is only a lock, as in an image that copies no more."""
+
+    root: Path
+    project: Path | None
+    lock: Path
+
+    def load(self) -> Project:
+        """Read the project file; ProjectError where there is none."""
+        if self.project is None:
+            raise ProjectError("there is a lock, but no project file", folder=self.root, hint="run: envknit init")
+        return load_project(self.project)
+
+    def load_if_any(self) -> Project | None:
+        """Read the project file where there is one."""
+        return load_project(self.project) if self.project else None
+
+    def read(self) -> Lock:
+        """Read the lock; LockError where there is none."""
+        from envknit.lock.lockfile import read_lock  # noqa: PLC0415 - a warm install reads no YAML
+
+        self.require_lock()
+        return read_lock(self.lock)
+
+    def require_lock(self) -> None:
+        """Raise LockError where there is no lock."""
+        if not self.lock.exists():
+            raise LockError("this project has no lock", project=self.root, hint="run: envknit lock")
+
+
+def find_place(arguments: Namespace) -> Place:
+    """Find the project of the folder that `-C` names: its project file, or at least its lock.
+
+    Raises:
+        ProjectError: there is neither.
+    """
+    start = Path(arguments.project).absolute()
+    if not start.is_dir():
+        raise ProjectError("no such folder", folder=start)
+    try:
+        project = find_project(start)
+    except ProjectError:
+        for folder in (start, *start.parents):
+            if (folder / LOCK_FILE).is_file():
+                return Place(root=folder, project=None, lock=folder / LOCK_FILE)
+        raise
+    return Place(root=project.parent, project=project, lock=project.parent / LOCK_FILE)
+
+
+def environment_of(lock: Lock, name: str, path: Path) -> Environment:
+    """Return one environment of a lock; LockError names those that there are."""
+    if name not in lock.environments:
+        raise LockError(
+            f"the lock has no environment {name!r}", lock=path, environments=", ".join(sorted(lock.environments))
+        )
+    return lock.environments[name]

@@ -1,0 +1,37 @@
+"""Ask for packages no more: edit the project file, lock and install."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envknit.cli.edits import edit, finish
+from envknit.cli.parser import add_environment
+from envknit.cli.place import find_place
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from envknit.cli.screen import Screen
+
+EXAMPLE = "envknit remove requests"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("name", metavar="NAME", nargs="+", help="the name of a package that was asked for")
+    add_environment(parser, "the environment to remove from (default: default)")
+    parser.add_argument("--dev", action="store_true", help="remove it from the dev packages alone")
+    finish(parser)
+
+
+def main(arguments: Namespace, screen: Screen) -> int:
+    """Run the verb."""
+    from envknit.lock.edit import remove_requirement  # noqa: PLC0415 - loads the YAML editor
+
+    place = find_place(arguments)
+
+    def change() -> None:
+        for name in arguments.name:
+            remove_requirement(place.load().path, arguments.env, name, dev=True if arguments.dev else None)
+
+    return edit(place, change, arguments, screen)

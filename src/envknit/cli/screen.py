@@ -1,0 +1,166 @@
+"""What a person sees: results on stdout; progress, warnings and errors on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from envknit.lock.reporter import Reporter
+
+if TYPE_CHECKING:
+    from envknit.errors import EnvknitError
+
+_RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
+
+
+class Screen(Reporter):
+    """Prints for one command; a progress bar where stderr is a terminal, plain lines elsewhere.
+
+    Args:
+        quiet: print only what was asked for, warnings and errors.
+        verbose: print each step, and the traceback of an error.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        dumb = os.environ.get("TERM") == "dumb"
+        self.live = sys.stderr.isatty() and not dumb and not quiet
+        self.coloured = sys.stderr.isatty() and not dumb and not os.environ.get("NO_COLOR")
+        self._progress: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._totals: dict[str, int | None] = {}
+
+    def show(self, text: str) -> None:
+        """Print what was asked for."""
+        self.close()
+        sys.stdout.write(f"{text}\n")
+
+    def say(self, text: str) -> None:
+        """Print what was done; `--quiet` keeps it back."""
+        if not self.quiet:
+            self.show(text)
+
+    def data(self, value: object) -> None:
+        """Print a value as JSON."""
+        import json  # noqa: PLC0415 - most commands print none
+
+        self.show(json.dumps(value, indent=2, default=str))
+
+    def detail(self, text: str) -> None:
+        """Print a step, with `--verbose`."""
+        if self.verbose:
+            self.close()
+            sys.stderr.write(f"{text}\n")
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self.close()
+        sys.stderr.write(f"{self._colour('warning:', _YELLOW)} {text}\n")
+
+    def fail(self, error: EnvknitError) -> None:
+        """Print an error: what happened, where, what to do; with `--verbose` the traceback before it."""
+        self.close()
+        if self.verbose:
+            self._traceback(error)
+        lines = [f"{self._colour('error:', _RED)} {error.message}"]
+        lines += [f"  {name.replace('_', ' ')}: {_indented(fact)}" for name, fact in error.facts.items()]
+        if error.hint:
+            lines.append(f"{self._colour('hint:', _CYAN)} {error.hint}")
+        sys.stderr.write("\n".join(lines) + "\n")
+
+    def fault(self, error: Exception) -> None:
+        """Print an error that is a fault of envknit."""
+        self.close()
+        if self.verbose:
+            self._traceback(error)
+        sys.stderr.write(
+            f"{self._colour('error:', _RED)} envknit has a fault: {type(error).__name__}: {error}\n"
+            f"{self._colour('hint:', _CYAN)} run it again with --verbose, and report the traceback\n"
+        )
+
+    def stage(self, text: str) -> None:
+        """Show which part of the work begins."""
+        if self.live:
+            self._bars().update(self._task(""), description=text)
+        elif not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def begin(self, label: str, total: int | None) -> None:
+        """Show a piece of work; elsewhere than on a terminal it is told when it is done."""
+        self._totals[label] = total
+        if self.live:
+            self._bars().update(self._task(label), total=total)
+
+    def advance(self, label: str, amount: int) -> None:
+        """Move the bar of a piece."""
+        if self.live and label in self._tasks:
+            self._progress.advance(self._tasks[label], amount)
+
+    def finish(self, label: str) -> None:
+        """Take the bar of a piece away, or print its line."""
+        total = self._totals.pop(label, None)
+        if self.live:
+            if label in self._tasks:
+                self._progress.remove_task(self._tasks.pop(label))
+        elif not self.quiet:
+            sys.stderr.write(f"  {label}{f' ({size(total)})' if total else ''}\n")
+
+    def close(self) -> None:
+        """Take all bars away, so that what is printed next stands alone."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            self._tasks.clear()
+
+    def _bars(self) -> Any:
+        if self._progress is None:
+            # 60 ms to import: paid only where something moves
+            from rich import progress  # noqa: PLC0415
+            from rich.console import Console  # noqa: PLC0415
+
+            self._progress = progress.Progress(
+                progress.SpinnerColumn(),
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(bar_width=24),
+                progress.DownloadColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        return self._progress
+
+    def _task(self, label: str) -> Any:
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(label, total=None)
+        return self._tasks[label]
+
+    def _colour(self, text: str, colour: str) -> str:
+        return f"\033[{colour}m{text}\033[0m" if self.coloured else text
+
+    def _traceback(self, error: BaseException) -> None:
+        import traceback  # noqa: PLC0415 - for --verbose alone
+
+        sys.stderr.write("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+
+def size(amount: int) -> str:
+    """Write a number of bytes for a person: `15.2 MB`."""
+    value = float(amount)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def count(amount: int, noun: str) -> str:
+    """Write a number of things: `1 pin`, `12 pins`, `3 entries`."""
+    if amount != 1:
+        noun = noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
+    return f"{amount} {noun}"
+
+
+def _indented(fact: object) -> str:
+    return str(fact).replace("\n", "\n    ")

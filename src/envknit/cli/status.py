@@ -1,0 +1,115 @@
+"""Show how project file, lock and this interpreter stand to each other, and what to run next.
+
+The exit status is 1 unless plain Python in this folder imports what the lock says.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING, Any
+
+from envknit.cli.parser import add_json
+from envknit.cli.place import find_place
+from envknit.cli.screen import count
+from envknit.cli.situation import ask_fresh_python, lost_entries, outdated, plan_of
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from envknit.cli.place import Place
+    from envknit.cli.screen import Screen
+    from envknit.lock.model import Lock
+
+EXAMPLE = "envknit status --json"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_json(parser)
+
+
+def main(arguments: Namespace, screen: Screen) -> int:
+    """Run the verb."""
+    place = find_place(arguments)
+    facts = gather(place)
+    if arguments.json:
+        screen.data(facts)
+    else:
+        _show(facts, screen)
+    return 0 if facts["ready"] else 1
+
+
+def gather(place: Place) -> dict[str, Any]:
+    """Collect the facts; cost: the project file, the lock, a plan an environment, and one start of Python."""
+    project = place.load_if_any()
+    lock = place.read() if place.lock.exists() else None
+    behind = outdated(project, lock) if project and lock else []
+    fresh = ask_fresh_python(place.root)
+    environments = _environments(place, lock)
+    active = fresh.environment if fresh.lock == str(place.lock) else None
+    return {
+        "project": place.project,
+        "lock": place.lock if lock else None,
+        "python": {"version": platform.python_version(), "executable": sys.executable},
+        "environments": environments,
+        "outdated": behind,
+        "hook": fresh.hook,
+        "active": active,
+        "ready": bool(active) and not behind,
+        "next": _next(lock, behind, environments, hook=fresh.hook, active=active),
+    }
+
+
+def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name, environment in sorted(lock.environments.items()) if lock else ():
+        plan = plan_of(place, name)
+        found[name] = {
+            "python_version": environment.python_version,
+            "pins": len(environment.pins),
+            "installed": plan is not None,
+            "dev": plan.dev if plan else None,
+            "lost": lost_entries(plan) if plan else [],
+        }
+    return found
+
+
+def _next(
+    lock: Lock | None,
+    behind: list[str],
+    environments: dict[str, dict[str, Any]],
+    *,
+    hook: str | None,
+    active: str | None,
+) -> str | None:
+    """Name the one command that brings the project nearer to ready."""
+    if lock is None or behind:
+        return "envknit lock"
+    installed = [row for row in environments.values() if row["installed"]]
+    if not installed or any(row["lost"] for row in installed):
+        return "envknit install"
+    if hook is None:
+        return "envknit hook install"
+    return None if active else "envknit doctor"
+
+
+def _show(facts: dict[str, Any], screen: Screen) -> None:
+    python = facts["python"]
+    screen.show(f"project   {facts['project'] or 'none'}")
+    screen.show(f"lock      {facts['lock'] or 'none'}{_behind(facts['outdated'])}")
+    screen.show(f"python    {python['version']} ({python['executable']})")
+    for name, row in facts["environments"].items():
+        state = "not installed"
+        if row["installed"]:
+            state = "installed" if row["dev"] else "installed without dev packages"
+        lost = f", lost: {', '.join(row['lost'])}" if row["lost"] else ""
+        mark = ", active" if facts["active"] == name else ""
+        screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")
+    screen.show(f"hook      {facts['hook'] or 'not installed in this interpreter'}")
+    if facts["next"]:
+        screen.show(f"next      {facts['next']}")
+
+
+def _behind(names: list[str]) -> str:
+    return f" (out of date: {', '.join(names)})" if names else ""
