@@ -75,6 +75,14 @@ SETS = {
         """,
     ),
     "sdist": (["docopt"], "import docopt; print(docopt.docopt('usage: x <n>', ['5']))"),
+    "pkg_resources": (
+        ["setuptools<80", "flask"],
+        """
+        import pkg_resources, distutils
+        print(sorted((d.key, d.version) for d in pkg_resources.working_set), distutils.__name__)
+        print(pkg_resources.require("flask")[0].key, list(pkg_resources.iter_entry_points("console_scripts", "flask")))
+        """,
+    ),
     "kernel": (
         ["ipykernel"],
         """

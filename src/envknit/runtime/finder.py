@@ -170,7 +170,7 @@ class LockFinder:
                     raise self._lost(fullname, folder)
                 continue
             if spec.loader is not None:
-                return spec
+                return self._taught(spec)
             portions += spec.submodule_search_locations or ()
         if not portions:
             return None
@@ -192,6 +192,13 @@ class LockFinder:
         """Forget what lies in the folders; the plan itself never changes."""
         for finder in self._finders.values():
             finder.invalidate_caches()
+
+    def _taught(self, spec: ModuleSpec) -> ModuleSpec:
+        if spec.name == "pkg_resources" and isinstance(spec.loader, StoreLoader):
+            from envknit.runtime.working_set import PkgResourcesLoader  # noqa: PLC0415 - only where a lock has it
+
+            spec.loader = PkgResourcesLoader(spec.loader, self.activation)
+        return spec
 
     def _finder(self, folder: str) -> StoreFinder:
         found = self._finders.get(folder)
