@@ -1,0 +1,148 @@
+"""Which pins of an environment this interpreter needs, and which artifact of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from packaging.markers import Marker, default_environment
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag, parse_tag, sys_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from envknit.errors import InstallError, LockError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envknit.lock.model import Artifact, Edge, Environment, Pin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChosenPin:
+    """A pin that this interpreter needs, the edges that hold here, and the artifact to take.
+
+    `artifact` is None for a pin of a lock that names folders instead of files.
+    """
+
+    pin: Pin
+    artifact: Artifact | None
+    dependencies: tuple[tuple[str, str], ...]
+
+
+def accepts_interpreter(python_version: str, python: str | None = None) -> bool:
+    """Tell whether an environment's `python_version` (`3.12`, `>=3.10`, or empty) accepts a Python version.
+
+    Raises:
+        LockError: it is neither a version nor a specifier (PEP 440).
+    """
+    text = python_version.strip()
+    if text[:1].isdigit():
+        text = f"=={text}" if text.count(".") > 1 or text.endswith("*") else f"=={text}.*"
+    try:
+        return SpecifierSet(text).contains(python or default_environment()["python_full_version"], prereleases=True)
+    except InvalidSpecifier as error:
+        raise LockError("a python_version of the lock is not a version", python_version=python_version) from error
+
+
+def choose(environment: Environment, *, dev: bool) -> list[ChosenPin]:
+    """Choose what to install of an environment, sorted by name and version.
+
+    Raises:
+        LockError: an edge leads to a pin that the lock does not hold.
+        InstallError: a pin has no artifact for this interpreter.
+    """
+    needed = needed_pins(environment, dev=dev)
+    return [
+        ChosenPin(
+            pin=pin,
+            artifact=None if pin.install_path and not pin.files else choose_artifact(pin),
+            dependencies=tuple(sorted({(edge.name, edge.version) for edge in edges})),
+        )
+        for pin, edges in needed
+    ]
+
+
+def needed_pins(environment: Environment, *, dev: bool) -> list[tuple[Pin, list[Edge]]]:
+    """Walk from what the person asked for along the edges whose markers hold here (PEP 508)."""
+    known = {(pin.name, pin.version): pin for pin in environment.pins}
+    facts: dict[str, str] = {**default_environment(), "extra": ""}  # type: ignore[dict-item] # all its values are text
+    waiting = [
+        pin for pin in environment.pins if (dev or not pin.dev) and any(_holds(marker, facts) for marker in pin.roots)
+    ]
+    found: dict[tuple[str, str], tuple[Pin, list[Edge]]] = {}
+    while waiting:
+        pin = waiting.pop()
+        if (pin.name, pin.version) in found:
+            continue
+        edges = [edge for edge in pin.dependencies if _holds(edge.marker, facts)]
+        found[pin.name, pin.version] = pin, edges
+        for edge in edges:
+            if (edge.name, edge.version) not in known:
+                raise LockError(
+                    f"{pin.name} {pin.version} depends on {edge.name} {edge.version}, which the lock does not hold",
+                    environment=environment.name,
+                    hint="run: envknit lock",
+                )
+            waiting.append(known[edge.name, edge.version])
+    return [found[key] for key in sorted(found)]
+
+
+def choose_artifact(pin: Pin) -> Artifact:
+    """Choose the best wheel for this interpreter, by tag priority and then build tag (PEP 425, 427), else the sdist.
+
+    Raises:
+        InstallError: there is none; the message lists the wheels and the tags that this interpreter accepts.
+    """
+    ranked = [(rank, wheel) for wheel in pin.files if wheel.is_wheel and (rank := _rank(wheel.name)) is not None]
+    if ranked:
+        return max(ranked)[1]
+    sdists = sorted(file for file in pin.files if not file.is_wheel)
+    if sdists:
+        return next((file for file in sdists if file.name.endswith(".tar.gz")), sdists[0])
+    wheels = [file.name for file in pin.files]
+    raise InstallError(
+        f"{pin.name} {pin.version} has no wheel for this interpreter, and no sdist to build one from",
+        wheels=_first(wheels) or "none",
+        accepted_tags=_first([str(tag) for tag in _accepted()]),
+        hint="use another interpreter, or lock a version that has a wheel for this one",
+    )
+
+
+def accepts_tags(tags: str) -> bool:
+    """Tell whether this interpreter accepts a wheel of these (compressed) tags: `cp312-cp312-linux_x86_64`."""
+    try:
+        return not parse_tag(tags).isdisjoint(_accepted())
+    except ValueError:
+        return False
+
+
+def tag_rank(tags: str) -> int:
+    """Rank (compressed) tags that this interpreter accepts: 0 is the best."""
+    accepted = _accepted()
+    return min(accepted[tag] for tag in parse_tag(tags) if tag in accepted)
+
+
+def _rank(wheel: str) -> tuple[int, tuple[int, str]] | None:
+    try:
+        _, _, build, tags = parse_wheel_filename(wheel)
+    except InvalidWheelFilename as error:
+        raise LockError("the lock names a file that is not a wheel", file=wheel, hint="run: envknit lock") from error
+    accepted = _accepted()
+    places = [accepted[tag] for tag in tags if tag in accepted]
+    return (-min(places), build or (0, "")) if places else None
+
+
+@cache
+def _accepted() -> Mapping[Tag, int]:
+    return {tag: place for place, tag in enumerate(sys_tags())}
+
+
+def _holds(marker: str, facts: Mapping[str, str]) -> bool:
+    return not marker or Marker(marker).evaluate(dict(facts))
+
+
+def _first(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,104 @@
+"""What is asked of the file system: whole files, whole trees, written out before they are seen, and clear faults."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager
+
+from envknit.errors import InstallError, StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SPACE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_RIGHTS = {
+    errno.EACCES: "is not writable",
+    errno.EPERM: "is not writable",
+    errno.EROFS: "is on a read-only file system",
+}
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that readers see the old bytes or the new, never a part (virtualenv issue 2969)."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_folder(path.parent)
+
+
+def write_out(path: Path) -> None:
+    """Have the file system that holds `path` write everything: one call instead of one a file."""
+    if sys.platform != "linux":
+        os.sync()
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(fd)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder of read-only folders; never follows a link, and what has gone already is fine."""
+    try:
+        _make_removable(folder)
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+
+
+def make_read_only(folder: Path) -> None:
+    """Take the right to write from every folder of a tree, the deepest first; files are 0444 or 0555 already."""
+    for parent, _, _ in os.walk(folder, topdown=False):
+        os.chmod(parent, 0o555)  # noqa: S103 - the store's own folder is 0700
+
+
+@contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """Turn a full disk or missing rights into one error that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, InstallError) or error.errno not in {**_SPACE, **_RIGHTS, errno.EFBIG: ""}:
+            raise
+        place = error.filename or path
+        if error.errno in _RIGHTS:
+            raise StoreError(
+                f"the store {_RIGHTS[error.errno]}", path=place, hint="set ENVKNIT_HOME to a folder of your own"
+            ) from error
+        what = _SPACE.get(error.errno, "a file would be larger than this process may write")
+        raise InstallError(what, path=place, hint="run: envknit store gc") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the file system write a folder's list of names."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _make_removable(folder: Path) -> None:
+    if stat.S_ISLNK(os.lstat(folder).st_mode):
+        raise StoreError("a link lies where the store has a folder", path=folder)
+    for parent, _, _ in os.walk(folder):
+        os.chmod(parent, 0o700)

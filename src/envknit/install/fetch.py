@@ -1,0 +1,264 @@
+"""Get the artifacts of pins into the store: from the cache or the index, checked against the lock, unpacked, placed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import islice
+
+from envknit.errors import InstallError, PackageIndexError
+from envknit.install.build import build_wheel
+from envknit.install.choose import accepts_tags, tag_rank
+from envknit.install.disk import disk_faults
+from envknit.install.unpack import unpack_wheel
+from envknit.lock.reporter import Reporter
+from envknit.naming import store_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from envknit.install.choose import ChosenPin
+    from envknit.install.store import Store
+    from envknit.lock.index import Index, Link
+    from envknit.lock.model import Artifact
+
+_DOWNLOADS = 6  # at a time; more make index and network slower for everybody
+_UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's
+_BATCH = 64  # artifacts that are claimed and placed together: bounds open files, and what an interruption costs
+_LARGEST = 4 << 30  # bytes of one artifact whose size the lock does not know
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class _Want:
+    """One artifact that the store has to have."""
+
+    sha256: str
+    name: str
+    version: str
+    artifact: Artifact
+
+
+class Shopping:
+    """One install's errands: which artifacts are missing, getting them, and the count of it.
+
+    Args:
+        store: where to.
+        open_index: opens the index; called at most once, and not at all where nothing is missing.
+        reporter: hears of progress, from one thread at a time.
+    """
+
+    def __init__(self, store: Store, open_index: Callable[[], Index], reporter: Reporter) -> None:
+        self.store = store
+        self.placed = 0
+        self.downloaded = 0
+        self._open_index = open_index
+        self._index: Index | None = None
+        self._reporter = _OneAtATime(reporter)
+        self._mutex = threading.Lock()
+        self._unpacking = threading.Semaphore(_UNPACKING)
+        self._stop = threading.Event()
+
+    def get(self, pins: Iterable[ChosenPin], *, offline: bool) -> dict[tuple[str, str], str]:
+        """Make sure that the store has an entry of each pin's artifact.
+
+        Args:
+            pins: those without an artifact are passed over.
+            offline: whether only the cache may be asked for what the store lacks.
+
+        Returns:
+            The folder of each pin's entry, by name and version.
+
+        Raises:
+            InstallError: an artifact could not be had, or must not be placed.
+        """
+        wants = sorted({_want(pin) for pin in pins if pin.artifact is not None})
+        folders = {}
+        missing = []
+        for want in wants:
+            folder = self._find(want)
+            if folder is None:
+                missing.append(want)
+            else:
+                folders[want.name, want.version] = folder
+        if offline:
+            self._refuse_downloads(missing)
+        for batch in _batches(missing, _BATCH):
+            with self.store.claiming(want.sha256 for want in batch):
+                self._get_batch(batch)
+                for want in batch:
+                    folder = self._find(want)
+                    if folder is None:
+                        raise InstallError("an entry that was placed is gone again", name=want.name)
+                    folders[want.name, want.version] = folder
+        return folders
+
+    def _find(self, want: _Want) -> str | None:
+        """Return the entry of an artifact; that of an sdist is whichever wheel was built of it for this interpreter."""
+        if want.artifact.is_wheel:
+            folder = store_folder(want.name, want.version, want.artifact.name, want.sha256)
+            return folder if self.store.has(folder, want.sha256) else None
+        built = {folder.rpartition("-")[0]: folder for folder in self.store.built(want.name, want.version, want.sha256)}
+        fitting = sorted((tag_rank(tags), tags) for tags in built if accepts_tags(tags))
+        for _, tags in fitting:
+            folder = store_folder(want.name, want.version, f"x-0-{tags}.whl", want.sha256)
+            if self.store.has(folder, want.sha256):
+                return folder
+        return None
+
+    def _refuse_downloads(self, missing: Sequence[_Want]) -> None:
+        absent = [f"{want.name} {want.version}" for want in missing if not self._cached(want).exists()]
+        if absent:
+            raise InstallError(
+                f"{len(absent)} of the packages are neither in the store nor in the cache",
+                missing=", ".join(absent),
+                hint="run: envknit install, without --offline",
+            )
+
+    def _get_batch(self, batch: Sequence[_Want]) -> None:
+        missing = [want for want in batch if self._find(want) is None]
+        if not missing:
+            return
+        if self._index is None and not all(self._cached(want).exists() for want in missing):
+            self._index = self._open_index()
+            self._index.prefetch(sorted({want.name for want in missing}))
+        self._reporter.stage(f"Installing {len(missing)} packages")
+        with self.store.workspace() as workspace:
+            ready = self._in_parallel(missing, workspace)
+            self.placed += self.store.place(ready)
+        for want in missing:
+            self._cached(want).unlink(missing_ok=True)
+
+    def _in_parallel(self, wants: Sequence[_Want], workspace: Path) -> list[tuple[Path, str]]:
+        with ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="envknit-install") as pool:
+            errands = [pool.submit(self._get_one, want, workspace / want.sha256) for want in wants]
+            try:
+                return [errand.result() for errand in as_completed(errands)]
+            except BaseException:
+                self._stop.set()  # downloads under way see it with their next bytes
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _get_one(self, want: _Want, workspace: Path) -> tuple[Path, str]:
+        """Return an unpacked folder in the workspace, and the place it shall have."""
+        artifact = self._download(want)
+        with self._unpacking, disk_faults(self.store.root):
+            if self._stop.is_set():
+                raise InstallError("stopped")
+            workspace.mkdir(mode=0o700)
+            wheel = want.artifact.name
+            if not want.artifact.is_wheel:
+                self._reporter.stage(f"Building {want.name} {want.version}")
+                artifact = build_wheel(artifact, want.artifact.name, workspace)
+                wheel = artifact.name
+            folder = store_folder(want.name, want.version, wheel, want.sha256)
+            notes = unpack_wheel(
+                artifact, workspace / "entry", wheel=wheel, name=want.name, version=want.version, sha256=want.sha256
+            )
+        for note in notes:
+            self._reporter.warn(f"{want.name} {want.version}: {note}")
+        return workspace / "entry", folder
+
+    def _download(self, want: _Want) -> Path:
+        """Return the artifact in the cache, its digest checked; downloads it where it is not there."""
+        cached = self._cached(want)
+        if cached.exists():
+            with cached.open("rb") as file:
+                if _sha256(file.fileno()) == want.sha256:
+                    return cached
+        link = self._link(want)
+        label = want.artifact.name
+        partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
+        with disk_faults(cached):
+            cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._reporter.begin(label, want.artifact.size)
+
+        def progress(amount: int) -> None:
+            if self._stop.is_set():
+                raise InstallError("stopped")
+            self._reporter.advance(label, amount)
+            with self._mutex:
+                self.downloaded += amount
+
+        try:
+            assert self._index is not None  # noqa: S101 - opened by _get_batch
+            with disk_faults(cached):
+                self._index.download(
+                    link, sha256=want.sha256, size=want.artifact.size or _LARGEST, into=partial, progress=progress
+                )
+                os.replace(partial, cached)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._reporter.finish(label)
+        return cached
+
+    def _link(self, want: _Want) -> Link:
+        assert self._index is not None  # noqa: S101 - opened by _get_batch
+        offered = [link for link in self._index.links(want.name) if link.filename == want.artifact.name]
+        same = [link for link in offered if link.sha256 in {None, "", want.sha256}]
+        if same:
+            return same[0]
+        if offered:
+            raise InstallError(
+                f"the index offers {want.artifact.name} with other bytes than the lock names",
+                locked_sha256=want.sha256,
+                offered_sha256=offered[0].sha256,
+                hint="the file was replaced, or the index is not the one that was locked from",
+            )
+        raise PackageIndexError(
+            f"the index does not offer {want.artifact.name}",
+            hint=f"it may have been removed; run: envknit lock --update {want.name}",
+        )
+
+    def _cached(self, want: _Want) -> Path:
+        return self.store.root / "cache" / "artifacts" / want.sha256
+
+
+class _OneAtATime(Reporter):
+    """A reporter for many threads in front of one that is not made for them."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._mutex = threading.Lock()
+
+    def stage(self, text: str) -> None:
+        with self._mutex:
+            self._reporter.stage(text)
+
+    def begin(self, label: str, total: int | None) -> None:
+        with self._mutex:
+            self._reporter.begin(label, total)
+
+    def advance(self, label: str, amount: int) -> None:
+        with self._mutex:
+            self._reporter.advance(label, amount)
+
+    def finish(self, label: str) -> None:
+        with self._mutex:
+            self._reporter.finish(label)
+
+    def warn(self, text: str) -> None:
+        with self._mutex:
+            self._reporter.warn(text)
+
+
+def _want(pin: ChosenPin) -> _Want:
+    assert pin.artifact is not None  # noqa: S101 - the caller looked
+    return _Want(sha256=pin.artifact.sha256, name=pin.pin.name, version=pin.pin.version, artifact=pin.artifact)
+
+
+def _batches(wants: Sequence[_Want], most: int) -> Iterator[list[_Want]]:
+    rest = iter(wants)
+    while batch := list(islice(rest, most)):
+        yield batch
+
+
+def _sha256(fd: int) -> str:
+    digest = hashlib.sha256()
+    while chunk := os.read(fd, 1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""Turn the pins that an interpreter needs into a plan: import name to folders of the store."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+
+from envknit.install.bundle import place_bundle
+from envknit.install.contents import NAMESPACE, Contents, read_contents
+from envknit.install.neighbours import groups, overwritten, shared_packages
+from envknit.install.sync import runtime_folder
+from envknit.plan import Plan, PlannedPin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from envknit.install.choose import ChosenPin
+    from envknit.install.entry import Entry
+    from envknit.install.store import Store
+    from envknit.lock.model import Lock
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedPin:
+    """A pin and the entry that holds it."""
+
+    chosen: ChosenPin
+    entry: Entry
+
+    @property
+    def title(self) -> str:
+        """Name and version, for messages."""
+        return f"{self.chosen.pin.name} {self.chosen.pin.version}"
+
+
+def compile_plan(
+    lock: Lock, environment: str, placed: Sequence[PlacedPin], *, store: Store, lock_path: Path, dev: bool
+) -> tuple[Plan, list[str]]:
+    """Compile the plan of one environment, placing the bundles that it needs.
+
+    Args:
+        lock: says which pins may run start-up code, and whether the host's packages stay visible.
+        environment: its name.
+        placed: its pins, sorted by name and version.
+        store: where the entries are.
+        lock_path: for messages of the program side.
+        dev: whether dev packages are part of it.
+
+    Returns:
+        The plan, and what the person should know: one sentence each.
+    """
+    contents = [read_contents(pin.entry) for pin in placed]
+    bundles = _place_bundles(placed, store)
+    folders = [bundles.get(pin.entry.folder, pin.entry.folder) for pin in placed]
+    pins = [
+        PlannedPin(
+            pin.chosen.pin.name,
+            pin.chosen.pin.version,
+            folder,
+            native=inside.native,
+            dist_info=pin.entry.dist_info,
+            dependencies=pin.chosen.dependencies,
+        )
+        for pin, folder, inside in zip(placed, folders, contents, strict=True)
+    ]
+    plan = Plan(
+        environment=environment,
+        lock=str(lock_path),
+        store=str(store.root),
+        runtime=runtime_folder(),
+        pins=pins,
+        imports=_imports(folders, contents),
+        startup=[
+            (pin.chosen.pin.name, f"{folder}/{file}")
+            for pin, folder, inside in zip(placed, folders, contents, strict=True)
+            if pin.chosen.pin.name in lock.startup
+            for file in inside.startup
+        ],
+        site_visible=lock.system_site_packages,
+        dev=dev,
+    )
+    return plan, _warnings(placed, contents, lock.startup)
+
+
+def _place_bundles(placed: Sequence[PlacedPin], store: Store) -> Mapping[str, str]:
+    """Place the bundles of an environment; returns entry folder to bundle folder."""
+    own = [pin.entry for pin in placed if pin.entry.note is not None]
+    found = {}
+    for group in groups(own):
+        bundle = place_bundle(store, group)
+        found.update(dict.fromkeys((entry.folder for entry in group), bundle))
+    return found
+
+
+def _imports(folders: Sequence[str], contents: Sequence[Contents]) -> dict[str, tuple[str, ...]]:
+    """Join the import names of all pins as one folder would: a package hides modules, both hide namespace portions."""
+    offers: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for folder, inside in zip(folders, contents, strict=True):
+        for name, kind, within in inside.imports:
+            offers[name].append((kind, f"{folder}/{within}" if within else folder))
+    imports = {}
+    for name, found in offers.items():
+        best = min(kind for kind, _ in found)
+        holders = dict.fromkeys(folder for kind, folder in found if kind == best)
+        imports[name] = tuple(holders) if best == NAMESPACE else (next(iter(holders)),)
+    return imports
+
+
+def _warnings(placed: Sequence[PlacedPin], contents: Sequence[Contents], startup: Sequence[str]) -> list[str]:
+    titles = {pin.entry.folder: pin.title for pin in placed}
+    entries = [pin.entry for pin in placed]
+    found = []
+    for pin, inside in zip(placed, contents, strict=True):
+        if inside.startup and pin.chosen.pin.name not in startup:
+            files = ", ".join(inside.startup)
+            found.append(
+                f"{pin.title} has code that wants to run when Python starts ({files}), which does not run here;"
+                f" name {pin.chosen.pin.name} under `startup` in the project if it shall"
+            )
+        found += [f"{pin.title} wants a folder outside of itself on sys.path ({line})" for line in inside.outside]
+        hidden = sorted({name for name, _, _ in inside.imports} & sys.stdlib_module_names)
+        if hidden:
+            found.append(f"{pin.title} ships {', '.join(hidden)}, which the standard library has: that one is imported")
+    for package, holders in shared_packages(entries):
+        names = " and ".join(titles[entry.folder] for entry in holders)
+        found.append(f"{names} ship the same top-level package {package!r}")
+    for one, other, paths in overwritten(entries):
+        more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+        found.append(
+            f"{titles[one.folder]} and {titles[other.folder]} both ship {paths[0]}{more} with different contents;"
+            f" those of {titles[one.folder]} are used"
+        )
+    return found
