@@ -282,7 +282,7 @@ def _local_offset(fd: int, record: _Central) -> int:
     raw_name = header[_LOCAL.size : _LOCAL.size + name_length]
     if magic != b"PK\x03\x04" or (flags, method, raw_name) != (record.flags, member.method, record.raw_name):
         raise UnsafeWheelError("a member and the archive's directory disagree", member=member.name)
-    offset = record.header + _LOCAL.size + name_length + extra_length
+    offset: int = record.header + _LOCAL.size + name_length + extra_length
     extra = _extra_fields(os.pread(fd, extra_length, record.header + _LOCAL.size + name_length), member.name)
     if _UNICODE_PATH in extra and extra[_UNICODE_PATH][5:] != raw_name:
         raise UnsafeWheelError("a member has two names", member=member.name)

@@ -127,9 +127,8 @@ def read_entry(root: str, folder: str) -> Entry:
         note = read_note(location)
         dist_info = _dist_info(location)
         with open(os.path.join(location, dist_info, "RECORD"), encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file) if row[1]]
-        files = tuple(recorded_file(*row) for row in rows)
-    except (OSError, ValueError, IndexError, TypeError) as error:
+            files = recorded_rows(file.read())
+    except (OSError, ValueError) as error:
         raise StoreError("a store entry cannot be read", entry=location, hint=_REINSTALL) from error
     return Entry(folder=folder, location=location, dist_info=dist_info, files=files, note=note)
 
@@ -147,6 +146,18 @@ def read_foreign(location: str) -> Entry:
     except StoreError:
         dist_info = ""
     return Entry(folder=location, location=location, dist_info=dist_info, files=tuple(files))
+
+
+def recorded_rows(text: str) -> tuple[RecordedFile, ...]:
+    """Read an entry's RECORD but for the rows without a hash: its own and the note's.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return tuple(recorded_file(*row) for row in csv.reader(text.splitlines()) if row[1])
+    except (csv.Error, IndexError, TypeError) as error:
+        raise ValueError(f"a damaged RECORD: {error}") from error
 
 
 def recorded_file(path: str, digest: str, size: str) -> RecordedFile:

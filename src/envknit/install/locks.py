@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from envknit.errors import StoreError
 
@@ -75,8 +75,9 @@ def _wait(fd: int, path: str, *, exclusive: bool, timeout: float) -> bool:
         time.sleep(pause)
         pause = min(pause * 2, 0.1)
     if held and exclusive:
-        os.truncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk it cannot be told who holds it, and nothing else is lost
+            os.truncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return held is True
 
 

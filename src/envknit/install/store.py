@@ -25,6 +25,7 @@ from envknit.errors import StoreError
 from envknit.install.disk import disk_faults, remove_tree, sync_folder, write_out
 from envknit.install.entry import read_note
 from envknit.install.locks import hold, try_lock
+from envknit.install.verify import verify
 from envknit.naming import canonical_name
 from envknit.plan import home
 
@@ -32,6 +33,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from envknit.install.verify import Verified
+
+TRASH = ".trash-"  # how the names of folders begin that are being deleted
 _ABANDONED = 86_400.0  # seconds after which work is taken for dead where its lock cannot be asked
 
 
@@ -208,6 +212,25 @@ class Store:
                 stack.enter_context(hold(str(locks / digest), exclusive=True, timeout=3600.0))
             yield
 
+    def verify(self, folders: Iterable[str] | None = None) -> Verified:
+        """Compare entries and bundles (all of them, where none are named) with what was placed; see `verify.verify`."""
+        if folders is None:
+            bundles = (f"bundles/{name}" for name in _folders(self.root / "bundles"))
+            folders = [*(entry.folder for entry in self.entries()), *bundles]
+        return verify(self.root, folders)
+
+    def remove(self, folder: str) -> None:
+        """Take a folder out of the store in one step, then delete it; never follows a link."""
+        location = self.root / folder
+        trash = location.with_name(f"{TRASH}{location.name}")  # in the same folder: a full disk has room for no other
+        with disk_faults(location):
+            remove_tree(trash)
+            try:
+                location.rename(trash)
+            except FileNotFoundError:
+                return
+            remove_tree(trash)
+
     def stats(self) -> Stats:
         """Count what the store holds; cost: one `stat` a file."""
         entries = list(self.entries())
@@ -263,6 +286,7 @@ def _is_abandoned(folder: Path) -> bool:
 def _folders(path: Path) -> list[str]:
     try:
         with os.scandir(path) as found:
-            return sorted(item.name for item in found if item.is_dir(follow_symlinks=False))
+            names = [item.name for item in found if item.is_dir(follow_symlinks=False)]
+        return sorted(name for name in names if not name.startswith("."))
     except FileNotFoundError:
         return []
