@@ -12,7 +12,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
     from typing import Any
 
@@ -38,12 +38,16 @@ def start() -> None:
     Called by envknit.pth, envknit.start (PEP 829) or sitecustomize.py; the first call counts, since a `.pth` runs
     twice in a virtual environment. Never raises; prints at most one line, to a terminal only.
     """
-    global _started, problem  # noqa: PLW0603 - one start per interpreter is this module's only state
-    if _started:
-        return
-    _started = True
+    global _started  # noqa: PLW0603 - one start per interpreter is this module's only state
+    if not _started:
+        _started = True
+        _attempt(_start)
+
+
+def _attempt(work: "Callable[[], None]") -> None:
+    global problem  # noqa: PLW0603 - as above
     try:
-        _start()
+        work()
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -103,8 +107,11 @@ def _stays_out() -> bool:
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
         module = own.partition("m")[2] if own.startswith("-") else own
         return module.partition(".")[0] in OUTSIDERS
-    name = os.path.basename(script)
-    return name.rstrip("0123456789.") in OUTSIDERS and _is_installed(os.path.dirname(os.path.realpath(script)))
+    # A tool's script, `bin/pip3.12`, or a file of the tool itself, which pip hands to other interpreters
+    folder, name = os.path.split(script)
+    if name.rstrip("0123456789.") in OUTSIDERS:
+        return _is_installed(os.path.realpath(folder))
+    return os.path.basename(folder) in OUTSIDERS and "-packages" in folder
 
 
 def _argument() -> str:
@@ -124,27 +131,25 @@ def find() -> tuple[str, str, str]:
         return _plan_of(os.path.abspath(chosen), environment)
     script = _argument()
     parent = _parent()
-    lock = ""
+    lock = folder = ""
     if script not in {"", "-", "-c", "-m"}:
-        script = os.path.realpath(script)
-        folder = script if os.path.isdir(script) else os.path.dirname(script)
+        folder = os.path.realpath(script)
+        folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
         lock = _walk_up(folder)
-        own_bin = not lock and not parent and _is_installed(folder)
-    else:
-        own_bin = False
-    if parent and (not lock or lock == parent[0]):
+    if parent and lock in {"", parent[0]}:
         return (*parent, "")
-    safe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
-    if not lock and not own_bin and not safe:
-        try:
-            lock = _walk_up(os.getcwd())
-        except OSError:
-            return "", "", ""  # the working folder was deleted
+    if not lock:
+        unsafe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
+        if unsafe or (folder and _is_installed(folder)):
+            return "", "", ""
+        lock = _walk_up(".")
     return _plan_of(lock, environment) if lock else ("", "", "")
 
 
 def _walk_up(folder: str) -> str:
+    """Return the nearest lock in a folder or above it, within one file system; `""` where there is none."""
     try:
+        folder = os.path.abspath(folder)
         device = os.stat(folder).st_dev
         while True:
             path = os.path.join(folder, LOCK_NAME)
@@ -154,7 +159,7 @@ def _walk_up(folder: str) -> str:
             if above == folder or os.stat(above).st_dev != device:
                 return ""
             folder = above
-    except OSError:
+    except OSError:  # the working folder was deleted, or may not be read
         return ""
 
 
@@ -169,13 +174,15 @@ def _is_installed(folder: str) -> bool:
 
 def _parent() -> "tuple[str, str] | None":
     """Return lock and plan of the process that started this one, where they fit this interpreter."""
-    abi, _, rest = _setting("ENVKNIT_ACTIVE").partition(":")
-    digest, _, rest = rest.partition(":")
-    environment, _, lock = rest.partition(":")
-    if abi != ABI or not lock or not _is_plain(digest) or not _is_plain(environment):
+    told = _setting("ENVKNIT_ACTIVE").split(":", 3)
+    if len(told) != 4 or told[0] != ABI:
+        return None
+    _, digest, environment, lock = told
+    environment = _setting("ENVKNIT_ENV") or environment
+    if not _is_plain(digest) or not _is_plain(environment) or not _is_safe(home()):
         return None
     plan = os.path.join(home(), "plans", ABI, digest, environment_file(environment))
-    return (lock, plan) if _is_safe(home()) and os.path.exists(plan) else None
+    return (lock, plan) if os.path.exists(plan) else None
 
 
 def _is_plain(name: str) -> bool:
@@ -267,29 +274,16 @@ class Activation:
         self.tail = Tail("", self)
 
     def fact(self, name: str) -> str:
-        """Return the value of one of the plan's single lines."""
+        """Return what follows a name on its line of the plan, `""` where there is none: one scan, no table to build."""
         start = self.text.find(f"\n{name}\t")
-        if start < 0:
-            return ""
-        return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)]
-
-    def folders(self, name: str) -> list[str]:
-        """Return the folders that hold a top-level import name; one scan of the plan, no table to build."""
-        line = self.fact(f"import\t{name}")
-        return [os.path.join(self.store, folder) for folder in line.split("\t")] if line else []
-
-    def import_names(self) -> list[str]:
-        """Return every top-level import name of the plan."""
-        return [line.split("\t", 2)[1] for line in self.text.split("\n") if line.startswith("import\t")]
+        return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)] if start >= 0 else ""
 
     def place(self) -> None:
         """Put the lock where site-packages was: behind the standard library (DESIGN 4, end of site)."""
         global active  # noqa: PLW0603 - as _started
         library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
-        end = 0
-        for index, path in enumerate(sys.path):
-            if path in {library, os.path.join(library, "lib-dynload")} or path.endswith("lib-dynload"):
-                end = index + 1
+        own = [path == library or path.endswith("lib-dynload") for path in sys.path]
+        end = max((index + 1 for index, mine in enumerate(own) if mine), default=0)
         behind = [path for path in sys.path[end:] if path != self.lock]
         if self.fact("site") == "hidden":
             self.hidden = behind
@@ -355,14 +349,8 @@ class _EndOfSite:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "sitecustomize":
-            global problem  # noqa: PLW0603 - as start()
             sys.meta_path.remove(self)
-            try:
-                self.activation.place()
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                problem = error
+            _attempt(self.activation.place)
 
 
 class Entry:
@@ -413,25 +401,21 @@ class Tail:
         if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
             return None  # importlib.util.find_spec and its like want None
         finders = list(sys.meta_path)
-        for finder in finders[finders.index(self) + 1 :] if self in finders else ():
-            spec = finder.find_spec(fullname, path, target)
-            if spec is not None:
-                return spec
-        return self._not_found(fullname)
+        behind = finders[finders.index(self) + 1 :] if self in finders else []
+        specs = (finder.find_spec(fullname, path, target) for finder in behind)
+        return next(filter(None, specs), None) or self._not_found(fullname)
 
     def _not_found(self, name: str) -> ModuleNotFoundError:
-        hint = self.words
+        hint = "envknit: " + self.words
         if self.activation is not None:
-            hint = (
-                f"environment {self.activation.environment!r} of {self.activation.lock} has nothing that provides "
-                f"{name!r}; to add it, run: python -m envknit add PACKAGE"
-            )
+            hint += f"environment {self.activation.environment!r} of {self.activation.lock} has nothing that provides "
+            hint += f"{name!r}; to add it, run: python -m envknit add PACKAGE"
         message = f"No module named {name!r}"
-        if sys.version_info >= (3, 11):
-            error = ModuleNotFoundError(message, name=name)
-            error.add_note(f"envknit: {hint}")
-            return error
-        return ModuleNotFoundError(f"{message}\nenvknit: {hint}", name=name)
+        if sys.version_info < (3, 11):
+            return ModuleNotFoundError(f"{message}\n{hint}", name=name)
+        error = ModuleNotFoundError(message, name=name)
+        error.add_note(hint)
+        return error
 
     def find_distributions(self, context: object) -> object:
         if self.activation is None:

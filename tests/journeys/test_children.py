@@ -99,6 +99,18 @@ def test_a_child_that_ignores_the_environment_does_not_inherit(project: Project)
     assert project.code(source).out == "None\n"
 
 
+def test_a_child_may_be_told_another_environment_of_its_parents_lock(project: Project) -> None:
+    make_plan(project, {"alpha==3.0": {"alpha.py": "VERSION = '3.0'\n"}}, environment="ml")
+    source = """
+        import os, subprocess, sys
+        show = [sys.executable, "-c", "import alpha; print(alpha.VERSION)"]
+        subprocess.run(show, cwd="/", env=os.environ | {"ENVKNIT_ENV": "ml"})
+    """
+    make_plan(project, {"alpha==1.0": {"alpha.py": MODULE}}, lock=project.lock_file.read_text())
+
+    assert project.code(source).out == "3.0\n"
+
+
 def test_what_is_inherited_cannot_name_a_file_outside_the_store(project: Project) -> None:
     for forged in ("..", "a/b", ""):
         chosen = {"ENVKNIT_ACTIVE": f"cpython-x:{forged}:default:/x"}

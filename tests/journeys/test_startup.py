@@ -150,6 +150,13 @@ def test_the_pip_of_the_host_works_in_a_locked_project(project: Project) -> None
     assert project.run("-Impip", "--version").out.startswith("pip ")
 
 
+def test_the_file_that_pip_runs_in_other_interpreters_is_left_alone(project: Project) -> None:
+    runner = Path(sysconfig.get_path("purelib"), "pip", "__pip-runner__.py")
+
+    assert "six" not in project.run(runner, "list", "--path", project.root).out
+    assert "alpha" not in project.run(runner, "list").out
+
+
 def test_a_build_backend_is_left_alone(project: Project) -> None:
     look = "import sys; print(any('envknit.lock' in p for p in sys.path))"
     for variable in ("_PYPROJECT_HOOKS_BUILD_BACKEND", "PIP_BUILD_TRACKER"):

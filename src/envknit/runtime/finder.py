@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from _envknit_bootstrap import Activation
 
-_EXTENSIONS = tuple(_imp.extension_suffixes())
-_SUFFIXES = (*_EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
+EXTENSIONS = tuple(_imp.extension_suffixes())
+_SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
 _UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: a hash-based pyc that is never compared with its source
 
 
@@ -52,9 +52,11 @@ class StoreLoader(SourceFileLoader):
         super().__init__(fullname, path)
         self.store = store
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType | None:
         """Return the module's code, from its bytecode where there is some for this very interpreter."""
         path = self.get_filename(fullname)
+        if not path.startswith(self.store + os.sep):  # an `install_path` of a lock: not ours, and it may change
+            return super().get_code(fullname)
         cached = bytecode_path(self.store, path)
         try:
             data = self.get_data(cached)
@@ -62,7 +64,8 @@ class StoreLoader(SourceFileLoader):
             data = b""
         if data[:8] == MAGIC_NUMBER + _UNCHECKED:
             try:
-                return _compile_bytecode(memoryview(data)[16:], fullname, cached, path)  # type: ignore[no-any-return]
+                kept: CodeType = _compile_bytecode(memoryview(data)[16:], fullname, cached, path)
+                return kept
             except (EOFError, ImportError, TypeError, ValueError):
                 pass  # a torn write: compile anew
         code: CodeType = self.source_to_code(self.get_data(path), path)
@@ -163,7 +166,7 @@ class LockFinder:
             spec: ModuleSpec | None = envknit_spec(self.activation)
             return spec
         portions: list[str] = []
-        for folder in self.activation.folders(fullname):
+        for folder in self._folders(fullname):
             spec = self._finder(folder).find_spec(fullname)
             if spec is None:
                 if not os.path.isdir(folder):
@@ -180,7 +183,7 @@ class LockFinder:
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """List modules and packages for `pkgutil`; like Python's own, it leaves namespace packages out."""
-        for name in sorted(self.activation.import_names()):
+        for name in sorted(self.import_names()):
             try:
                 spec = self.find_spec(name)
             except ModuleNotFoundError:
@@ -192,6 +195,15 @@ class LockFinder:
         """Forget what lies in the folders; the plan itself never changes."""
         for finder in self._finders.values():
             finder.invalidate_caches()
+
+    def import_names(self) -> list[str]:
+        """List every top-level import name of the plan, namespace packages among them."""
+        lines = self.activation.text.split("\n")
+        return [line.split("\t", 2)[1] for line in lines if line.startswith("import\t")]
+
+    def _folders(self, name: str) -> list[str]:
+        line = self.activation.fact(f"import\t{name}")
+        return [os.path.join(self.activation.store, folder) for folder in line.split("\t")] if line else []
 
     def _taught(self, spec: ModuleSpec) -> ModuleSpec:
         if spec.name == "pkg_resources" and isinstance(spec.loader, StoreLoader):
