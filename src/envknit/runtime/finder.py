@@ -64,11 +64,12 @@ class StoreLoader(SourceFileLoader):
             data = b""
         if data[:8] == MAGIC_NUMBER + _UNCHECKED:
             try:
-                kept: CodeType = _compile_bytecode(memoryview(data)[16:], fullname, cached, path)
-                return kept
+                code: CodeType | None = _compile_bytecode(memoryview(data)[16:], fullname, cached, path)
             except (EOFError, ImportError, TypeError, ValueError):
                 pass  # a torn write: compile anew
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+            else:
+                return code
+        code = self.source_to_code(self.get_data(path), path)
         if not sys.dont_write_bytecode:
             self.set_data(cached, _code_to_hash_pyc(code, b"\0" * 8, False))  # noqa: FBT003 - `checked`, by position
         return code
