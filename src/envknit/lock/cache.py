@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-
 from envknit.lock.atomic import place_private
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 from envknit.errors import PackageIndexError
 from envknit.lock.filenames import is_component, version_in
+from envknit.lock.urls import origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -149,13 +150,6 @@ class _Anchors(HTMLParser):
             algorithm, _, digest = metadata.partition("=")
             entry["core-metadata"] = {algorithm: digest} if digest else metadata == "true"
         self.files.append(entry)
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port, normalised, of a URL: what credentials are bound to."""
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), port
 
 
 def links_of(entries: Iterable[dict[str, Any]], name: str, page: str) -> list[Link]:

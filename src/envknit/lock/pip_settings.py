@@ -41,8 +41,11 @@ class PipSettings:
     proxy: str = ""
 
 
-def read_pip_settings() -> PipSettings:
+def read_pip_settings(*, with_default: bool = True) -> PipSettings:
     """Read pip's configuration files and `PIP_*` variables, as pip does.
+
+    Args:
+        with_default: whether pip's own default stands where no index is configured.
 
     Raises:
         PackageIndexError: no index is configured and no pip is there to tell its default.
@@ -50,7 +53,9 @@ def read_pip_settings() -> PipSettings:
     told = _from_files() | _from_variables()
     no_index = told.get("no-index", "").lower() in ("1", "true", "yes", "on", "y", "t")
     first = told.get("index-url") or told.get("pypi-url")
-    indexes = () if no_index else (first or default_index(), *told.get("extra-index-url", "").split())
+    if not first and with_default and not no_index:
+        first = default_index()
+    indexes = [] if no_index else [*([first] if first else []), *told.get("extra-index-url", "").split()]
     return PipSettings(
         indexes=tuple(dict.fromkeys(indexes)),
         find_links=tuple(dict.fromkeys(told.get("find-links", "").split())),

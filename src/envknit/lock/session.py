@@ -17,7 +17,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 import urllib3
 
 from envknit.errors import PackageIndexError
-from envknit.lock.links import origin
+from envknit.lock.urls import origin, redacted, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,9 +70,11 @@ class Session:
         self._logins = dict(filter(None, map(_login_in, indexes)))
         self._pools: dict[tuple[str, bool], urllib3.PoolManager] = {}
         self._guard = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; tries under way are the last."""
+        self._closed = True
         for pool in self._pools.values():
             pool.clear()
 
@@ -116,7 +118,7 @@ class Session:
             response, _ = self._open(url, {"Accept-Encoding": "identity"})
             if response.status != 200:
                 response.close()
-                raise _unusable(response.status, url)
+                raise unusable(response.status, url)
             take = begin()
             received = 0
             try:
@@ -149,7 +151,7 @@ class Session:
                 response.close()  # 200: the whole file is on its way, which is what this should avoid
                 if response.status in (200, 206, 400, 405, 416, 501):
                     return None
-                raise _unusable(response.status, url)
+                raise unusable(response.status, url)
             body = b"".join(_chunks(response, most))
             if len(body) != min(most, int(total)):
                 raise _AgainError(f"the answer ended after {len(body)} bytes")
@@ -171,6 +173,8 @@ class Session:
                 ) from cause  # fmt: skip
             except urllib3.exceptions.HTTPError as cause:
                 reason, wait = _reason(cause), None
+            if self._closed:
+                break
             if attempt < _TRIES - 1:
                 time.sleep(wait if wait is not None else 0.2 * 2**attempt * random.uniform(0.5, 1.5))
         raise PackageIndexError(f"no answer after {_TRIES} tries", url=redacted(url), reason=reason)
@@ -214,7 +218,7 @@ class Session:
             found = netrc.netrc(str(path)).authenticators(host)
         except (netrc.NetrcParseError, OSError) as cause:
             raise PackageIndexError(f"the netrc file cannot be read: {cause}", file=path) from cause
-        return _basic(found[0], found[2]) if found else ""
+        return _basic(found[0], found[2] or "") if found else ""
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
@@ -288,18 +292,6 @@ def _chunks(response: urllib3.BaseHTTPResponse, most: int | None = None) -> Iter
     response.release_conn()
 
 
-def without_login(url: str) -> str:
-    """Return a URL without the credentials in it."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
-
-
-def redacted(url: str) -> str:
-    """Return a URL for a message: without credentials, query and fragment."""
-    parts = urlsplit(without_login(url))
-    return urlunsplit(parts._replace(query="", fragment=""))
-
-
 def _login_in(url: str) -> tuple[tuple[str, str, int | None], str] | None:
     parts = urlsplit(url)
     if parts.username is None:
@@ -332,8 +324,3 @@ def _retry_after(value: str) -> float | None:
 def _reason(cause: BaseException) -> str:
     inner = getattr(cause, "reason", None)
     return _reason(inner) if isinstance(inner, BaseException) else str(cause).rpartition(">: ")[2] or repr(cause)
-
-
-def _unusable(status: int, url: str) -> PackageIndexError:
-    hint = "put credentials into the URL of the index or into ~/.netrc" if status in (401, 403) else ""
-    return PackageIndexError(f"the index answers with status {status}", url=redacted(url), hint=hint)
