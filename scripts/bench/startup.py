@@ -90,7 +90,7 @@ def _warm_install(rounds: int, store: Path, knit: Path) -> None:
 
 def _make_wheels(folder: Path) -> list[str]:
     sys.path.insert(0, str(ROOT / "tests"))
-    from kit import make_wheel, wheel_name  # noqa: PLC0415 - the tests' equipment is no package of ours
+    from kit import make_wheel, wheel_name
 
     names = [f"bench-package-{number:03}" for number in range(PINS)]
     for name in names:

@@ -1,0 +1,80 @@
+"""Look at the store, and free what no lock needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envknit.cli.parser import Parser, add_json
+from envknit.cli.screen import count, size
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from envknit.cli.screen import Screen
+    from envknit.install.store import Store
+
+EXAMPLE = "envknit store gc --dry-run"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", parser_class=Parser)
+    add_json(actions.add_parser("list", help="list every entry: name, version, folder"))
+    add_json(actions.add_parser("stats", help="count entries, files and bytes"))
+    actions.add_parser("path", help="print where the store is")
+    collection = actions.add_parser("gc", help="remove what no installed lock needs and no process uses")
+    collection.add_argument("--dry-run", action="store_true", help="show what would go; remove nothing")
+    add_json(collection)
+
+
+def main(arguments: Namespace, screen: Screen) -> int:
+    """Run the verb."""
+    from envknit.install.store import Store  # noqa: PLC0415 - `--help` looks at no store
+
+    store = Store()
+    action = {"list": _list, "stats": _stats, "path": _path, "gc": _collect}[arguments.action]
+    action(store, arguments, screen)
+    return 0
+
+
+def _path(store: Store, _: Namespace, screen: Screen) -> None:
+    screen.show(str(store.root))
+
+
+def _list(store: Store, arguments: Namespace, screen: Screen) -> None:
+    entries = list(store.entries())
+    if arguments.json:
+        screen.data([{"name": row.name, "version": row.version, "folder": row.folder} for row in entries])
+        return
+    width = max((len(row.name) + len(row.version) for row in entries), default=0) + 1
+    for row in entries:
+        screen.show(f"{f'{row.name} {row.version}':<{width}}  {row.folder}")
+
+
+def _stats(store: Store, arguments: Namespace, screen: Screen) -> None:
+    stats = store.stats()
+    if arguments.json:
+        facts = {"path": store.root, "entries": stats.entries, "names": stats.names}
+        screen.data({**facts, "files": stats.files, "bytes": stats.size})
+        return
+    screen.show(f"path     {store.root}")
+    screen.show(f"entries  {stats.entries}, of {count(stats.names, 'name')}")
+    screen.show(f"files    {stats.files}, {size(stats.size)}")
+
+
+def _collect(store: Store, arguments: Namespace, screen: Screen) -> None:
+    from envknit.install.collect import collect  # noqa: PLC0415 - the other actions remove nothing
+
+    done = collect(store, dry_run=arguments.dry_run)
+    if arguments.json:
+        facts = {"removed": done.removed, "entries": done.entries, "bytes": done.size, "locks": done.roots}
+        screen.data({**facts, "in_use": done.in_use, "dry_run": done.dry_run})
+        return
+    for lock in done.roots:
+        screen.say(f"this lock is gone: {lock}")
+    for folder in done.removed if done.dry_run or screen.verbose else ():
+        screen.say(f"  {folder}")
+    if done.in_use:
+        screen.say(f"kept for running processes: {count(done.in_use, 'plan')}")
+    verb = "would remove" if done.dry_run else "removed"
+    screen.say(f"{verb} {count(done.entries, 'entry')} and what belongs to them: {size(done.size)}")
