@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import sys
-import tarfile
-import zipfile
-from pathlib import PurePosixPath
 
 from envknit.errors import InstallError, UnsafeWheelError
+from envknit.lock.metadata import UnusableMetadataError
+from envknit.lock.sdist import unpack_sdist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_LARGEST = 4 << 30  # bytes unpacked
 _LAST_LINES = 30  # of the builder's output, for the error
 
 
@@ -41,8 +38,7 @@ def build_wheel(sdist: Path, file_name: str, workspace: Path, *, indexes: Sequen
     scratch = workspace / "tmp"
     for folder in (source, output, scratch):
         folder.mkdir(mode=0o700)
-    _unpack(sdist, file_name, source)
-    (root,) = _only_folder(source, file_name)
+    root = _unpack(sdist, file_name, source)
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(output), str(root)]
     done = subprocess.run(
         command,
@@ -74,54 +70,13 @@ def _clean_environment(scratch: Path, indexes: Sequence[str]) -> dict[str, str]:
     return environment
 
 
-def _only_folder(source: Path, file_name: str) -> list[Path]:
-    found = list(source.iterdir())
-    if len(found) != 1 or not found[0].is_dir():
-        raise InstallError("an sdist must hold one folder (PEP 625)", sdist=file_name)
-    return found
-
-
-def _unpack(sdist: Path, file_name: str, into: Path) -> None:
+def _unpack(sdist: Path, file_name: str, into: Path) -> Path:
+    """Unpack an sdist safely; returns its one folder (PEP 625)."""
     try:
-        if file_name.endswith(".zip"):
-            _unpack_zip(sdist, into)
-        else:
-            _unpack_tar(sdist, into)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UnsafeWheelError(f"the sdist cannot be unpacked: {error}", sdist=file_name) from error
-
-
-def _unpack_zip(sdist: Path, into: Path) -> None:
-    with zipfile.ZipFile(sdist) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > _LARGEST:
-            raise UnsafeWheelError("the sdist would unpack to too much", sdist=sdist.name)
-        for member in members:
-            _refuse_path(member.filename)
-            if stat.S_IFMT(member.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-                raise UnsafeWheelError("the sdist has a link", member=member.filename)
-        archive.extractall(into, members)  # noqa: S202 - every member was checked above
-
-
-def _unpack_tar(sdist: Path, into: Path) -> None:
-    """Unpack with the `data` filter of PEP 706; Pythons without it get the same rules by hand, without links."""
-    with tarfile.open(sdist) as archive:
-        members = archive.getmembers()
-        if sum(member.size for member in members) > _LARGEST:
-            raise UnsafeWheelError("the sdist would unpack to too much", sdist=sdist.name)
-        if hasattr(tarfile, "data_filter"):
-            archive.extractall(into, members, filter="data")
-            return
-        for member in members:
-            _refuse_path(member.name)
-            if not (member.isfile() or member.isdir()):
-                raise UnsafeWheelError("the sdist has a link or a device", member=member.name)
-            member.mode = member.mode & 0o755 | (0o700 if member.isdir() else 0o600)
-            member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
-        archive.extractall(into, members)  # noqa: S202 - every member was checked above
-
-
-def _refuse_path(name: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name.partition("/")[0]:
-        raise UnsafeWheelError("the sdist leads out of its folder", member=name)
+        unpack_sdist(sdist, file_name, into)
+    except UnusableMetadataError as error:
+        raise UnsafeWheelError(str(error), sdist=file_name) from error
+    found = list(into.iterdir())
+    if len(found) != 1 or not found[0].is_dir():
+        raise UnsafeWheelError("an sdist must hold one folder", sdist=file_name)
+    return found[0]

@@ -13,13 +13,11 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
-from envknit.errors import PlanError
 from envknit.install.bundle import bundled_entries
 from envknit.install.disk import disk_faults
 from envknit.install.roots import all_roots
-from envknit.install.scripts import plan_key
 from envknit.install.store import TRASH
-from envknit.plan import Plan
+from envknit.plan import key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +85,7 @@ class _Collection:
         self.dead_roots = [(path, root.lock) for path, root in roots if not root.alive]
         self._named = {plan for _, root in roots if root.alive for plan in root.plans}
         self.plans: list[str] = []  # plan folders, and plan files out of others
-        self._kept: list[Plan] = []
+        self._kept: set[str] = set()  # the texts of plans that stay, or are in use
         self._sort_plans()
         self.in_use = self._keep_opened()
         alive = self._alive()
@@ -97,7 +95,7 @@ class _Collection:
         self.bundles = [
             folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
         ]
-        keys = {plan_key(plan) for plan in self._kept}
+        keys = {key(text.encode()) for text in self._kept}
         self.scripts = [folder for folder in self._listed("bin") if os.path.basename(folder).split("-")[0] not in keys]
         self.bytecode = list(self._lost_bytecode())
         self.leftovers = list(self._leftovers())
@@ -144,24 +142,20 @@ class _Collection:
     def _may_be_in_use(self, plan: str) -> bool:
         return self._opened is None and os.lstat(self.root / plan).st_mtime > time.time() - _TWO_WEEKS
 
-    def _keep(self, path: Path) -> bool:
-        try:
-            self._kept.append(Plan.read(str(path)))
-        except PlanError:
-            return False  # nobody can use it, so it keeps nothing alive
-        return True
+    def _keep(self, path: Path) -> None:
+        with suppress(OSError, UnicodeDecodeError):  # nobody can use it, so it keeps nothing alive
+            self._kept.add(path.read_text(encoding="utf-8"))
 
     def _keep_opened(self) -> int:
         """Keep what plans name that a process has open, though they were replaced since; returns how many."""
-        known = {plan.render() for plan in self._kept}
-        texts = set(self._opened or ()) - known
-        for text in sorted(texts):
-            with suppress(PlanError):  # of an older envknit: its process keeps running, its packages may go
-                self._kept.append(Plan.parse(text))
-        return len(texts)
+        replaced = set(self._opened or ()) - self._kept
+        self._kept |= replaced
+        return len(replaced)
 
     def _alive(self) -> set[str]:
-        folders = {pin.folder for plan in self._kept for pin in plan.pins.values()}
+        """Name the folders that plans name; by their look, so that plans of another envknit count as well."""
+        fields = {field for text in self._kept for line in text.splitlines() for field in line.split("\t")}
+        folders = {field for field in fields if field.startswith(("packages/", "bundles/"))}
         for bundle in [folder for folder in folders if folder.startswith("bundles/")]:
             folders.update(bundled_entries(self.store, bundle))
         return folders

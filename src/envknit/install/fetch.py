@@ -50,13 +50,22 @@ class Shopping:
         store: where to.
         open_index: opens the index; called at most once, and not at all where nothing is missing.
         reporter: hears of progress, from one thread at a time.
+        build_indexes: where the build requirements of sdists come from; `()`: where pip looks.
     """
 
-    def __init__(self, store: Store, open_index: Callable[[], Index], reporter: Reporter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        open_index: Callable[[Reporter], Index],
+        reporter: Reporter,
+        *,
+        build_indexes: Sequence[str] = (),
+    ) -> None:
         self.store = store
         self.placed = 0
         self.downloaded = 0
         self._open_index = open_index
+        self._build_indexes = build_indexes
         self._index: Index | None = None
         self._reporter = _OneAtATime(reporter)
         self._mutex = threading.Lock()
@@ -87,15 +96,23 @@ class Shopping:
                 folders[want.name, want.version] = folder
         if offline:
             self._refuse_downloads(missing)
-        for batch in _batches(missing, _BATCH):
-            with self.store.claiming(want.sha256 for want in batch):
-                self._get_batch(batch)
-                for want in batch:
-                    folder = self._find(want)
-                    if folder is None:
-                        raise InstallError("an entry that was placed is gone again", name=want.name)
-                    folders[want.name, want.version] = folder
+        try:
+            for batch in _batches(missing, _BATCH):
+                with self.store.claiming(want.sha256 for want in batch):
+                    self._get_batch(batch)
+                folders |= {(want.name, want.version): self._placed(want) for want in batch}
+        finally:
+            if self._index is not None:
+                self._index.close()
         return folders
+
+    def _placed(self, want: _Want) -> str:
+        folder = self._find(want)
+        if folder is None:
+            raise InstallError(
+                f"the wheel that {want.artifact.name} was built into is not for this interpreter", name=want.name
+            )
+        return folder
 
     def _find(self, want: _Want) -> str | None:
         """Return the entry of an artifact; that of an sdist is whichever wheel was built of it for this interpreter."""
@@ -124,7 +141,7 @@ class Shopping:
         if not missing:
             return
         if self._index is None and not all(self._cached(want).exists() for want in missing):
-            self._index = self._open_index()
+            self._index = self._open_index(self._reporter)
             self._index.prefetch(sorted({want.name for want in missing}))
         self._reporter.stage(f"Installing {len(missing)} packages")
         with self.store.workspace() as workspace:
@@ -153,7 +170,7 @@ class Shopping:
             wheel = want.artifact.name
             if not want.artifact.is_wheel:
                 self._reporter.stage(f"Building {want.name} {want.version}")
-                artifact = build_wheel(artifact, want.artifact.name, workspace)
+                artifact = build_wheel(artifact, want.artifact.name, workspace, indexes=self._build_indexes)
                 wheel = artifact.name
             folder = store_folder(want.name, want.version, wheel, want.sha256)
             notes = unpack_wheel(

@@ -16,6 +16,7 @@ from envknit.install.roots import Root, read_root, root_path
 from envknit.install.scripts import place_scripts
 from envknit.install.store import Store
 from envknit.install.sync import ALL, Installed
+from envknit.lock.index import open_index
 from envknit.lock.lockfile import parse_lock
 from envknit.lock.reporter import Reporter
 from envknit.plan import environment_file, plan_folder
@@ -24,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from envknit.lock.index import Index
     from envknit.lock.model import Environment, Lock
     from envknit.lock.project import Project
     from envknit.plan import Plan
@@ -51,7 +51,13 @@ def install_lock(
     with store.installing():
         store.clean()
         chosen = {environment.name: choose(environment, dev=dev) for environment in wanted}
-        shopping = Shopping(store, lambda: _open_index(project, path, store, reporter, offline=offline), reporter)
+        indexes = project.indexes if project else ()
+        shopping = Shopping(
+            store,
+            lambda told: open_index(indexes, Path(path).parent, home=store.root, offline=offline, reporter=told),
+            reporter,
+            build_indexes=[url for url in indexes if "://" in url],
+        )
         folders = shopping.get([pin for pins in chosen.values() for pin in pins], offline=offline)
         plans, warnings = [], []
         for name, pins in chosen.items():
@@ -108,14 +114,6 @@ def _select(lock: Lock, names: Sequence[str] | None, path: str) -> tuple[list[En
     if skipped and (names or not wanted):
         raise LockError(skipped[0].replace(", and is left out here", ", not for this one"), lock=path)
     return wanted, skipped
-
-
-def _open_index(project: Project | None, path: str, store: Store, reporter: Reporter, *, offline: bool) -> Index:
-    from envknit.lock.index import open_index  # noqa: PLC0415 - loads the HTTP client
-
-    indexes = project.indexes if project else ()
-    root = project.root if project else Path(path).parent
-    return open_index(indexes, root, home=store.root, offline=offline, reporter=reporter)
 
 
 def _placed(pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, path: str) -> PlacedPin:

@@ -36,12 +36,7 @@ def script_folder(plan: Plan, executable: str = "") -> Path:
 
 def script_place(plan: Plan, executable: str = "") -> str:
     """Name the same folder relative to the store."""
-    return f"bin/{plan_key(plan)}-{key(os.fsencode(executable or sys.executable))}"
-
-
-def plan_key(plan: Plan) -> str:
-    """Name a plan by its text; the folders of its scripts begin with this."""
-    return key(plan.render().encode())
+    return f"bin/{key(plan.render().encode())}-{key(os.fsencode(executable or sys.executable))}"
 
 
 def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
