@@ -11,6 +11,7 @@
     │   └── StoreError                       the store: ownership, damage, a lost entry
     ├── PlanError (ValueError)               a plan that cannot be read
     ├── LinkError (ImportError)              an import that the lock cannot answer
+    │   ├── UnlockedError (ModuleNotFoundError)  the importer was locked without it, or strict mode refuses it
     │   ├── CExtensionError                  a package with extension modules cannot be a guest
     │   └── CExtIncompatibleError            an extension module refuses this sub-interpreter
     ├── WorkerError (RuntimeError)           a worker: start, death, or a remote fault
@@ -101,6 +102,14 @@ class PlanError(EnvknitError, ValueError):
 
 class LinkError(EnvknitError, ImportError):
     """An import asked for something that the lock cannot give."""
+
+
+class UnlockedError(LinkError, ModuleNotFoundError):
+    """The importer was not locked with what it asks for, though it is somewhere on this machine."""
+
+    def __init__(self, message: str, /, *, hint: str = "", **facts: object) -> None:
+        super().__init__(message, hint=hint, **facts)
+        self.name = str(facts.get("name", "")) or None
 
 
 class CExtensionError(LinkError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import _envknit_bootstrap
 from _envknit_bootstrap import Activation
@@ -31,6 +32,31 @@ def activate(lock: str, plan_path: str) -> Activation:
     return activation
 
 
+def withdraw(activation: Activation) -> None:
+    """Take a plan off `sys.path` again and put the host's site-packages back; what is imported stays.
+
+    Args:
+        activation: the plan in use; its `place()` undoes this.
+    """
+    if activation.lock in sys.path:
+        at = sys.path.index(activation.lock)
+        sys.path[at : at + 1] = activation.hidden
+    activation.hidden = []
+    sys.path_importer_cache.pop(activation.lock, None)
+    sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook != activation.path_hook]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation.tail]
+    os.environ.pop("ENVKNIT_ACTIVE", None)
+    _envknit_bootstrap.active = None
+
+
+def read_plan(path: str) -> Plan:
+    """Read a plan file, once a process."""
+    plan = _plans.get(path)
+    if plan is None:
+        plan = _plans[path] = Plan.read(path)
+    return plan
+
+
 def plan_of(activation: Activation) -> Plan:
     """Return an activation's plan, read once."""
     plan = _plans.get(activation.plan_path)
@@ -44,7 +70,4 @@ def sibling_plans(plan_path: str) -> list[tuple[str, Plan]]:
     folder = os.path.dirname(plan_path)
     names = sorted(name for name in os.listdir(folder) if name.endswith(".plan"))
     paths = [plan_path, *(path for path in (os.path.join(folder, name) for name in names) if path != plan_path)]
-    for path in paths:
-        if path not in _plans:
-            _plans[path] = Plan.read(path)
-    return [(path, _plans[path]) for path in paths]
+    return [(path, read_plan(path)) for path in paths]

@@ -1,0 +1,21 @@
+"""Another door to the names that keep versions apart; each is loaded when it is first used."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envknit.errors import CExtensionError
+    from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
+    from envknit.runtime.use import use
+
+__all__ = ["CExtensionError", "ContextExecutor", "ContextThread", "context_wrap", "use"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import envknit  # noqa: PLC0415 - each name is loaded when it is asked for
+
+    return getattr(envknit, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

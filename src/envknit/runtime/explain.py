@@ -1,0 +1,114 @@
+"""Say where something came from, and why `isinstance` said no."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from envknit.runtime.active import active, plan_of
+from envknit.runtime.linker import linker, pin_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envknit.runtime.member import Member
+
+
+class Origin:
+    """Where a module or an object came from; printing it says so in a few lines.
+
+    Args:
+        module: name of the module in `sys.modules`.
+        file: its file, where it has one.
+        member: what holds it; None: no lock has a part in it.
+    """
+
+    def __init__(self, module: str, file: str | None, member: Member | None) -> None:
+        self.module = module
+        self.file = file
+        self.name = member.pin.name if member else None
+        self.version = member.pin.version if member else None
+        self.environments = [plan.environment for plan in linker.environments(member)] if member else []
+        self.locks = list(dict.fromkeys(plan.lock for plan in linker.environments(member))) if member else []
+        self.folder = member.folder if member else None
+        self.guest = bool(member and member.tag)
+        self._links = [each.title for each in linker.reachable(member)[1:]] if member else []
+
+    def __str__(self) -> str:
+        if self.name is None:
+            return f"{self.module}: from no lock\n  file: {self.file or 'built into Python'}"
+        kind = "a guest beside the resident version" if self.guest else "resident: what plain imports get"
+        rows = [
+            f"{self.module}: {self.name} {self.version}",
+            f"  {kind}",
+            f"  environment: {', '.join(self.environments)}",
+            f"  lock: {', '.join(self.locks)}",
+            f"  store entry: {self.folder}",
+        ]
+        return "\n".join(rows + ([f"  locked with: {', '.join(self._links)}"] if self._links else []))
+
+    def __repr__(self) -> str:
+        return f"<Origin {self.module} of {self.name} {self.version}>" if self.name else f"<Origin {self.module}>"
+
+
+def explain(thing: object) -> Origin:
+    """Say which pin, environment and store entry a module or an object came from.
+
+    Args:
+        thing: a module, class, function, instance, or the name of a module that is imported.
+    """
+    linker.refresh()
+    name = _module_name(thing)
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    return Origin(name, file, _member(name.partition(".")[0], file))
+
+
+def explain_isinstance(thing: object, kind: type) -> str:
+    """Say why `isinstance(thing, kind)` is what it is; across two versions of a package it is false by nature.
+
+    Args:
+        thing: any object.
+        kind: the class that it was, or was not, expected to be of.
+    """
+    actual = type(thing)
+    if isinstance(thing, kind):
+        return f"{_title(actual)} is {_title(kind)} or derives from it"
+    for ancestor in actual.__mro__:
+        if _plain(ancestor) == _plain(kind) and ancestor is not kind:
+            return f"same name, different versions: the object's class is {_title(ancestor)}, the other {_title(kind)}"
+    return f"{_title(actual)} has nothing to do with {_title(kind)}"
+
+
+def _module_name(thing: object) -> str:
+    if isinstance(thing, str):
+        return thing
+    if isinstance(thing, type(sys)):
+        return thing.__name__
+    owner = thing if isinstance(getattr(thing, "__qualname__", None), str) else type(thing)
+    return str(getattr(owner, "__module__", None) or "builtins")
+
+
+def _member(head: str, file: str | None) -> Member | None:
+    if "@" in head:
+        portions = linker.views.get(head)
+        return portions[0][1] if portions else linker.member_of(head)
+    activation = active()
+    if activation is None or file is None:
+        return None
+    plan = plan_of(activation)
+    for folder in plan.imports.get(head, ()):
+        pin = pin_at(plan, folder)
+        if pin is not None and file.startswith(os.path.join(plan.store, pin.folder, "")):
+            return linker.member(plan, pin)
+    return None
+
+
+def _plain(kind: type) -> str:
+    head, dot, rest = kind.__module__.partition(".")
+    return f"{head.partition('@')[0]}{dot}{rest}.{kind.__qualname__}"
+
+
+def _title(kind: type) -> str:
+    origin = explain(kind)
+    version = f" of {origin.name} {origin.version}" if origin.name else ""
+    return f"{_plain(kind)}{version}"

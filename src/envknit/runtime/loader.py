@@ -1,0 +1,235 @@
+"""Find and load guests, by their own names (PEP 451).
+
+A guest is found by its full name alone: `requests@2_28_2.adapters` says which member holds it. So modules can be
+imported late, after a block has closed, and by `pickle` in another process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib import ModuleSpec, _gcd_import  # type: ignore[attr-defined] # not in typeshed
+from _frozen_importlib_external import SourcelessFileLoader, spec_from_file_location
+
+from envknit.errors import CExtensionError, UnlockedError
+from envknit.runtime.finder import EXTENSIONS, StoreFinder, StoreLoader
+from envknit.runtime.linker import linker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
+    from types import ModuleType
+    from typing import Any
+
+    from envknit.runtime.member import Member
+
+
+class GuestLoader(StoreLoader):
+    """Load a source file as a module of a guest: it runs with the builtins of its member.
+
+    Args:
+        fullname: the module's name, with the `@`.
+        path: its source file.
+        member: the member that it belongs to.
+    """
+
+    def __init__(self, fullname: str, path: str, member: Member) -> None:
+        super().__init__(fullname, path, member.plan.store)
+        self.member = member
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module, and with it every import statement in it, in its member's world."""
+        vars(module)["__builtins__"] = self.member.builtins
+        super().exec_module(module)
+
+
+class GuestBytecodeLoader(SourcelessFileLoader):
+    """As GuestLoader, for a module that was shipped without its source."""
+
+    def __init__(self, fullname: str, path: str, member: Member) -> None:
+        super().__init__(fullname, path)
+        self.member = member
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module in its member's world."""
+        vars(module)["__builtins__"] = self.member.builtins
+        super().exec_module(module)
+
+
+class NativeLoader:
+    """Refuse an extension module of a guest, at the moment when it would be loaded.
+
+    The error is an ImportError, so a package whose compiled parts are accelerators does without them, as its own
+    code says.
+    """
+
+    def __init__(self, fullname: str, path: str, member: Member) -> None:
+        self.name = fullname
+        self.path = path
+        self.member = member
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Raise CExtensionError."""
+        raise refusal(self.member, module=spec.name, file=self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Never reached: there is no module."""
+
+
+def refusal(member: Member, **facts: object) -> CExtensionError:
+    """Say that a member has extension modules and what there is instead."""
+    name, version = member.pin.name, member.pin.version
+    return CExtensionError(
+        f"{name} {version} has extension modules, which CPython loads once in a process",
+        **facts,
+        hint=f"keep it in a process of its own: envknit.worker({name!r}, {version!r}), or use(..., auto_worker=True);"
+        " where its compiled parts are optional: use(..., pure=True)",
+    )
+
+
+def lost(member: Member, **facts: object) -> UnlockedError:
+    """Say that the store has no folder of a member any more."""
+    return UnlockedError(
+        f"{member.title} is locked, but not in the store",
+        folder=member.folder,
+        **facts,
+        hint="run: python -m envknit install",
+    )
+
+
+class AliasLoader:
+    """Give a module that has another name in `sys.modules` under this one too."""
+
+    def __init__(self, real: str) -> None:
+        self.real = real
+        self.spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - PEP 451
+        """Import the module under its real name."""
+        module: ModuleType = _gcd_import(self.real)
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module the spec back that the import system has just put in its place."""
+        module.__spec__ = self.spec
+
+
+class _GuestFolder(StoreFinder):
+    """Finds one module of a guest in one folder."""
+
+    def __init__(self, path: str, fullname: str, member: Member) -> None:
+        super().__init__(path, member.plan.store)
+        self.fullname = fullname
+        self.member = member
+
+    def _spec(self, _: str, path: str, suffix: str, locations: list[str] | None) -> ModuleSpec | None:
+        kind = GuestLoader if suffix == ".py" else GuestBytecodeLoader if suffix == ".pyc" else NativeLoader
+        loader: Any = kind(self.fullname, path, self.member)
+        return spec_from_file_location(self.fullname, path, loader=loader, submodule_search_locations=locations)
+
+    def _list(self, folder: str) -> frozenset[str]:
+        """List a folder without the extension modules that have a twin in Python beside them (mypyc, Cython)."""
+        if not folder.startswith(self.store + os.sep):
+            try:
+                names = frozenset(os.listdir(folder))  # no promise that it never changes
+            except OSError:
+                return frozenset()
+        else:
+            names = super()._list(folder)
+        return frozenset(n for n in names if not (n.endswith(EXTENSIONS) and n.partition(".")[0] + ".py" in names))
+
+
+def _find_in(paths: Iterable[str], fullname: str, tail: str, member: Member) -> ModuleSpec | None:
+    portions: list[str] = []
+    for path in paths:
+        spec = _GuestFolder(path, fullname, member).find_spec("." + tail)
+        if spec is not None and spec.loader is not None:
+            return spec
+        if spec is not None:
+            portions += spec.submodule_search_locations or ()
+    return _namespace(fullname, portions) if portions else None
+
+
+def _namespace(fullname: str, portions: list[str]) -> ModuleSpec:
+    spec = ModuleSpec(fullname, None)
+    spec.submodule_search_locations = portions
+    return spec
+
+
+def _alias(fullname: str, real: str) -> ModuleSpec:
+    return ModuleSpec(fullname, AliasLoader(real))  # type: ignore[arg-type] # no `Loader`: that is importlib.abc's
+
+
+class GuestFinder:
+    """Answers on `sys.meta_path` for names with an `@` at their head, and for aliases of `import_version`."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,  # noqa: ARG002 - PEP 451
+    ) -> ModuleSpec | None:
+        """Find a module of a guest.
+
+        Raises:
+            ModuleNotFoundError: the store lost the member's folder.
+        """
+        head, dot, rest = fullname.partition(".")
+        if "@" not in head:
+            real = linker.aliases.get(head)
+            return None if real is None else _alias(fullname, real + dot + rest)
+        portions = linker.views.get(head)
+        if portions is not None:
+            return _in_view(fullname, portions, path) if rest else _namespace(head, [folder for folder, _ in portions])
+        member = linker.member_of(head)
+        if member is None:
+            return None
+        plain = head.partition("@")[0]
+        if not member.tag:  # pickled where it was a guest; here it is the resident
+            return _alias(fullname, plain + dot + rest)
+        if rest:
+            return _find_in(path or (), fullname, rest.rpartition(".")[2], member)
+        spec = _find_in([member.names[plain]], fullname, plain, member)
+        if spec is None and not os.path.isdir(member.folder):
+            raise lost(member, name=fullname)
+        return spec
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
+        """Find the distributions of the world that whoever asks lives in; none where that is the plain one."""
+        if len(linker.plans) == 0:
+            return ()
+        from envknit.runtime.worlds import find_distributions  # noqa: PLC0415 - only who asks for metadata pays
+
+        return find_distributions(context)
+
+    def invalidate_caches(self) -> None:
+        """Forget the listings of folders; `importlib.invalidate_caches()` asks for it."""
+
+
+def _in_view(fullname: str, portions: list[tuple[str, Member]], path: Sequence[str] | None) -> ModuleSpec | None:
+    """Find what lies in a namespace package of several members: always the one module that its own member knows."""
+    head, _, rest = fullname.partition(".")
+    inner: list[tuple[str, str]] = []
+    for folder in path or ():
+        for root, member in portions:
+            if folder == root or folder.startswith(root + os.sep):
+                canonical = f"{member.real(head.partition('@')[0])}.{rest}"
+                spec = _find_in([folder], canonical, rest.rpartition(".")[2], member)
+                if spec is not None and spec.loader is not None:
+                    return _alias(fullname, canonical)
+                if spec is not None:
+                    inner += [(each, canonical) for each in spec.submodule_search_locations or ()]
+    if len(inner) == 1:
+        return _alias(fullname, inner[0][1])
+    return _namespace(fullname, [each for each, _ in inner]) if inner else None
+
+
+finder = GuestFinder()
+
+
+def install_finder() -> None:
+    """Put the finder of guests first on `sys.meta_path`, once."""
+    if finder not in sys.meta_path:
+        sys.meta_path.insert(0, finder)
