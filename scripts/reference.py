@@ -77,9 +77,9 @@ def errors() -> str:
     kinds = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Exception)]
     lines = ["# Errors", "", "Made from the code by `python scripts/reference.py`.", ""]
     lines += [
-        "Every exception of envknit says what happened (`message`), where (its facts, which are attributes too) and what",
-        "to do (`hint`). It survives pickling. On the command line it is printed as `error: ...`, indented facts and",
-        "`hint: ...`; `--verbose` adds the traceback.",
+        "Every exception of envknit says what happened (`message`), where (its facts, which are attributes too) and",
+        "what to do (`hint`). It survives pickling. On the command line it is printed as `error: ...`, indented facts",
+        "and `hint: ...`; `--verbose` adds the traceback.",
         "",
         "| exception | is also | means |",
         "|---|---|---|",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envknit.cli.interpreter import ask
-from envknit.cli.parser import Parser, add_json
+from envknit.cli.parser import ActionParser, add_json
 from envknit.errors import InstallError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ print(json.dumps({
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", parser_class=Parser)
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", parser_class=ActionParser)
     status = actions.add_parser("status", help="show where the hook is, and whether it is this version's")
     add_json(status)
     for name, text in (("install", "write the hook's files"), ("remove", "remove the hook's files")):
@@ -55,18 +55,24 @@ def main(arguments: Namespace, screen: Screen) -> int:
         return _status(facts, arguments, screen)
     folder = Path(facts["user" if arguments.user else "site"])
     if arguments.action == "install":
-        if facts["managed"] and not facts["virtual"] and not arguments.force:
-            raise InstallError(
-                "this interpreter's packages belong to the system's package manager (PEP 668)",
-                python=sys.executable,
-                hint="use `envknit run`, a Python of your own, or --force: the hook is three files of no package",
-            )
+        if not arguments.force:
+            refuse_managed(facts)
         write_hook(folder)
         screen.say(f"wrote {', '.join(FILES)} to {folder}")
         return 0
     removed = remove_hook(folder, force=arguments.force)
     screen.say(f"removed {', '.join(removed)} from {folder}" if removed else f"there is no hook in {folder}")
     return 0
+
+
+def refuse_managed(facts: dict[str, Any]) -> None:
+    """Raise InstallError where an interpreter's packages belong to the system's package manager (PEP 668)."""
+    if facts["managed"] and not facts["virtual"]:
+        raise InstallError(
+            "this interpreter's packages belong to the system's package manager (PEP 668)",
+            python=sys.executable,
+            hint="use `envknit run`, a Python of your own, or --force: the hook is three files of no package",
+        )
 
 
 def source() -> Path:

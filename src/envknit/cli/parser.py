@@ -72,6 +72,14 @@ class VerbParser(Parser):
         return super().parse_known_args(args, namespace, **more)
 
 
+class ActionParser(Parser):
+    """The parser of an action below a verb, as in `store gc`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        add_common(self.add_argument_group("common options"))
+
+
 def add_common(group: Any) -> None:
     """Declare what every verb understands, before its name or after it."""
     group.add_argument("-C", "--project", metavar="DIR", help="work on the project of this folder, not of the current")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envknit.cli.parser import Parser, add_json
+from envknit.cli.parser import ActionParser, add_json
 from envknit.cli.screen import count, size
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ EXAMPLE = "envknit store gc --dry-run"
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", parser_class=Parser)
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", parser_class=ActionParser)
     add_json(actions.add_parser("list", help="list every entry: name, version, folder"))
     add_json(actions.add_parser("stats", help="count entries, files and bytes"))
     actions.add_parser("path", help="print where the store is")

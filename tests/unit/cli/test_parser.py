@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from envknit.cli.parser import VERBS, parse
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([verb, "--help"])
+
+    assert 0 == ended.value.code
+    assert "example:\n  envknit" in capsys.readouterr().out
+
+
+def test_the_help_names_every_verb_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+
+    out = capsys.readouterr().out
+    assert all(f"    {verb} " in out for verb in VERBS)
+    assert "exit status:\n  0" in out
+
+
+@pytest.mark.parametrize("argv", [["-q", "install"], ["install", "-q"]])
+def test_common_options_go_before_a_verb_or_after_it(argv: list[str]) -> None:
+    arguments = parse(argv)
+
+    assert (True, False, ".") == (arguments.quiet, arguments.verbose, arguments.project)
+
+
+def test_what_stands_before_the_verb_is_not_undone_by_the_verb() -> None:
+    assert "there" == parse(["-C", "there", "status"]).project
+
+
+@pytest.mark.parametrize("argv", [[], ["nothing"], ["install", "--unknown"], ["store"], ["lock", "--dry"]])
+def test_a_wrong_command_line_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(argv)
+
+    assert 2 == ended.value.code
+    assert capsys.readouterr().err.startswith("usage: envknit")
+
+
+def test_the_command_of_run_keeps_its_own_options() -> None:
+    assert ["--", "pytest", "-q", "--env", "x"] == parse(["run", "--", "pytest", "-q", "--env", "x"]).command
+
+
+def test_help_loads_no_library_of_the_tool() -> None:
+    code = (
+        "import sys, contextlib\n"
+        "from envknit.cli.main import main\n"
+        "with contextlib.suppress(SystemExit): main(['install', '--help'])\n"
+        "heavy = {'rich', 'urllib3', 'yaml', 'resolvelib', 'ruamel', 'tomlkit', 'installer', 'build', 'packaging'}\n"
+        "print(heavy & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert "set()\n" == done.stderr
+
+
+def test_the_reference_pages_are_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert "up to date\n" == done.stdout

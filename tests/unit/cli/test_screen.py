@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from envknit.cli.screen import Screen, count, size
+from envknit.errors import LockError
+from envknit.lock.lockfile import read_lock
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (15_240_000, "15.2 MB"), (3 * 10**9, "3.0 GB")]
+)
+def test_bytes_are_written_for_a_person(amount: int, text: str) -> None:
+    assert text == size(amount)
+
+
+@pytest.mark.parametrize(("amount", "text"), [(1, "1 entry"), (0, "0 entries"), (2, "2 entries")])
+def test_things_are_counted_in_words(amount: int, text: str) -> None:
+    assert text == count(amount, "entry")
+
+
+def test_an_error_has_one_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().fail(LockError("it is bad", lock="a.yaml", found_at="x[1]", hint="mend it"))
+
+    out, err = capsys.readouterr()
+    assert "" == out
+    assert "error: it is bad\n  lock: a.yaml\n  found at: x[1]\nhint: mend it\n" == err
+
+
+def test_verbose_shows_the_traceback_of_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(verbose=True)
+    with pytest.raises(LockError) as caught:
+        read_lock(Path("nowhere"))
+    screen.fail(caught.value)
+
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_quiet_keeps_back_what_was_done_but_not_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(quiet=True)
+    screen.say("done")
+    screen.stage("Resolving")
+    screen.show("asked")
+    screen.warn("odd")
+
+    assert ("asked\n", "warning: odd\n") == capsys.readouterr()
+
+
+def test_where_there_is_no_terminal_progress_is_plain_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.stage("Downloading")
+    screen.begin("a.whl", 1500)
+    screen.advance("a.whl", 1500)
+    screen.finish("a.whl")
+    screen.say("done")
+
+    assert ("done\n", "Downloading\n  a.whl (1.5 kB)\n") == capsys.readouterr()
+
+
+def test_on_a_terminal_bars_move_and_leave_no_trace() -> None:
+    code = (
+        "from envknit.cli.screen import Screen\n"
+        "screen = Screen()\n"
+        "screen.stage('Downloading'); screen.begin('a.whl', 1500); screen.advance('a.whl', 700)\n"
+        "screen.warn('odd')\n"
+        "screen.begin('b.whl', None); screen.finish('b.whl'); screen.finish('a.whl')\n"
+        "screen.close()\n"
+    )
+    said = _on_a_terminal(code)
+
+    assert "a.whl" in said
+    assert "\033[1;33mwarning:\033[0m odd" in said
+
+
+def test_no_color_is_obeyed_on_a_terminal() -> None:
+    said = _on_a_terminal("from envknit.cli.screen import Screen; Screen().warn('odd')", NO_COLOR="1")
+
+    assert "warning: odd" == said.strip()
+
+
+def _on_a_terminal(code: str, **env: str) -> str:
+    """Run code whose stderr is a terminal, and return what it wrote there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=theirs, env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **env}
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        while piece := os.read(ours, 4096):
+            said += piece
+    except OSError:
+        pass  # Linux reports the end of a terminal as an error
+    finally:
+        os.close(ours)
+    assert 0 == process.wait()
+    return said.decode()
