@@ -1,0 +1,457 @@
+"""The channel between a host and its worker: calls in both directions, over one line for each thread.
+
+Both ends run this code. A thread that calls writes a frame on its line and reads until the answer comes; what comes
+before the answer are calls back from the very thread that serves it, and it serves those. A thread without a line opens
+one: it makes a socket pair and sends one end over the control socket to the other side, where a new thread serves it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+
+from envknit.errors import WorkerError
+from envknit.worker import arrays
+from envknit.worker.failures import Mirror, text_of
+from envknit.worker.frames import CALL, CALL_RICH, LARGEST, RAISE, RELEASE, RETURN, RETURN_RICH, dumps, frame, loads
+from envknit.worker.line import Line, Lost
+from envknit.worker.operations import OPERATIONS, describe
+from envknit.worker.pack import Packer, Shared, Unpacker
+from envknit.worker.proxy import WorkerGone, make, make_class, set_timeout
+from envknit.worker.references import Exports, Imports
+from envknit.worker.values import is_plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn
+
+    from envknit.worker.proxy import Proxy
+
+# Messages of the control socket: one byte each; the first two carry one end of a new line
+NEW_LINE, NEW_MAIN_LINE, INTERRUPT, QUIT = b"L", b"M", b"I", b"Q"
+
+_BETWEEN_RELEASES = 0.01  # seconds; proxies that are dropped in a row are released together
+
+
+class _Threads(threading.local):
+    def __init__(self) -> None:
+        self.free: list[Line] = []  # lines on which this thread may send a call now
+
+
+class Peer:
+    """What the owner of a channel knows and the channel does not."""
+
+    source: Any = None  # of module proxies
+
+    def explain(self, *, sent: bool) -> WorkerGone:
+        """Say why the other side is gone; `sent`: whether the call in flight may have been executed."""
+        return WorkerGone("the other side of the channel is gone", sent=sent)
+
+    def overdue(self, seconds: float) -> BaseException:
+        """End a call that was not answered in time; returns what to raise."""
+        return TimeoutError(f"no answer within {seconds} seconds")
+
+    def module(self, name: str, timeout: float | None) -> Any:
+        """Return the stand-in of a module of the other side."""
+        raise WorkerError("a module cannot cross in this direction", module=name, timeout=timeout)
+
+
+class Channel:
+    """One end of the channel.
+
+    Args:
+        control: the control socket.
+        is_host: whether this is the host's end.
+        limit: bytes of the largest value that crosses by value.
+        peer: the owner.
+        mirror: where the other side's exception classes are kept.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        *,
+        is_host: bool,
+        limit: int = LARGEST,
+        peer: Peer | None = None,
+        mirror: Mirror | None = None,
+    ) -> None:
+        self.control = control
+        self.is_host = is_host
+        self.limit = limit
+        self.mirror: Mirror = mirror or Mirror()
+        self.exports: Exports = Exports()
+        self.imports = Imports(self._on_drop)
+        self.closed = ""
+        self.operations: dict[str, Callable[..., Any]] = {
+            **OPERATIONS,
+            "describe": lambda _, number: describe(self.exports.type_of(number)),
+            "data": _data,
+            "array": _array,
+            "view": self._share,
+            "pickle": _pickle,
+            "package": lambda target: type(target).__module__.partition(".")[0],
+        }
+        self.on_export: Callable[[], None] | None = None  # called once, when the other side first gets a reference
+        self.origins: dict[int, tuple[Any, str]] = {}  # functions of modules: their reference to module and name
+        self._peer = peer or Peer()
+        self._control_lock = threading.Lock()
+        self._threads = _Threads()
+        self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
+        self._classes: dict[int, type[Proxy]] = {}
+        self._released = 0.0
+        _channels.add(self)
+
+    def call(
+        self,
+        timeout: float | None,
+        operation: str,
+        ref: int,
+        args: tuple[object, ...],
+        options: dict[str, object] | None = None,
+    ) -> Any:
+        """Let the other side do something to one of its objects, and return the result.
+
+        Args:
+            timeout: seconds until a TimeoutError; None: never.
+            operation: a name from `operations`.
+            ref: the object; 0 for none.
+            args: what else the operation takes.
+            options: keyword arguments of a call.
+
+        Raises:
+            TimeoutError: no answer came in time.
+            WorkerError: the other side is gone.
+            BaseException: what the operation raised.
+        """
+        packer = None
+        body: bytes | memoryview
+        try:
+            if is_plain(args) and (not options or is_plain(options)):
+                kind, body = CALL, dumps((operation, ref, args, options), self.limit)
+            else:
+                kind, packer = CALL_RICH, Packer(self)
+                body = self._packed(packer, (operation, ref, args, options))
+        except RecursionError:
+            raise ValueError("the value contains itself or nests too deeply to be sent") from None
+        free = self._threads.free
+        line = free.pop() if free else self._open()
+        try:
+            line.serial = ident = (line.serial + 1) & 0xFFFFFFFF
+            if timeout != line.timeout:
+                line.wait_at_most(timeout)
+            before = self._releases() if self.imports.dropped else b""
+            line.send(kind, ident, body, packer.descriptors if packer is not None else (), before)
+            kind, got, body, descriptors = line.receive()
+            while kind not in _ANSWERS:
+                self._between(line, kind, got, body, descriptors)
+                line.wait_at_most(timeout)
+                kind, got, body, descriptors = line.receive()
+            if got != ident:
+                raise _misplaced(ident, got)  # noqa: TRY301 - one way to give a line up
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the line is not to be used again
+            self._give_up(line, error, timeout)
+        finally:
+            if packer is not None:
+                packer.close()
+        free.append(line)
+        if kind == RETURN:
+            return loads(body)
+        value = self._unpacked(body, descriptors, timeout)
+        if kind == RAISE:
+            try:
+                raise value
+            finally:
+                del value  # the exception's frames would hold the exception
+        return value
+
+    def serve(self, line: Line) -> None:
+        """Answer the calls of a line until the other side closes it."""
+        self._lines.add(line)
+        try:
+            while True:
+                kind, ident, body, descriptors = line.receive()
+                self._between(line, kind, ident, body, descriptors)
+        except Lost:
+            return
+        finally:
+            line.close()
+
+    def deliver(self, ref: int, number: int, timeout: float | None) -> Proxy:
+        """Return the proxy of a reference that came in; its calls may take `timeout` seconds."""
+        kind = self._classes.get(number)
+        if kind is None:
+            kind = self._classes[number] = make_class(*self.call(timeout, "describe", 0, (number,)))
+        proxy = self.imports.deliver(ref, partial(make, kind, self, ref))
+        set_timeout(proxy, timeout)
+        return proxy
+
+    def view(self, proxy: Any) -> tuple[dict[str, Any], Any]:
+        """Return what numpy must know of a remote array, and its memory, mapped here."""
+        ref = proxy._envknit_ref
+        memory = self.imports.views.get(ref)
+        facts, new = self.call(proxy._envknit_timeout, "view", 0, (ref, memory is not None))
+        if new is None:
+            return facts, memory
+        if facts["writable"]:
+            self.imports.views[ref] = new
+        return facts, new
+
+    def module(self, name: str, timeout: float | None) -> Any:
+        """Return the stand-in of a module of the other side."""
+        return self._peer.module(name, timeout)
+
+    def grant(self, value: object) -> tuple[int, int]:
+        """Let the other side refer to an object; from now on its threads may call back at any time."""
+        listen, self.on_export = self.on_export, None
+        if listen is not None:
+            listen()
+        return self.exports.grant(value)
+
+    def held(self) -> int:
+        """Count the objects of the other side that somebody here holds, but for functions that modules keep."""
+        return len(self.imports) - len(self.imports.dropped) - len(self.origins)
+
+    def owns(self, module: Any) -> bool:
+        """Tell whether a ModuleProxy stands for a module of the other side."""
+        return module._envknit_source is self._peer.source
+
+    def module_name(self, value: object) -> str:
+        """Return the name under which the host can ask for a module of ours; `""`: it is an object like others."""
+        if self.is_host:
+            return ""
+        name: str = getattr(value, "__name__", "")
+        return name if sys.modules.get(name) is value else ""
+
+    def listen(self, on_message: Callable[[bytes, Line | None], None] | None = None) -> None:
+        """Accept lines that the other side opens, each served by a thread of its own, until the channel closes.
+
+        Args:
+            on_message: gets every other message, with the line that came with it.
+        """
+        while True:
+            try:
+                message, rights, _, _ = socket.recv_fds(self.control, 1, 1)
+            except OSError:
+                return
+            if not message:
+                return
+            line = self._line(socket.socket(fileno=rights[0])) if rights else None
+            if message == NEW_LINE and line is not None:
+                threading.Thread(target=self.serve, args=(line,), name="envknit-line", daemon=True).start()
+            elif on_message is not None:
+                on_message(message, line)
+
+    def say(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Send one message over the control socket.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        with self._control_lock:
+            socket.send_fds(self.control, [message], list(descriptors))
+
+    def close(self, reason: str, *, wake: bool = True) -> None:
+        """Close this end; calls from now on raise a WorkerError that gives the reason.
+
+        Args:
+            reason: what happened, without a full stop.
+            wake: end what other threads wait for; False in a fork, where the sockets are the parent's too.
+        """
+        if self.closed:
+            return
+        self.closed = reason
+        _channels.discard(self)
+        for line in list(self._lines):
+            if wake:  # close() would leave a thread that is in recvmsg() there for ever
+                line.hang_up()
+            else:
+                line.close()
+        self._threads = _Threads()
+        if wake:
+            with suppress(OSError):  # the other side is gone
+                self.control.shutdown(socket.SHUT_RDWR)  # what was said before still arrives
+        self.control.close()
+        if wake:  # (in a fork another thread may have held the lock)
+            self.exports.clear()
+
+    def forget_lines(self) -> None:
+        """Let the calling thread open a new line for its next call: an interrupt left it anywhere."""
+        self._threads.free.clear()
+
+    def adopt(self, end: socket.socket) -> Line:
+        """Take a connected socket as a line of the calling thread."""
+        line = self._line(end)
+        line.main = True
+        self._threads.free.append(line)
+        return line
+
+    def _line(self, end: socket.socket) -> Line:
+        line = Line(end, self.limit)
+        self._lines.add(line)
+        return line
+
+    def _open(self) -> Line:
+        if self.closed:
+            raise self._gone(sent=False)
+        main = self.is_host and threading.current_thread() is threading.main_thread()
+        ours, theirs = socket.socketpair()
+        try:
+            self.say(NEW_MAIN_LINE if main else NEW_LINE, [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise self._gone(sent=False) from None
+        finally:
+            theirs.close()
+        line = self._line(ours)
+        line.main = main
+        return line
+
+    def _packed(self, packer: Packer, values: tuple[object, ...]) -> bytes:
+        try:
+            return dumps(list(map(packer.pack, values)), self.limit)
+        except BaseException:
+            packer.undo()
+            raise
+
+    def _unpacked(self, body: bytes | memoryview, descriptors: list[int], timeout: float | None) -> Any:
+        unpacker = Unpacker(self, descriptors, timeout)
+        try:
+            return unpacker.unpack(loads(body))
+        finally:
+            unpacker.close()
+
+    def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: list[int]) -> None:
+        if kind == RELEASE:
+            self.exports.release(loads(body))
+        elif kind in (CALL, CALL_RICH):
+            self._answer(line, kind, ident, body, descriptors)
+        else:
+            raise WorkerError("an answer that nobody asked for came through the channel", kind=kind)
+
+    def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: list[int]) -> None:
+        free = self._threads.free
+        free.append(line)  # calls back go to the thread that waits at the other end
+        packer: Packer | None = None
+        try:
+            if kind == CALL:
+                operation, ref, args, options = loads(body)
+            else:
+                operation, ref, args, options = self._unpacked(body, descriptors, None)
+            target = self.exports.get(ref)
+            result = self.operations[operation](target, *args, **options or {})
+            if is_plain(result):
+                kind, body = RETURN, dumps(result, self.limit)
+            else:
+                packer = Packer(self)
+                kind, body = RETURN_RICH, self._packed_result(packer, result)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
+            packer = Packer(self)
+            kind, body = RAISE, self._packed_error(packer, error)
+        if not (free and free[-1] is line):
+            raise Lost(sent=True)  # a call back was given up, and the line with it
+        free.pop()
+        try:
+            before = self._releases() if self.imports.dropped else b""
+            line.send(kind, ident, body, packer.descriptors if packer is not None else (), before)
+        finally:
+            if packer is not None:
+                packer.close()
+
+    def _packed_result(self, packer: Packer, result: object) -> bytes:
+        try:
+            return dumps(packer.pack(result), self.limit)
+        except BaseException:
+            packer.undo()
+            raise
+
+    def _packed_error(self, packer: Packer, error: BaseException) -> bytes:
+        try:
+            return dumps(packer.pack_exception(error, text_of(error)), self.limit)
+        except Exception as failure:  # noqa: BLE001 - an exception that cannot cross must still be told
+            packer.undo()
+            told = WorkerError(f"{type(error).__qualname__}: {error!r} could not be sent: {failure!r}")
+            return dumps(packer.pack_exception(told, ""), self.limit)
+
+    def _give_up(self, line: Line, error: BaseException, timeout: float | None) -> NoReturn:
+        line.close()
+        if isinstance(error, BlockingIOError):
+            raise self._peer.overdue(timeout or 0.0) from None
+        if isinstance(error, Lost):
+            raise self._gone(sent=error.sent) from None
+        if line.main and self.is_host and not self.closed:
+            with suppress(OSError):  # (it is gone, which is interruption enough)
+                self.say(INTERRUPT)  # Ctrl-C interrupts the call, not the worker
+        raise error
+
+    def _gone(self, *, sent: bool) -> WorkerGone:
+        return WorkerGone(self.closed, sent=sent) if self.closed else self._peer.explain(sent=sent)
+
+    def _releases(self) -> bytes:
+        self._released = monotonic()
+        dropped = self.imports.take_dropped()
+        return frame(RELEASE, 0, dumps(dropped, self.limit)) if dropped else b""
+
+    def _on_drop(self) -> None:
+        free = self._threads.free
+        if self.closed or not free or monotonic() - self._released < _BETWEEN_RELEASES:
+            return  # they go with the next call
+        self._released = monotonic()
+        dropped = self.imports.take_dropped()
+        if dropped and not free[-1].post(frame(RELEASE, 0, dumps(dropped, self.limit))):
+            self.imports.dropped.extend(dropped)
+
+    def _share(self, _: None, ref: int, known: bool) -> object:  # noqa: FBT001 - an answer of the other side
+        facts = self.exports.shared.get(ref)
+        if facts is not None and known:
+            return {**facts, "shape": tuple(self.exports.get(ref).shape)}, None
+        alone = facts is None and self.exports.is_alone(ref)
+        facts, descriptor, held = arrays.offer(self.exports.get(ref), alone=alone)
+        if facts["writable"]:
+            self.exports.replace(ref, held)
+            self.exports.shared[ref] = facts
+        return Shared(facts, descriptor)
+
+
+_ANSWERS = frozenset([RETURN, RETURN_RICH, RAISE])
+
+
+def _misplaced(expected: int, got: int) -> WorkerError:
+    return WorkerError("an answer to another call came through the channel", expected=expected, got=got)
+
+
+def _data(target: object, name: str) -> object:
+    value = getattr(target, name)
+    if is_plain(value):
+        return value
+    raise AttributeError(f"{type(target).__name__!r} object offers no {name!r} to another process")
+
+
+def _array(target: Any) -> object:
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - what has __array__ has numpy
+
+    return np.asarray(target)
+
+
+def _pickle(target: object) -> bytes:
+    import pickle  # noqa: PLC0415 - only for fetch()
+
+    return pickle.dumps(target, protocol=4)
+
+
+_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for channel in list(_channels):
+        channel.close(f"this worker belongs to process {os.getppid()}, of which this is a fork", wake=False)
+
+
+os.register_at_fork(after_in_child=_after_fork)

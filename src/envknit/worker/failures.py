@@ -1,0 +1,149 @@
+"""Exceptions that cross: builtin ones as what they were, others as a `WorkerError` of the same name and bases.
+
+A package's exception class has no meaning in a process without the package, but its name and its builtin bases have:
+`LinAlgError(ValueError)` arrives as a class `LinAlgError(WorkerError, ValueError)`, the same one each time, and
+`np.linalg.LinAlgError` read through the proxy is that class: `except` clauses work either way.
+"""
+
+from __future__ import annotations
+
+import builtins
+from contextlib import suppress
+
+from envknit.errors import WorkerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is the cause of an error, as in concurrent.futures
+    """The traceback of the other side, as text; the `__cause__` of the exception that crossed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+class RemoteError(WorkerError):
+    """An exception whose class only the other side has; the base of the classes that stand for such.
+
+    `remote` is a proxy of the exception itself: attributes that this object lacks are asked from there.
+    """
+
+    remote: Any = None
+    text = ""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(str(args[0]) if args else "")
+        self.args = args
+
+    def __str__(self) -> str:
+        return self.text or (str(self.args[0]) if len(self.args) == 1 else str(self.args or ""))
+
+    def __getattr__(self, name: str) -> object:
+        remote = self.__dict__.get("remote")
+        if remote is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(remote, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Elsewhere neither the class nor the remote object exists; what it said does
+        return WorkerError, (f"{type(self).__module__}.{type(self).__qualname__}: {self}",)
+
+
+def class_tree(kind: type) -> tuple[object, ...]:
+    """Describe an exception class: module, name, and the same of its bases down to the builtin ones."""
+    bases = tuple(class_tree(base) for base in kind.__bases__ if issubclass(base, BaseException))
+    name = kind.__qualname__
+    if kind.__module__ == "builtins":
+        return ("builtins", name)
+    return (kind.__module__, name, *bases)
+
+
+class Mirror:
+    """The exception classes of one worker, as classes of this side; kept over restarts of the worker."""
+
+    def __init__(self) -> None:
+        self._classes: dict[tuple[object, ...], type] = {}
+
+    def stand_in(self, tree: tuple[Any, ...]) -> type:
+        """Return the class that stands for the described one."""
+        module, name, *bases = tree
+        if module == "builtins":
+            found: type = getattr(builtins, name, RuntimeError)  # an older Python may lack a new one
+            return found
+        kind = self._classes.get(tree)
+        if kind is None:
+            parents = tuple(dict.fromkeys(self.stand_in(base) for base in bases))
+            kind = self._classes[tree] = _make(module, name, parents)
+        return kind
+
+
+def _make(module: str, name: str, parents: tuple[type, ...]) -> type:
+    # BaseException and Exception are above RemoteError already; to name them again would break the order of bases
+    parents = tuple(p for p in parents if not issubclass(RemoteError, p))
+    if not any(issubclass(parent, RemoteError) for parent in parents):
+        parents = (RemoteError, *parents)
+    body = {"__module__": module, "__qualname__": name, "__doc__": f"Stands for {module}.{name} of a worker."}
+    try:
+        return type(name.rpartition(".")[2], parents, body)
+    except TypeError:  # two builtin bases whose layouts do not fit together: the first tells enough
+        return type(name.rpartition(".")[2], (RemoteError,), body)
+
+
+def text_of(error: BaseException, own_frames: int = 1) -> str:
+    """Return the traceback below our own frames as text; empty where the first call into C raised it."""
+    trace: TracebackType | None = error.__traceback__
+    for _ in range(own_frames):
+        trace = trace.tb_next if trace is not None else None
+    if trace is None and error.__cause__ is None:
+        return ""
+    import traceback  # noqa: PLC0415 - only when something failed
+
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail
+        return f"(the traceback could not be shown: {failure!r})\n"
+
+
+def extra_facts(error: BaseException) -> dict[str, object]:
+    """Return what builtin exceptions keep outside `args`."""
+    if isinstance(error, ImportError):
+        return {"name": error.name, "path": error.path}
+    if isinstance(error, (AttributeError, NameError)):
+        return {"name": getattr(error, "name", None)}
+    return {}
+
+
+def arguments(error: BaseException) -> tuple[object, ...]:
+    """Return what to call the class with to get an equal exception."""
+    if isinstance(error, OSError) and error.filename is not None and len(error.args) == 2:
+        return (*error.args, error.filename)
+    return error.args
+
+
+def rebuild(kind: Any, args: tuple[object, ...], text: str, facts: dict[str, object]) -> BaseException:
+    """Make an exception of this side.
+
+    Args:
+        kind: a builtin class, or a stand-in.
+        args: what it was made of.
+        text: what `str()` of the original gave.
+        facts: attributes besides.
+    """
+    error: BaseException
+    try:
+        error = kind(*args)
+    except Exception:  # noqa: BLE001 - a class of another Python may take other arguments
+        error = WorkerError(f"{kind.__name__}: {text}")
+    if isinstance(error, RemoteError):
+        error.text = text
+    for name, fact in facts.items():
+        with suppress(AttributeError, TypeError):  # read-only in this Python
+            setattr(error, name, fact)
+    return error

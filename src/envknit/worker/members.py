@@ -1,0 +1,132 @@
+"""Which worker a name and version mean: the plan that holds the pin, and the module to open."""
+
+from __future__ import annotations
+
+import os
+
+from envknit.errors import WorkerError
+from envknit.naming import canonical_name
+from envknit.runtime.active import active, sibling_plans
+from envknit.worker.interpreter import find_python, plans_for
+from envknit.worker.process import Order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envknit.plan import Plan, PlannedPin
+
+
+def installed_plans(environment: str | None, python: str) -> list[tuple[str, Plan]]:
+    """Return (plan file, plan) of the environments that a worker may take: the active one first.
+
+    Args:
+        environment: only this one; None: all of the lock.
+        python: path of another interpreter; `""`: this one.
+
+    Raises:
+        WorkerError: no lock is active, or it has no such environment.
+    """
+    here = active()
+    if here is None:
+        raise WorkerError(
+            "no lock is active, so there is nothing to open a worker from",
+            hint="run: envknit install; or give install_path=",
+        )
+    plans = plans_for(here.plan_path, python) if python else sibling_plans(here.plan_path)
+    chosen = [entry for entry in plans if environment in (None, entry[1].environment)]
+    if not chosen:
+        raise WorkerError(
+            f"the environment {environment!r} is not installed",
+            lock=here.lock,
+            environments=", ".join(plan.environment for _, plan in plans) or "none",
+            hint=f"run: envknit install --env {environment}",
+        )
+    return chosen
+
+
+def order_for_pin(
+    name: str, version: str, *, environment: str | None, python: str | None, module: str | None
+) -> tuple[Order, str]:
+    """Find the plan that holds a pin; returns what the worker is to be, and the module to open.
+
+    Raises:
+        WorkerError: no plan holds it; with the versions that there are.
+    """
+    interpreter = find_python(python) if python else ""
+    plans = installed_plans(environment, interpreter)
+    wanted = canonical_name(name)
+    for path, plan in plans:
+        pin = plan.pins.get((wanted, version))
+        if pin is not None:
+            label = f"{wanted} {version}"
+            found = module or _only(label, wanted, _imports(plan, pin))
+            order = Order(label, python=interpreter, lock=plan.lock, plan=path)
+            return order, found
+    others = sorted({v for _, plan in plans for n, v in plan.pins if n == wanted})
+    raise WorkerError(
+        f"{name} {version} is not installed from this lock",
+        lock=plans[0][1].lock,
+        environments=", ".join(plan.environment for _, plan in plans),
+        versions=", ".join(others) or "none",
+        hint=f'run: envknit add "{wanted}=={version}" --env NAME, and envknit install',
+    )
+
+
+def order_for_folder(
+    name: str, version: str, folder: str, *, python: str | None, module: str | None
+) -> tuple[Order, str]:
+    """Take a folder as it is; returns what the worker is to be, and the module to open.
+
+    Raises:
+        WorkerError: there is no such folder, or no module in it.
+    """
+    folder = os.path.abspath(os.path.expanduser(folder))
+    if not os.path.isdir(folder):
+        raise WorkerError(f"the install path of {name} {version} is not a folder", install_path=folder)
+    label = f"{canonical_name(name)} {version}"
+    found = module or _only(label, canonical_name(name), _modules_in(folder))
+    return Order(label, python=find_python(python) if python else "", last=(folder,)), found
+
+
+def _imports(plan: Plan, pin: PlannedPin) -> list[str]:
+    names = [name for name, folders in plan.imports.items() if pin.folder in folders]
+    neighbours = [other for other in plan.pins.values() if other.folder == pin.folder]
+    if len(neighbours) > 1:  # one folder for several pins: RECORD tells whose is what
+        own = _recorded(os.path.join(plan.store, pin.folder, pin.dist_info, "RECORD"))
+        names = [name for name in names if name in own] or names
+    return names
+
+
+def _recorded(path: str) -> set[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            firsts = {line.split(",", 1)[0].split("/", 1)[0] for line in file}
+    except OSError:
+        return set()
+    return {first.split(".", 1)[0] for first in firsts}
+
+
+def _modules_in(folder: str) -> list[str]:
+    names = set()
+    for entry in os.listdir(folder):
+        stem, dot, rest = entry.partition(".")
+        if not stem.isidentifier() or stem == "__pycache__":
+            continue
+        if (not dot and os.path.isdir(os.path.join(folder, entry))) or rest == "py" or rest.endswith("so"):
+            names.add(stem)
+    return sorted(names)
+
+
+def _only(label: str, name: str, modules: Iterable[str]) -> str:
+    """Choose the module that a distribution is mainly: the one of its name, else the only public one."""
+    names = sorted(modules)
+    same = [module for module in names if canonical_name(module) == name]
+    public: Sequence[str] = same or [module for module in names if not module.startswith("_")] or names
+    if len(public) != 1:
+        raise WorkerError(
+            f"{label} has not one main module",
+            modules=", ".join(names) or "none",
+            hint='choose one: worker(..., module="NAME")',
+        )
+    return public[0]

@@ -1,0 +1,300 @@
+"""Values to trees and back; what is not a value becomes a reference. The tags are listed in `values`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import BuiltinFunctionType, ModuleType
+
+from envknit.worker import arrays, buffers, failures
+from envknit.worker.frames import MOST_DESCRIPTORS, over_limit
+from envknit.worker.proxy import Method, ModuleProxy, Proxy
+from envknit.worker.values import ATOMS, by_name, named, put_together, taken_apart
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from envknit.worker.channel import Channel
+
+
+class Shared:
+    """Memory on its way to the other side: facts about it (see `arrays.offer`) and its descriptor."""
+
+    __slots__ = ("descriptor", "facts")
+
+    def __init__(self, facts: dict[str, object], descriptor: int) -> None:
+        self.facts = facts
+        self.descriptor = descriptor
+
+
+class Packer:
+    """Turns the values of one frame into trees.
+
+    Args:
+        channel: where references are granted.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._granted: list[int] = []
+        self.descriptors: list[int] = []
+
+    def pack(self, value: Any) -> Any:
+        """Return the tree of a value."""
+        kind = type(value)
+        if kind in ATOMS:
+            return value
+        method = _PACK.get(kind)
+        return method(self, value) if method is not None else self._pack_other(value, kind)
+
+    def close(self) -> None:
+        """Close this side's descriptors, once they were sent."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = []
+
+    def undo(self) -> None:
+        """Take everything back: the frame will not be sent."""
+        self.close()
+        self._channel.exports.release((ref, 1) for ref in self._granted)
+
+    def _pack_other(self, value: Any, kind: type) -> Any:
+        if issubclass(kind, (Proxy, Method)):
+            return self._pack_proxy(value)
+        if isinstance(value, type):
+            return self._pack_class(value)
+        if isinstance(value, BaseException):
+            return self.pack_exception(value, "")
+        if kind is ModuleProxy or kind is ModuleType:
+            return self._pack_module(value, kind)
+        return self._pack_value(value, kind) or self._reference(value)
+
+    def _pack_value(self, value: Any, kind: type) -> Any:
+        host = self._channel.is_host
+        if kind is BuiltinFunctionType:
+            return by_name(value, builtins_only=not host)
+        parts = taken_apart(value)
+        if parts is not None:
+            return ("k", parts[0], *map(self.pack, parts[1]))
+        flat = arrays.flatten(value) if host and arrays.is_numpy(kind) else None
+        if flat is not None:
+            dtype, shape, order, data = flat
+            return ("n", self.pack(dtype), self.pack(shape), order, self._data(data))
+        if host and kind.__module__ == "array" and kind.__name__ == "array":
+            return ("a", value.typecode, self._data(memoryview(value)))
+        return None
+
+    def _pack_module(self, value: Any, kind: type) -> Any:
+        if kind is ModuleType:
+            name = self._channel.module_name(value)
+            return ("M", name) if name else self._reference(value)
+        if not self._channel.owns(value):
+            raise TypeError(f"{value!r} cannot be handed to another worker")
+        return ("I", value._envknit_name)
+
+    def _reference(self, value: object) -> tuple[str, int, int]:
+        ref, number = self._channel.grant(value)
+        self._granted.append(ref)
+        return "o", ref, number
+
+    def _pack_proxy(self, value: Any) -> Any:
+        proxy = value._envknit_owner if isinstance(value, Method) else value
+        if proxy._envknit_channel is not self._channel:
+            if "__array_interface__" in type(proxy).__dict__ and proxy is value:
+                return self._pack_view(proxy)
+            return self._reference(value)  # one worker's object for another: the host stands between
+        if proxy is value:
+            return ("p", proxy._envknit_ref)
+        return ("w", proxy._envknit_ref, value._envknit_name)
+
+    def _pack_view(self, proxy: Proxy) -> Any:
+        facts, memory = proxy._envknit_channel.view(proxy)
+        order = "C" if "strides" not in facts or facts["strides"] == _c_strides(facts) else "F"
+        dtype = facts["descr"] if str(facts["typestr"])[1] == "V" else facts["typestr"]
+        return ("n", self.pack(dtype), self.pack(tuple(facts["shape"])), order, self._data(memoryview(memory)))
+
+    def _pack_class(self, value: Any) -> Any:
+        if issubclass(value, failures.RemoteError):
+            return ("g", value.__module__, value.__qualname__)
+        if issubclass(value, BaseException):
+            return ("c", failures.class_tree(value))
+        return by_name(value, builtins_only=not self._channel.is_host) or self._reference(value)
+
+    def pack_exception(self, error: BaseException, text: str) -> Any:
+        """Return the tree of an exception, with the text of its traceback."""
+        remote = getattr(error, "remote", None) if isinstance(error, failures.RemoteError) else None
+        if remote is not None and remote._envknit_channel is self._channel:
+            return ("p", remote._envknit_ref)
+        try:
+            said = str(error)
+        except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail
+            said = repr(failure)
+        reference = None
+        if type(error).__module__ != "builtins":
+            if not self._channel.is_host:
+                error.__traceback__ = None  # its frames would keep their objects alive
+            reference = self._reference(error)
+        tree = failures.class_tree(type(error))
+        facts = [item for pair in failures.extra_facts(error).items() for item in pair]
+        args = self.pack(tuple(failures.arguments(error)))
+        return ("e", tree, args, said, text, self.pack(facts), reference)
+
+    def _data(self, data: bytes | bytearray | memoryview) -> int | bytes:
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        if size > self._channel.limit:
+            raise over_limit(size, self._channel.limit)
+        if size < buffers.LARGE or len(self.descriptors) >= MOST_DESCRIPTORS:
+            return bytes(data)
+        self.descriptors.append(buffers.put(data))
+        return size
+
+    def _pack_bytes(self, value: bytes) -> Any:
+        data = self._data(value)
+        return data if isinstance(data, bytes) else ("b", data)
+
+    def _pack_view_of_buffer(self, value: memoryview) -> Any:
+        if not self._channel.is_host or not value.c_contiguous:
+            return self._reference(value)
+        return ("v", value.format, list(value.shape or ()), self._data(value))
+
+    def _pack_shared(self, value: Shared) -> Any:
+        self.descriptors.append(value.descriptor)
+        return ("S", self.pack(value.facts))
+
+    def _pack_dict(self, value: dict[Any, Any]) -> Any:
+        pack = self.pack
+        return ("d", *(pack(part) for pair in value.items() for part in pair))
+
+
+def _c_strides(facts: dict[str, Any]) -> tuple[int, ...]:
+    strides: list[int] = []
+    step = int(facts["typestr"][2:])
+    for length in reversed(facts["shape"]):
+        strides.insert(0, step)
+        step *= length
+    return tuple(strides)
+
+
+_PACK: dict[type, Callable[[Packer, Any], Any]] = {
+    bytes: Packer._pack_bytes,
+    bytearray: lambda packer, value: ("y", packer._data(value)),
+    memoryview: Packer._pack_view_of_buffer,
+    tuple: lambda packer, value: ("t", *map(packer.pack, value)),
+    list: lambda packer, value: list(map(packer.pack, value)),
+    Shared: Packer._pack_shared,
+    dict: Packer._pack_dict,
+    set: lambda packer, value: ("s", *map(packer.pack, value)),
+    frozenset: lambda packer, value: ("f", *map(packer.pack, value)),
+    slice: lambda packer, value: (":", packer.pack(value.start), packer.pack(value.stop), packer.pack(value.step)),
+    range: lambda _, value: ("r", value.start, value.stop, value.step),
+}
+
+
+class Unpacker:
+    """Turns the trees of one frame back into values.
+
+    Args:
+        channel: where references are looked up.
+        descriptors: what came with the frame, in the order of packing.
+        timeout: seconds that calls through the new proxies may take.
+    """
+
+    def __init__(self, channel: Channel, descriptors: list[int], timeout: float | None) -> None:
+        self._channel = channel
+        self._descriptors = iter(descriptors)
+        self._timeout = timeout
+
+    def unpack(self, tree: Any) -> Any:
+        """Return the value of a tree."""
+        kind = type(tree)
+        if kind is tuple:
+            return _UNPACK[tree[0]](self, tree)
+        return list(map(self.unpack, tree)) if kind is list else tree
+
+    def close(self) -> None:
+        """Close the descriptors that nothing took: the frame could not be read to its end."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+    def _object(self, tree: Any) -> Proxy:
+        return self._channel.deliver(tree[1], tree[2], self._timeout)
+
+    def _items(self, tree: Any) -> Any:
+        return map(self.unpack, tree[1:])
+
+    def _dict(self, tree: Any) -> dict[Any, Any]:
+        items = self._items(tree)
+        return dict(zip(items, items, strict=True))
+
+    def _bytes(self, data: int | bytes) -> bytes:
+        return data if isinstance(data, bytes) else buffers.take(next(self._descriptors), data)
+
+    def _memory(self, data: int | bytes) -> Any:
+        # A picture of its own for the receiver: it may write to it, and nobody else sees that
+        return data if isinstance(data, bytes) else buffers.open_copy(next(self._descriptors), data)
+
+    def _array(self, tree: Any) -> Any:
+        import array  # noqa: PLC0415 - rare
+
+        value = array.array(tree[1])
+        value.frombytes(self._memory(tree[2]))
+        return value
+
+    def _numpy(self, tree: Any) -> object:
+        return arrays.restore(self.unpack(tree[1]), self.unpack(tree[2]), tree[3], self._memory(tree[4]))
+
+    def _view(self, tree: Any) -> memoryview:
+        view = memoryview(self._memory(tree[3])).cast("B")
+        return view.cast(tree[1], tree[2]) if view.nbytes else view
+
+    def _shared(self, tree: Any) -> tuple[dict[str, Any], Any]:
+        facts = self.unpack(tree[1])
+        descriptor = next(self._descriptors)
+        if not facts["size"]:
+            os.close(descriptor)
+            return facts, b""
+        return facts, buffers.open_shared(descriptor, facts["size"], writable=facts["writable"])
+
+    def _exception(self, tree: Any) -> BaseException:
+        _, kind, args, said, text, facts, reference = tree
+        pairs = iter(self.unpack(facts))
+        error = failures.rebuild(
+            self._channel.mirror.stand_in(kind), self.unpack(args), said, dict(zip(pairs, pairs, strict=True))
+        )
+        if reference is not None:
+            remote = self._object(reference)
+            if isinstance(error, failures.RemoteError):
+                error.remote = remote
+        if text:
+            error.__cause__ = failures.RemoteTraceback(text)
+        return error
+
+    def _attribute(self, tree: Any) -> Any:
+        return getattr(self._channel.exports.get(tree[1]), tree[2])
+
+
+_UNPACK: dict[str, Callable[[Unpacker, Any], Any]] = {
+    "t": lambda unpacker, tree: tuple(unpacker._items(tree)),
+    "s": lambda unpacker, tree: set(unpacker._items(tree)),
+    "f": lambda unpacker, tree: frozenset(unpacker._items(tree)),
+    "d": Unpacker._dict,
+    ":": lambda unpacker, tree: slice(*unpacker._items(tree)),
+    "r": lambda _, tree: range(*tree[1:]),
+    "b": lambda unpacker, tree: unpacker._bytes(tree[1]),
+    "y": lambda unpacker, tree: bytearray(unpacker._memory(tree[1])),
+    "a": Unpacker._array,
+    "n": Unpacker._numpy,
+    "v": Unpacker._view,
+    "S": Unpacker._shared,
+    "I": lambda _, tree: sys.modules[tree[1]],
+    "k": lambda unpacker, tree: put_together(tree[1], map(unpacker.unpack, tree[2:])),
+    "g": lambda _, tree: named(tree[1], tree[2]),
+    "c": lambda unpacker, tree: unpacker._channel.mirror.stand_in(tree[1]),
+    "e": Unpacker._exception,
+    "o": Unpacker._object,
+    "p": lambda unpacker, tree: unpacker._channel.exports.get(tree[1]),
+    "w": Unpacker._attribute,
+    "M": lambda unpacker, tree: unpacker._channel.module(tree[1], unpacker._timeout),
+}

@@ -1,0 +1,268 @@
+"""One worker process: how it is started, how it is known to be gone, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from time import monotonic
+
+from envknit.errors import WorkerError
+from envknit.worker import buffers, handshake
+from envknit.worker.channel import QUIT, Channel, Peer
+from envknit.worker.proxy import WorkerGone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from typing import Any
+
+    from envknit.worker.failures import Mirror
+
+START = 60.0  # seconds that a start may take, without the import of the package
+GRACE = 1.0  # seconds to run exit handlers in
+
+
+class Order:
+    """What a worker is to be.
+
+    Args:
+        label: how messages name it: `numpy 1.26.4`.
+        python: the interpreter's path.
+        lock: path of the lock; the entry on the worker's `sys.path`.
+        plan: path of the plan file; `""`: none.
+        first: folders that come before everything else on `sys.path`.
+        last: folders that come behind everything else.
+    """
+
+    __slots__ = ("first", "label", "last", "lock", "plan", "python")
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        python: str = "",
+        lock: str = "",
+        plan: str = "",
+        first: tuple[str, ...] = (),
+        last: tuple[str, ...] = (),
+    ) -> None:
+        self.label = label
+        self.python = python or sys.executable
+        self.lock = lock
+        self.plan = plan
+        self.first = first
+        self.last = last
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two orders one worker."""
+        return self.label, self.python, self.lock, self.plan, self.first, self.last
+
+
+class WorkerProcess(Peer):
+    """A running worker, started by `start`."""
+
+    def __init__(
+        self,
+        order: Order,
+        source: Any,
+        popen: subprocess.Popen[bytes],
+        sockets: tuple[socket.socket, socket.socket, socket.socket],
+        words: int,
+        mirror: Mirror,
+        limit: int,
+    ) -> None:
+        control, self._life, line = sockets
+        self.order = order
+        self.source = source
+        self.pid = popen.pid
+        self.started = monotonic()
+        self.python = ""
+        self._popen = popen
+        self._words = words
+        self._ending = threading.Lock()
+        self.channel = Channel(control, is_host=True, limit=limit, peer=self, mirror=mirror)
+        self._line = line
+
+    def greet(self) -> None:
+        """Tell the worker what it is to be, and wait until it is.
+
+        Raises:
+            WorkerError: it did not start; with the last lines that it said.
+        """
+        order = self.order
+        words = {"lock": order.lock, "plan": order.plan, "first": list(order.first), "last": list(order.last)}
+        try:
+            self._line.settimeout(START)
+            handshake.say(self._line, **words, limit=self.channel.limit)
+            answer = handshake.hear(self._line)
+            if "error" in answer:
+                raise WorkerError(f"the worker of {order.label} could not start", reason=answer["error"])
+        except (EOFError, ConnectionError):
+            raise WorkerError(f"the worker of {order.label} could not start", **self._end()) from None
+        except TimeoutError:
+            self.kill()
+            raise WorkerError(f"the worker of {order.label} did not start in {START:g} seconds") from None
+        self._line.settimeout(None)
+        self.python = answer["python"]
+        if threading.current_thread() is threading.main_thread():
+            self.channel.adopt(self._line)
+        else:
+            self._line.close()  # it leads to the worker's main thread, which waits for ours
+        listener = threading.Thread(target=self.channel.listen, name="envknit-worker-lines", daemon=True)
+        self.channel.on_export = listener.start
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called."""
+        return not self.channel.closed and self._popen.poll() is None
+
+    def explain(self, *, sent: bool) -> WorkerGone:
+        """See `Peer`."""
+        facts = self._end()
+        when = "during this call" if sent else "between calls"
+        self.shut(f"the worker of {self.order.label} died")
+        return WorkerGone(
+            f"the worker of {self.order.label} died {when}",
+            **facts,
+            sent=sent,
+            hint="its objects are gone with it; the next call through the module starts another",
+        )
+
+    def overdue(self, seconds: float) -> BaseException:
+        """See `Peer`: a worker that does not answer is killed, since nothing else would stop it."""
+        self.shut(f"the worker of {self.order.label} was killed: it did not answer within {seconds:g} seconds")
+        self.kill()
+        return TimeoutError(
+            f"the worker of {self.order.label} did not answer within {seconds:g} seconds and was killed"
+            "; the next call starts another, and timeout= gives it longer"
+        )
+
+    def module(self, name: str, timeout: float | None) -> Any:
+        """See `Peer`."""
+        return self.source.module(name, timeout)
+
+    def close(self, reason: str) -> None:
+        """Let the worker run its exit handlers, and end it; returns at once, `wait` waits."""
+        with suppress(OSError):  # it is gone already
+            self.channel.say(QUIT)
+        self.shut(reason)
+
+    def wait(self, seconds: float = GRACE) -> None:
+        """Wait for the end of a worker that was closed, and kill it when it takes longer."""
+        import subprocess  # noqa: PLC0415 - loaded when it was started
+
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process now, and take its exit status: no zombie stays."""
+        with self._ending:
+            if self._popen.returncode is None:
+                self._popen.kill()
+                self._popen.wait()
+            self._life.close()
+            if self._words >= 0:
+                os.close(self._words)
+                self._words = -1
+
+    def shut(self, reason: str) -> None:
+        """Close the channel: every call, waiting or to come, raises a WorkerError that gives the reason."""
+        self.channel.close(reason)
+
+    def abandon(self) -> None:
+        """Let go of a worker that belongs to the parent of this fork, without ending it."""
+        self._life.close()
+        self._popen.returncode = 0  # it is not our child: nobody may wait for it or kill it here
+        if self._words >= 0:
+            os.close(self._words)
+            self._words = -1
+
+    def _end(self) -> dict[str, Any]:
+        import subprocess  # noqa: PLC0415 - loaded when it was started
+
+        try:
+            status = self._popen.wait(GRACE)
+        except subprocess.TimeoutExpired:  # it closed the channel, and lives on
+            self._popen.kill()
+            status = self._popen.wait()
+        facts: dict[str, Any] = {"pid": self.pid, "ended": _status(status)}
+        with self._ending:
+            said = os.pread(self._words, 1 << 20, 0) if self._words >= 0 else b""
+        lines = said.decode(errors="replace").strip().splitlines()[-12:]
+        if lines:
+            facts["last_words"] = "\n    " + "\n    ".join(lines)
+        self.kill()
+        return facts
+
+
+def _status(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"signal {-status}"
+
+
+def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProcess:
+    """Start a worker and wait until it is ready.
+
+    It gets the host's stdin and stdout as they are, and its stderr once the start is over; the channel has
+    descriptors of its own, which nobody else can reach: no named socket, no port (CVE-2022-42919).
+
+    Raises:
+        WorkerError: it did not start.
+    """
+    import subprocess  # noqa: PLC0415 - only where a worker is started
+
+    import _envknit_bootstrap  # noqa: PLC0415 - its folder is handed on
+
+    ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
+    words = buffers.scratch()
+    stderr = _host_stderr()
+    descriptors = [*(end.fileno() for end in theirs), words, stderr]
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = [os.path.dirname(package), os.path.dirname(os.path.abspath(_envknit_bootstrap.__file__))]
+    script = os.path.join(package, "worker", "child.py")
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    command = [order.python, *flags, "-I", "-S", script, ",".join(map(str, descriptors)), *folders]
+    try:
+        popen = subprocess.Popen(command, pass_fds=descriptors, stderr=words, env=_environ())
+    except OSError as error:
+        for end in ours:
+            end.close()
+        os.close(words)
+        raise WorkerError(
+            f"the worker of {order.label} could not start", python=order.python, reason=str(error)
+        ) from error
+    finally:
+        for end in theirs:
+            end.close()
+        os.close(stderr)
+    worker = WorkerProcess(order, source, popen, ours, words, mirror, limit)
+    try:
+        worker.greet()
+    except BaseException:
+        worker.shut("the worker could not start")
+        worker.kill()
+        raise
+    return worker
+
+
+def _environ() -> dict[str, str]:
+    environ = dict(os.environ)
+    environ.pop("ENVKNIT_ACTIVE", None)  # the worker's own plan decides what its children see
+    return environ
+
+
+def _host_stderr() -> int:
+    try:
+        return os.dup(2)
+    except OSError:  # a host without stderr
+        return os.open(os.devnull, os.O_WRONLY)

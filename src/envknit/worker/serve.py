@@ -1,0 +1,195 @@
+"""The worker's side: become what the host asked for, then answer its calls until it is gone.
+
+The main thread serves the line of the host's main thread, since signals, GUIs and some libraries want that one; each
+other line has a thread of its own, and one more listens to the control socket.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+import threading
+from importlib import import_module
+from queue import SimpleQueue
+
+from envknit.worker import handshake
+from envknit.worker.channel import INTERRUPT, NEW_MAIN_LINE, QUIT, Channel
+from envknit.worker.values import is_plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from envknit.worker.line import Line
+
+
+environment = ""  # the name of the environment that this worker has; only a worker loads this module
+
+
+def serve(control: int, life: int, line: int, words: int, stderr: int) -> None:
+    """Serve on inherited descriptors.
+
+    Args:
+        control: the control socket.
+        life: a socket on which nothing is ever sent: it closes when the host dies, however it dies.
+        line: the line of the host's main thread.
+        words: the file that takes what is said on stderr until the start is over, and at a crash.
+        stderr: the host's own stderr.
+    """
+    _die_with_host(life)
+    for descriptor in (control, life, line, words, stderr):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
+    main_line = socket.socket(fileno=line)
+    config = handshake.hear(main_line)
+    channel = Channel(socket.socket(fileno=control), is_host=False, limit=config["limit"])
+    worker = _Worker(channel, words, stderr)
+    try:
+        _activate(config)
+    except Exception as error:  # noqa: BLE001 - the host raises it
+        handshake.say(main_line, error=f"{type(error).__name__}: {error}")
+        sys.exit(1)
+    handshake.say(main_line, python=sys.version)
+    worker.run(channel.adopt(main_line))
+
+
+def _activate(config: dict[str, Any]) -> None:
+    global environment  # noqa: PLW0603 - what this process is
+    sys.path[:0] = config["first"]
+    if config["plan"]:
+        from envknit.runtime.active import activate  # noqa: PLC0415 - only where there is a plan
+
+        environment = activate(config["lock"], config["plan"]).environment
+    sys.path += config["last"]
+
+
+def _die_with_host(life: int) -> None:
+    # The kernel sends SIGKILL when the socket's other end closes, even while an extension module holds the GIL.
+    # PR_SET_PDEATHSIG would fire too when only the host's thread that started us ends.
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+class _Worker:
+    def __init__(self, channel: Channel, words: int, stderr: int) -> None:
+        self._channel = channel
+        self._words = words
+        self._stderr = stderr
+        self._main_lines: SimpleQueue[Line | None] = SimpleQueue()
+        self._serving: Line | None = None
+        self._interrupted = False
+        self._quitting = False
+        channel.operations.update(
+            {
+                "import": self._import,
+                "attribute": _attribute,
+                "module-set": lambda _, module, name, value: setattr(_module(module), name, value),
+                "module-delete": lambda _, module, name: delattr(_module(module), name),
+                "module-dir": lambda _, module: dir(_module(module)),
+                "run": _run,
+            }
+        )
+
+    def run(self, line: Line) -> None:
+        signal.signal(signal.SIGINT, self._on_interrupt)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # what is printed here mixes with what the host prints
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        threading.Thread(target=self._listen, name="envknit-control", daemon=True).start()
+        self._main_lines.put(line)
+        while self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        try:
+            self._serving = self._main_lines.get()
+            if self._serving is None:
+                return False
+            self._channel.forget_lines()
+            self._channel.serve(self._serving)
+        except KeyboardInterrupt:
+            return True  # the call that it was for is over
+        finally:
+            self._serving = None
+        return True
+
+    def _listen(self) -> None:
+        self._channel.listen(self._on_message)
+        if not self._quitting:
+            os._exit(1)  # the host is gone
+
+    def _on_message(self, message: bytes, line: Line | None) -> None:
+        if message == NEW_MAIN_LINE:
+            self._main_lines.put(line)
+        elif message == INTERRUPT and self._serving is not None:
+            self._interrupted = True
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        elif message == QUIT:
+            self._quitting = True
+            self._main_lines.put(None)
+
+    def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        # Ctrl-C on the terminal reaches us too, but whether a call is interrupted is the host's to say. (SIG_IGN
+        # would be inherited by what our packages start.)
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    def _import(self, _: None, name: str) -> None:
+        if name:
+            import_module(name)
+        if self._stderr >= 0:
+            self._settle()
+
+    def _settle(self) -> None:
+        # The start is over: stderr is the host's from now on, and the file waits for a crash
+        import faulthandler  # noqa: PLC0415 - once
+
+        sys.stderr.flush()
+        said = os.pread(self._words, 1 << 20, 0)
+        os.ftruncate(self._words, 0)
+        os.dup2(self._stderr, 2)
+        os.close(self._stderr)
+        self._stderr = -1
+        if said:
+            sys.stderr.write(said.decode(errors="replace"))
+        os.lseek(self._words, 0, os.SEEK_SET)
+        faulthandler.enable(self._words, all_threads=False)
+
+
+def _module(name: str) -> Any:
+    return sys.modules.get(name) or import_module(name)
+
+
+def _attribute(_: None, module: str, name: str) -> object:
+    owner = _module(module)
+    try:
+        value = getattr(owner, name)
+    except AttributeError:
+        if not hasattr(owner, "__path__") or name.startswith("__"):
+            raise
+        full = f"{module}.{name}"
+        try:
+            return import_module(full)
+        except ModuleNotFoundError as error:
+            if error.name != full:
+                raise
+        raise
+    if name.startswith("__") and name.endswith("__") and not is_plain(value):
+        raise AttributeError(f"module {module!r} offers no {name!r} to another process")
+    return value
+
+
+def _run(_: None, root: str, module: str, name: str, /, *args: object, **options: object) -> object:
+    if root and root not in sys.path:
+        sys.path.insert(0, root)  # the folder from which the host imported the module
+    function: Any = import_module(module)
+    for part in name.split("."):
+        function = getattr(function, part)
+    # `in_env` left its own function in the module; here is the environment that it is to run in
+    return getattr(function, "__envknit_function__", function)(*args, **options)

@@ -1,0 +1,143 @@
+"""What crosses by value, and how: plain data as it is, everything else as a tree of tagged tuples.
+
+Only exact types are values: a subclass may carry more than its base shows. Nothing here runs code of a package, and
+nothing is pickled: what is not a value stays where it is and crosses as a reference (see `channel`).
+
+A tree is marshal data. Atoms and lists stand for themselves; every tuple in it is a tag and its fields:
+
+    ("t", *items) ("d", *pairs) ("s", *items) ("f", *items)     tuple, dict, set, frozenset
+    (":", start, stop, step) ("r", start, stop, step)           slice, range
+    ("b", size) ("y", size | bytes) ("a", code, size | bytes)   bytes, bytearray, array.array; a size: see `buffers`
+    ("n", dtype, shape, order, size | bytes) ("v", ...)         numpy array or scalar; memoryview
+    ("k", kind, *fields)                                        datetime, Decimal, Path, ...: `_KINDS`
+    ("g", module, name)                                         a type or function known to both sides by its name
+    ("e", ...) ("c", ...)                                       exception, exception class: see `failures`
+    ("o", ...) ("m", ...) ("p", ref) ("w", ref, name)           references: see `channel`
+"""
+
+from __future__ import annotations
+
+import sys
+
+from envknit.worker.buffers import LARGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+ATOMS = frozenset({type(None), bool, int, float, complex, str, type(...)})
+_SEQUENCES = frozenset({tuple, list, set, frozenset})
+
+# Functions that act on their own process are the host's, like any callable of the host
+_OF_A_PROCESS = frozenset({
+    "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec", "exit", "globals", "help", "id", "input",
+    "locals", "open", "print", "quit", "setattr", "vars",
+})  # fmt: skip
+_PURE_MODULES = frozenset({"builtins", "math", "operator", "_operator"})
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether marshal alone says everything about a value.
+
+    Raises:
+        RecursionError: it contains itself, or nests too deeply.
+    """
+    kind = type(value)
+    if kind in ATOMS:
+        return True
+    if kind is bytes:
+        return len(value) < LARGE  # type: ignore[arg-type]
+    if kind in _SEQUENCES:
+        return _all_plain(value)  # type: ignore[arg-type]
+    if kind is dict:
+        return _all_plain(value) and _all_plain(value.values())  # type: ignore[arg-type,attr-defined]
+    return False
+
+
+def _all_plain(values: Iterable[object]) -> bool:
+    kinds = set(map(type, values))  # at the speed of C: a million numbers are looked at in 10 ms
+    return kinds <= ATOMS or all(map(is_plain, values))
+
+
+def by_name(value: Any, *, builtins_only: bool) -> tuple[str, str, str] | None:
+    """Return the tree of a type or pure function that both sides know by its name, or None.
+
+    Args:
+        value: a type or builtin function.
+        builtins_only: of a worker's types only Python's own are the host's as well: an OrderedDict that a package of
+            the worker offers is to be made there.
+    """
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    if type(module) is not str or type(name) is not str:
+        return None
+    if isinstance(value, type):
+        known = module == "builtins" or (not builtins_only and module.partition(".")[0] in sys.stdlib_module_names)
+    else:
+        known = not builtins_only and module in _PURE_MODULES and name not in _OF_A_PROCESS
+    home = sys.modules.get(module)
+    if known and module != "__main__" and getattr(home, name, None) is value:
+        return ("g", module, name)
+    return None
+
+
+def named(module: str, name: str) -> Any:
+    """Find what `by_name` named, or an exception class of a package.
+
+    Raises:
+        ImportError, AttributeError: this side does not have it.
+    """
+    from importlib import import_module  # noqa: PLC0415 - not for the fast path
+
+    value: Any = import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _datetime(value: Any) -> tuple[object, ...]:
+    fields = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+    return (*fields, value.tzinfo, value.fold)
+
+
+def _time(value: Any) -> tuple[object, ...]:
+    return value.hour, value.minute, value.second, value.microsecond, value.tzinfo, value.fold
+
+
+def _folded(kind: Any, *fields: Any) -> object:
+    return kind(*fields[:-1], fold=fields[-1])
+
+
+def _plainly(kind: Any, *fields: Any) -> object:
+    return kind(*fields)
+
+
+# Immutable types of the standard library: how to take one apart, and how to put it together
+_KINDS: dict[str, tuple[Callable[[Any], tuple[object, ...]], Callable[..., object]]] = {
+    "datetime.date": (lambda value: (value.year, value.month, value.day), _plainly),
+    "datetime.datetime": (_datetime, _folded),
+    "datetime.time": (_time, _folded),
+    "datetime.timedelta": (lambda value: (value.days, value.seconds, value.microseconds), _plainly),
+    "datetime.timezone": (lambda value: value.__getinitargs__(), _plainly),
+    "zoneinfo.ZoneInfo": (lambda value: (value.key,), _plainly),
+    "decimal.Decimal": (lambda value: (str(value),), _plainly),
+    "fractions.Fraction": (lambda value: (value.numerator, value.denominator), _plainly),
+    "uuid.UUID": (lambda value: (str(value),), _plainly),
+    "pathlib.PosixPath": (lambda value: (str(value),), _plainly),
+    "pathlib.PurePosixPath": (lambda value: (str(value),), _plainly),
+}
+
+
+def taken_apart(value: object) -> tuple[str, tuple[object, ...]] | None:
+    """Return the kind and fields of an immutable value of the standard library, or None."""
+    kind = type(value)
+    module = "pathlib" if kind.__module__ == "pathlib._local" else kind.__module__  # 3.13 moved it
+    name = f"{module}.{kind.__name__}"
+    entry = _KINDS.get(name)
+    return (name, entry[0](value)) if entry is not None else None
+
+
+def put_together(name: str, fields: Iterable[object]) -> object:
+    """Make the value that `taken_apart` described."""
+    module, _, kind = name.rpartition(".")
+    return _KINDS[name][1](named(module, kind), *fields)
