@@ -7,48 +7,69 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envknit.errors import CExtensionError, EnvknitError, LinkError, SchemaVersionError
+    from envknit import worker
+    from envknit.errors import CExtensionError, EnvknitError, LinkError, SchemaVersionError, WorkerError
     from envknit.runtime.configure import configure_from_lock
     from envknit.runtime.defaults import disable, enable, set_default
     from envknit.runtime.explain import explain, explain_isinstance
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
     from envknit.runtime.use import import_version, use
+    from envknit.worker.api import configure_workers, fetch, workers
+    from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
 
 _NAMES = {
     "CExtensionError": "envknit.errors",
     "ContextExecutor": "envknit.runtime.threads",
     "ContextThread": "envknit.runtime.threads",
+    "EnvironmentExecutor": "envknit.worker.environment",
     "EnvknitError": "envknit.errors",
     "LinkError": "envknit.errors",
     "SchemaVersionError": "envknit.errors",
+    "WorkerError": "envknit.errors",
     "configure_from_lock": "envknit.runtime.configure",
+    "configure_workers": "envknit.worker.api",
     "context_wrap": "envknit.runtime.threads",
     "disable": "envknit.runtime.defaults",
     "enable": "envknit.runtime.defaults",
     "explain": "envknit.runtime.explain",
     "explain_isinstance": "envknit.runtime.explain",
+    "fetch": "envknit.worker.api",
     "import_version": "envknit.runtime.use",
+    "in_env": "envknit.worker.environment",
+    "run_in": "envknit.worker.environment",
     "set_default": "envknit.runtime.defaults",
+    "submit": "envknit.worker.environment",
     "use": "envknit.runtime.use",
+    "worker": "envknit.worker",
+    "workers": "envknit.worker.api",
 }
 
 __all__ = [
     "CExtensionError",
     "ContextExecutor",
     "ContextThread",
+    "EnvironmentExecutor",
     "EnvknitError",
     "LinkError",
     "SchemaVersionError",
+    "WorkerError",
     "__version__",
     "configure_from_lock",
+    "configure_workers",
     "context_wrap",
     "disable",
     "enable",
     "explain",
     "explain_isinstance",
+    "fetch",
     "import_version",
+    "in_env",
+    "run_in",
     "set_default",
+    "submit",
     "use",
+    "worker",
+    "workers",
 ]
 
 
