@@ -88,6 +88,10 @@ class Targets:
         """Return the targets on which a marker holds, as positions; a marker that mentions `extra` is an error."""
         return _where(self, marker)
 
+    def holds_here(self, marker: str) -> bool:
+        """Whether a marker holds on the running interpreter; never where that is none of the targets' Pythons."""
+        return self.runs_here and (not marker or _holds_here(marker))
+
     @property
     def everywhere(self) -> frozenset[int]:
         """All targets, as positions."""
@@ -171,6 +175,13 @@ def _accepts_python(requires_python: str, lowest: tuple[str, ...], here: str) ->
     if here and not accepted.contains(here, prereleases=True):
         return False
     return any(accepted.contains(version, prereleases=True) for version in lowest)
+
+
+@lru_cache(maxsize=16384)
+def _holds_here(marker: str) -> bool:
+    from packaging.markers import Marker  # noqa: PLC0415 - as above
+
+    return Marker(marker).evaluate()
 
 
 @lru_cache(maxsize=16384)

@@ -1,0 +1,99 @@
+"""Offers: the versions of a project that an index has, and why some of them are out of the question."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from envknit.lock.targets import can_use_here
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packaging.version import Version
+
+    from envknit.lock.links import Link
+    from envknit.lock.targets import Targets
+
+
+class Offer:
+    """One version of a project with all its files; what it costs to judge is judged when asked for.
+
+    Args:
+        name: canonical name.
+        version: the version.
+        links: all its files, sorted by name.
+        targets: what the lock is for.
+    """
+
+    def __init__(self, name: str, version: Version, links: Sequence[Link], targets: Targets) -> None:
+        self.name = name
+        self.version = version
+        self.links = tuple(links)
+        self._targets = targets
+
+    @cached_property
+    def accepted(self) -> tuple[Link, ...]:
+        """The files whose `Requires-Python` accepts the targets."""
+        return tuple(link for link in self.links if self._targets.accepts_python(link.requires_python))
+
+    @cached_property
+    def yanked(self) -> str | None:
+        """Why the version was yanked, where all its files were (PEP 592); else None."""
+        if any(link.yanked is None for link in self.links):
+            return None
+        return next((link.yanked for link in self.links if link.yanked), "")
+
+    @cached_property
+    def usable_here(self) -> bool:
+        """Whether the running interpreter can use one of the files."""
+        return any(not link.is_wheel or can_use_here(link.filename) for link in self.accepted)
+
+    @cached_property
+    def usable(self) -> bool:
+        """Whether the running interpreter or any target can use one of the files."""
+        return self.usable_here or any(link.is_wheel and self._targets.can_use(link.filename) for link in self.accepted)
+
+    def refusal(self, *, here: bool) -> str:
+        """Say why this version cannot be chosen, whatever is asked for; `""` where it can.
+
+        Args:
+            here: whether the running interpreter needs it.
+        """
+        if not self.accepted:
+            wanted = sorted({link.requires_python for link in self.links})
+            return f"requires Python {' or '.join(wanted)}"
+        if not self.usable:
+            return "has neither an sdist nor a wheel for any target"
+        if here and self._targets.runs_here and not self.usable_here:
+            return "has neither an sdist nor a wheel for this interpreter"
+        return ""
+
+    @cached_property
+    def metadata_link(self) -> Link:
+        """The file to ask for metadata: a wheel before an sdist, a cheap one, the same on every machine if possible."""
+        return min(
+            self.accepted or self.links,
+            key=lambda link: (
+                not link.is_wheel,
+                not link.metadata,
+                not link.filename.endswith("-none-any.whl"),
+                not (link.is_wheel and can_use_here(link.filename)),
+                link.filename,
+            ),
+        )
+
+
+def offers_in(name: str, links: Sequence[Link], targets: Targets) -> dict[Version, Offer]:
+    """Group the files of a project by version, newest first."""
+    grouped: dict[Version, list[Link]] = {}
+    for link in links:
+        grouped.setdefault(link.version, []).append(link)
+    return {
+        version: Offer(name, version, sorted(grouped[version], key=_filename), targets)
+        for version in sorted(grouped, reverse=True)
+    }
+
+
+def _filename(link: Link) -> str:
+    return link.filename

@@ -1,0 +1,326 @@
+"""What resolvelib asks while it works: which versions fit, what they need, and what to look at next."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resolvelib import AbstractProvider, BaseReporter
+
+from envknit.lock.metadata import UnusableMetadataError
+from envknit.lock.needs import Need, dependencies_of, identify
+from envknit.lock.offers import Offer, offers_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+    from resolvelib.resolvers import Criterion
+    from resolvelib.structs import RequirementInformation
+
+    from envknit.lock.index import Index
+    from envknit.lock.metadata import Metadata
+    from envknit.lock.reporter import Reporter
+    from envknit.lock.targets import Targets
+
+    Information = RequirementInformation[Need, "Candidate"]
+
+_AHEAD = 16  # metadata of so many older versions is fetched at once while backtracking
+_STUBBORN = 5  # conflicts that make a project one to decide early
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Candidate:
+    """One version of a project, with one extra (`""`: the project itself)."""
+
+    name: str
+    extra: str
+    offer: Offer
+
+    @property
+    def version(self) -> Version:
+        """The version."""
+        return self.offer.version
+
+    @property
+    def identifier(self) -> str:
+        """What resolvelib knows it by."""
+        return identify(self.name, self.extra)
+
+    def __str__(self) -> str:
+        return f"{self.identifier} {self.version}"
+
+
+class Provider(AbstractProvider[Need, Candidate, str]):
+    """Answers for one environment.
+
+    Args:
+        index: where projects come from.
+        targets: what the lock is for.
+        constraints: limits on projects that are needed for other reasons.
+        preferred: versions to keep where they fit: those of the previous lock.
+        reporter: hears of slow work.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        targets: Targets,
+        *,
+        constraints: Iterable[Need] = (),
+        preferred: Mapping[str, Version] | None = None,
+        reporter: Reporter,
+    ) -> None:
+        self.targets = targets
+        self.conflicts: Counter[str] = Counter()
+        self._index = index
+        self._reporter = reporter
+        self._preferred = preferred or {}
+        self._constraints: dict[str, list[Need]] = {}
+        for need in constraints:
+            self._constraints.setdefault(need.name, []).append(need)
+        self._offers: dict[str, dict[Version, Offer]] = {}
+        self._fitting: dict[tuple[str, SpecifierSet], frozenset[Version]] = {}
+        self._candidates: dict[tuple[str, Version], Candidate] = {}
+        self._needs: dict[Candidate, list[Need]] = {}
+        self._identifiers: dict[str, tuple[str, str]] = {}
+        self._seen_ahead: set[tuple[str, str]] = set()
+
+    def identify(self, requirement_or_candidate: Need | Candidate) -> str:
+        """Return the name under which needs and candidates of one project (with one extra) meet."""
+        asked = requirement_or_candidate
+        self._identifiers[asked.identifier] = asked.name, asked.extra
+        return asked.identifier
+
+    def narrow_requirement_selection(
+        self,
+        identifiers: Iterable[str],
+        resolutions: Mapping[str, Candidate],  # noqa: ARG002 - resolvelib's signature
+        candidates: Mapping[str, Iterator[Candidate]],  # noqa: ARG002 - as above
+        information: Mapping[str, Iterator[Information]],  # noqa: ARG002 - as above
+        backtrack_causes: Sequence[Information],
+    ) -> Iterable[str]:
+        """Decide the projects of the latest conflict first: if it comes again, it comes soon."""
+        causes = {cause.requirement.identifier for cause in backtrack_causes}
+        causes |= {cause.parent.identifier for cause in backtrack_causes if cause.parent is not None}
+        identifiers = list(identifiers)
+        return [identifier for identifier in identifiers if identifier in causes] or identifiers
+
+    def get_preference(
+        self,
+        identifier: str,
+        resolutions: Mapping[str, Candidate],  # noqa: ARG002 - resolvelib's signature
+        candidates: Mapping[str, Iterator[Candidate]],  # noqa: ARG002 - as above
+        information: Mapping[str, Iterator[Information]],
+        backtrack_causes: Sequence[Information],  # noqa: ARG002 - used by narrow_requirement_selection
+    ) -> tuple[bool, int, bool, bool, bool, str]:
+        """Order what is left: pinned, stubborn, bounded above, asked for by the person, bounded at all."""
+        known = list(information[identifier])
+        clauses = [clause for asked, _ in known for clause in asked.specifier]
+        return (
+            not any(asked.exact or _is_pinned(asked.specifier) for asked, _ in known),
+            -(self.conflicts[identifier] // _STUBBORN),
+            not any(clause.operator in ("<", "<=", "~=", "==") for clause in clauses),
+            not any(parent is None for _, parent in known),
+            not clauses,
+            identifier,
+        )
+
+    def find_matches(
+        self,
+        identifier: str,
+        requirements: Mapping[str, Iterator[Need]],
+        incompatibilities: Mapping[str, Iterator[Candidate]],
+    ) -> Callable[[], Iterator[Candidate]]:
+        """Give the candidates that fit, the preferred first; they are judged one by one as resolvelib takes them."""
+        name, extra = self._identifiers[identifier]
+        needs = list(requirements[identifier])
+        if extra:
+            needs += requirements.get(name, ())
+        tried = {candidate.version for candidate in incompatibilities[identifier]}
+        return lambda: self._matches(name, extra, needs, tried)
+
+    def _matches(self, name: str, extra: str, needs: Sequence[Need], tried: set[Version]) -> Iterator[Candidate]:
+        if any(need.refusal for need in needs):
+            return
+        limits = [*needs, *self._constraints.get(name, ())]
+        fitting = self._fitting_all(name, limits)
+        here = any(need.here for need in needs)
+        pinned = any(need.exact or _is_pinned(need.specifier) for need in limits)
+        for group in self._groups(name, fitting, limits):
+            usable = [offer for offer in group if self._is_usable(offer, here=here, pinned=pinned)]
+            left = [offer for offer in usable if offer.version not in tried]
+            if tried:
+                self._fetch_ahead(left[: min(_AHEAD, 1 << len(tried))])
+            for offer in left:
+                yield self._candidate(name, extra, offer)
+            if usable:
+                return
+
+    def _groups(self, name: str, fitting: frozenset[Version], limits: Sequence[Need]) -> Iterator[list[Offer]]:
+        # PEP 440: pre-releases only where a specifier mentions one, or nothing else is there.
+        offers = [offer for version, offer in self.offers(name).items() if version in fitting]
+        offers.sort(key=lambda offer: offer.version != self._preferred.get(name))
+        if any(need.exact or need.specifier.prereleases for need in limits):
+            yield offers
+        else:
+            yield [offer for offer in offers if not offer.version.is_prerelease]
+            yield [offer for offer in offers if offer.version.is_prerelease]
+
+    def _is_usable(self, offer: Offer, *, here: bool, pinned: bool) -> bool:
+        if offer.yanked is not None and not pinned and offer.version != self._preferred.get(offer.name):
+            return False
+        return not offer.refusal(here=here)
+
+    def _fitting_all(self, name: str, needs: Iterable[Need]) -> frozenset[Version]:
+        found: frozenset[Version] | None = None
+        for need in needs:
+            fitting = frozenset([need.exact]) if need.exact else self.fitting(name, need.specifier)
+            found = fitting if found is None else found & fitting
+        return found if found is not None else frozenset(self.offers(name))
+
+    def fitting(self, name: str, specifier: SpecifierSet) -> frozenset[Version]:
+        """Return the versions of a project that a specifier accepts, pre-releases included."""
+        key = (name, specifier)
+        if key not in self._fitting:
+            versions = self.offers(name)
+            self._fitting[key] = frozenset(v for v in versions if specifier.contains(v, prereleases=True))
+        return self._fitting[key]
+
+    def constraints(self, name: str) -> list[Need]:
+        """Return the constraints on a project."""
+        return self._constraints.get(name, [])
+
+    def offers(self, name: str) -> dict[Version, Offer]:
+        """Return all versions of a project, newest first."""
+        if name not in self._offers:
+            self._offers.setdefault(name, offers_in(name, self._index.links(name), self.targets))
+        return self._offers[name]
+
+    def _candidate(self, name: str, extra: str, offer: Offer) -> Candidate:
+        key = (identify(name, extra), offer.version)
+        if key not in self._candidates:
+            self._candidates[key] = Candidate(name=name, extra=extra, offer=offer)
+        return self._candidates[key]
+
+    def is_satisfied_by(self, requirement: Need, candidate: Candidate) -> bool:
+        """Whether a candidate answers a need."""
+        if requirement.refusal or (requirement.exact and requirement.exact != candidate.version):
+            return False
+        if requirement.here and self.targets.runs_here and not candidate.offer.usable_here:
+            return False
+        return candidate.version in self.fitting(candidate.name, requirement.specifier)
+
+    def get_dependencies(self, candidate: Candidate) -> list[Need]:
+        """Return the needs of a candidate; a single one that nothing satisfies where it cannot be used."""
+        if candidate not in self._needs:
+            needs = self._find_needs(candidate)
+            for need in needs:
+                self._look_ahead(need)
+            self._needs[candidate] = needs
+        return self._needs[candidate]
+
+    def _find_needs(self, candidate: Candidate) -> list[Need]:
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
+
+        try:
+            metadata = self.metadata(candidate.offer)
+        except UnusableMetadataError as cause:
+            self._reporter.warn(f"{candidate} is passed over: {cause}")
+            return [Need(name=f"<{candidate}>", specifier=SpecifierSet(), refusal=str(cause).splitlines()[0])]
+        if reason := self._refusal(metadata, candidate.extra):
+            return [Need(name=f"<{candidate}>", specifier=SpecifierSet(), refusal=reason)]
+        here = self.targets.runs_here and candidate.offer.usable_here
+        needs = list(dependencies_of(metadata, candidate.extra, self.targets, here=here))
+        if candidate.extra:
+            text = f"{candidate.name}=={candidate.version}"
+            tie = Need(
+                name=candidate.name, specifier=SpecifierSet(), exact=candidate.version, here=here, text=text
+            )  # fmt: skip
+            return [tie, *needs]
+        return needs
+
+    def _refusal(self, metadata: Metadata, extra: str) -> str:
+        if not self.targets.accepts_python(metadata.requires_python):
+            return f"requires Python {metadata.requires_python}"
+        for requirement in metadata.requires_dist:
+            if requirement.url is not None and (requirement.marker is None or extra in str(requirement.marker)):
+                return f"needs {requirement.name} from a URL, which envknit does not lock"
+        return ""
+
+    def metadata(self, offer: Offer) -> Metadata:
+        """Return what an offer requires."""
+        link = offer.metadata_link
+        if not (link.is_wheel or link.metadata):
+            self._reporter.stage(f"Reading {link.filename}")
+        return self._index.metadata(link)
+
+    def look_ahead(self, needs: Iterable[Need]) -> None:
+        """Begin to fetch what these needs will very likely lead to, level by level, in the index's threads."""
+        for need in needs:
+            self._look_ahead(need)
+
+    def _look_ahead(self, need: Need) -> None:
+        key = (need.identifier, str(need.specifier))
+        if need.refusal or key in self._seen_ahead:
+            return
+        self._seen_ahead.add(key)
+        with contextlib.suppress(RuntimeError):  # the index was closed while a thread of it was here
+            self._index.links_soon(need.name).add_done_callback(lambda done: self._guess(need, done))
+
+    def _guess(self, need: Need, done: Future[Any]) -> None:
+        if done.cancelled() or done.exception():
+            return  # whoever needs the page hears of it
+        with contextlib.suppress(StopIteration, RuntimeError):
+            link = next(self._matches(need.name, need.extra, [need], set())).offer.metadata_link
+            if link.is_wheel or link.metadata:
+                self._index.metadata_soon(link).add_done_callback(lambda found: self._follow(need, found))
+
+    def _follow(self, need: Need, done: Future[Metadata]) -> None:
+        if done.cancelled() or done.exception():
+            return
+        for dependency in dependencies_of(done.result(), need.extra, self.targets, here=need.here):
+            self._look_ahead(dependency)
+
+    def _fetch_ahead(self, offers: Iterable[Offer]) -> None:
+        for offer in offers:
+            if offer.metadata_link.is_wheel or offer.metadata_link.metadata:
+                self._index.metadata_soon(offer.metadata_link)
+
+
+class Watcher(BaseReporter[Need, Candidate, str]):
+    """Hears what resolvelib does: counts conflicts for the provider, and remembers them for the explanation."""
+
+    def __init__(self, provider: Provider, reporter: Reporter) -> None:
+        self._provider = provider
+        self._reporter = reporter
+        self.clashes: list[list[Information]] = []
+        self.askers: dict[str, list[tuple[Need, Candidate | None]]] = {}
+
+    def adding_requirement(self, requirement: Need, parent: Candidate | None) -> None:
+        """Remember who asked for what."""
+        self.askers.setdefault(requirement.name, []).append((requirement, parent))
+
+    def resolving_conflicts(self, causes: Collection[Information]) -> None:
+        """Count the projects of a conflict: stubborn ones are decided early."""
+        self._provider.conflicts.update({cause.requirement.identifier for cause in causes})
+
+    def rejecting_candidate(self, criterion: Criterion[Need, Candidate], candidate: Candidate) -> None:  # noqa: ARG002 - resolvelib's signature
+        """Remember what a candidate could not be joined with."""
+        self.clashes.append(list(criterion.information))
+
+    def pinning(self, candidate: Candidate) -> None:
+        """Tell of progress."""
+        if not candidate.extra:
+            self._reporter.advance("resolving", 1)
+
+
+def _is_pinned(specifier: SpecifierSet) -> bool:
+    return any(
+        clause.operator == "===" or (clause.operator == "==" and not clause.version.endswith("*"))
+        for clause in specifier
+    )
