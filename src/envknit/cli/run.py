@@ -98,9 +98,8 @@ def find_program(name: str, path: str) -> str | None:
 
 def _door() -> Path:
     """Return the folder whose `sitecustomize` starts envknit where an interpreter has no hook."""
-    import envknit  # noqa: PLC0415 - its place alone is of interest
-    from _envknit_bootstrap import __file__ as bootstrap  # noqa: PLC0415 - as above
+    from _envknit_bootstrap import __file__ as bootstrap  # noqa: PLC0415 - its place alone is of interest
 
-    installed = Path(envknit.__file__).parent / "door"
+    installed = Path(bootstrap).parent / "envknit" / "door"
     # In a checkout the door is not a copy: it lies where the hook is
     return installed if installed.is_dir() else Path(bootstrap).resolve().parent

@@ -1,0 +1,53 @@
+"""What an installation of envknit puts where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from importlib.metadata import files
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_an_installation_has_the_hook_at_the_root_of_site_packages() -> None:
+    installed = {str(file) for file in files("envknit") or ()}
+
+    assert {"_envknit_bootstrap.py", "envknit.pth", "envknit.start"} <= installed
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    import envknit
+
+    assert (Path(envknit.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.network
+def test_an_editable_install_activates_too(tmp_path: Path) -> None:
+    venv.create(tmp_path, with_pip=True, symlinks=True)
+    python = str(tmp_path / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-e", ROOT], check=True, cwd=tmp_path)
+    code = "import envknit, sys; print('_envknit_bootstrap' in sys.modules, envknit.__file__)"
+    said = subprocess.run([python, "-c", code], check=True, cwd=tmp_path, stdout=subprocess.PIPE, text=True).stdout
+
+    assert f"True {ROOT / 'src' / 'envknit' / '__init__.py'}\n" == said
+
+
+def test_python_m_envknit_is_the_command(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "envknit", "--version"], check=True, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+    assert said.startswith("envknit ")
+
+
+def test_a_working_folder_does_not_become_the_tool(tmp_path: Path) -> None:
+    for name in ("argparse.py", "yaml.py", "packaging.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong module')")
+
+    subprocess.run(
+        [sys.executable, "-m", "envknit", "hook", "status"], check=True, cwd=tmp_path, stdout=subprocess.PIPE
+    )
