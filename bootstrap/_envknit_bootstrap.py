@@ -315,8 +315,11 @@ class Activation:
         """Answer for the lock's entry on `sys.path` and for folders inside the store; see PEP 302."""
         if path == self.lock:
             return self.entry
-        if isinstance(path, str) and path.startswith(self.store + os.sep):  # runpy hands in Path objects (3.10)
-            return self.load("envknit.runtime.finder").StoreFinder(path, self.store)
+        # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
+        if isinstance(path, str) and path.startswith(self.store + os.sep) and os.path.isdir(path):
+            finder = getattr(self.load("envknit.runtime.finder"), "StoreFinder", None)
+            if finder is not None:  # else: a script of the store runs, and its folder is asked for the finder's imports
+                return finder(path, self.store)
         raise ImportError(path)
 
     def load(self, name: str) -> "Any":

@@ -149,16 +149,18 @@ class Linker:
         if found is not None:
             return found
         plain, _, tag = real.partition("@")
+        resident = None
         for plan in self.plans:
             for pin in plan.pins.values():
                 mark = guest_tag(pin.version)
-                if tag != mark and not tag.startswith(mark + "_"):
-                    continue
-                member = self.member(plan, pin)
-                if plain in member.names and (member.tag or mark) == tag:
-                    self._heads[real] = member
-                    return member
-        return None
+                if tag == mark or tag.startswith(mark + "_"):
+                    member = self.member(plan, pin)
+                    if plain in member.names and member.tag == tag:
+                        self._heads[real] = member
+                        return member
+                    if plain in member.names and not member.tag and mark == tag:
+                        resident = member  # where the name was pickled, it was a guest
+        return resident
 
     def environments(self, member: Member) -> list[Plan]:
         """Return the plans that hold this very member, in order."""

@@ -14,12 +14,13 @@ from _contextvars import ContextVar
 from _frozen_importlib import _resolve_name  # type: ignore[attr-defined] # not in typeshed
 
 from envknit.runtime.linker import linker
-from envknit.runtime.loader import install_finder
+from envknit.runtime.loader import finder, install_finder
 from envknit.runtime.member import Member, original_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
     from types import FrameType, ModuleType
     from typing import Any
 
@@ -99,6 +100,13 @@ def _gcd_import(name: Any, package: str | None = None, level: int = 0) -> Module
         name = real_name(name, sys._getframe(1))  # noqa: SLF001 - nothing else tells who asked
     module: ModuleType = _original_gcd_import(name, package, level)
     return module
+
+
+def find_guest(real: str) -> ModuleSpec | None:
+    """Find a guest by its top-level name in a process that has used no other version yet: `pickle` asks for it."""
+    linker.refresh()
+    install()
+    return finder.find_spec(real)
 
 
 def import_real(name: str) -> ModuleType:

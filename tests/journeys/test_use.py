@@ -1,0 +1,580 @@
+"""Two versions in one process, as a program under a lock sees them (DESIGN 6, issue "use", seed 001)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.worlds import EXTENSION, worlds
+
+if TYPE_CHECKING:
+    from kit import Machine, Project
+
+SHARED = """\
+    import dep
+    __version__ = {version!r}
+
+    class Thing:
+        def __init__(self, value=0): self.value = value
+        def __eq__(self, other): return self.value == other.value
+        __hash__ = None
+
+    def late():
+        import dep.late
+        from lib.sub import WHO
+        return dep.late.VERSION, WHO, __import__("dep").VERSION
+"""
+
+
+def lib(version: str) -> dict[str, str]:
+    """Return a package that imports its dependency early, late, absolutely, relatively and by name."""
+    return {
+        "lib/__init__.py": "\n".join(line.removeprefix("    ") for line in SHARED.format(version=version).split("\n")),
+        "lib/sub.py": f"from . import Thing\nimport lib.inner.deep\nWHO = {version!r}\n",
+        "lib/inner/__init__.py": "",
+        "lib/inner/deep.py": f"VERSION = {version!r}\n",
+        "lib/data.txt": f"data of {version}",
+        "lib/named.py": """\
+import importlib, importlib.metadata, importlib.resources, importlib.util, pkgutil, sys
+
+def by_name():
+    return (
+        importlib.import_module("dep").VERSION,
+        importlib.import_module(".sub", __package__).WHO,
+        importlib.import_module("lib.sub").WHO,
+        pkgutil.resolve_name("dep.late:VERSION"),
+        importlib.metadata.version("dep"),
+        importlib.metadata.version("lib"),
+        (importlib.resources.files("lib") / "data.txt").read_text(),
+        pkgutil.get_data("lib", "data.txt").decode(),
+        importlib.util.find_spec("dep").origin.rpartition("/dep/")[0].split("/")[-2],
+        list(map(__import__, ["dep"]))[0].VERSION,
+        eval("__import__('dep').VERSION"),
+    )
+
+def generated():
+    space = {}
+    exec("import dep\\ndef inner():\\n    import lib.inner.deep\\n    return dep.VERSION, lib.inner.deep.VERSION", space)
+    return space["inner"]()
+
+def modules():
+    sys.modules["lib.alias"] = sys.modules["dep"]
+    from lib.alias import VERSION
+    return (
+        VERSION, "dep" in sys.modules, sys.modules["lib"].__version__, sys.modules.get("nothing"),
+        sys.modules[__name__].__name__ == __name__, sorted(n for n in sys.modules if n in {"lib.alias", "lib.inner", "lib@1_0"}),
+        "json" in sys.modules or sys.modules.setdefault("json", 1) == 1, type(sys.modules.copy()),
+    )
+""",
+    }
+
+
+def dep(version: str) -> dict[str, str]:
+    return {"dep/__init__.py": f"VERSION = {version!r}\n", "dep/late.py": f"VERSION = {version!r}\n"}
+
+
+PACKAGES = {
+    "lib==1.0": lib("1.0"),
+    "lib==2.0": lib("2.0"),
+    "dep==1.0": dep("1.0"),
+    "dep==2.0": dep("2.0"),
+    "same==1.0": {"same.py": "KEY = object()\n"},
+    "extra==1.0": {"extra.py": "VERSION = '1.0'\nimport lib\nLIB = lib.__version__\n"},
+    "only==1.0": {"only.py": ""},
+    "native==1.0": {"native/__init__.py": "", f"native/core.{EXTENSION}": ""},
+    "native==2.0": {
+        "native/__init__.py": "from .core import x\n",
+        f"native/core.{EXTENSION}": "",
+        "native/core.py": "x=2",
+    },
+    "speedy==1.0": {
+        "speedy/__init__.py": "try:\n    from ._fast import f\nexcept ImportError:\n    f = 'slow'\n",
+        f"speedy/_fast.{EXTENSION}": "",
+    },
+    "needs-speedy==1.0": {"needs_speedy.py": "import speedy\nHOW = speedy.f\n"},
+    "needs-native==1.0": {"needs_native.py": "import native.core\n"},
+}
+ENVIRONMENTS = {
+    "default": {
+        "lib==2.0": ("dep==2.0", "same==1.0"), "dep==2.0": (), "same==1.0": (), "only==1.0": (), "native==2.0": (),
+    },
+    "old": {
+        "lib==1.0": ("dep==1.0", "same==1.0"), "dep==1.0": (), "same==1.0": (), "extra==1.0": ("lib==1.0",),
+        "native==1.0": (), "speedy==1.0": (), "needs-speedy==1.0": ("speedy==1.0",),
+        "needs-native==1.0": ("native==1.0",),
+    },
+    "mixed": {"lib==2.0": ("dep==1.0",), "dep==1.0": ()},
+}  # fmt: skip
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    """A project with three environments, installed."""
+    project = machine.project()
+    worlds(project, PACKAGES, ENVIRONMENTS)
+    return project
+
+
+def test_a_block_gives_the_version_with_its_own_dependencies_and_ends(project: Project) -> None:
+    """001: "Imports within the block are redirected to the requested version"."""
+    project.code("""
+        import envknit
+        import lib
+        host = lib
+        assert (lib.__version__, lib.dep.VERSION) == ("2.0", "2.0")
+        with envknit.use("lib", "1.0") as given:
+            import lib
+            assert given is lib and given is not host
+            assert (lib.__version__, lib.dep.VERSION, lib.__name__) == ("1.0", "1.0", "lib@1_0")
+            import dep
+            assert dep.VERSION == "2.0", "only what the block names is another version"
+        import lib
+        assert lib is host
+        assert (given.late(), host.late()) == (("1.0",) * 3, ("2.0",) * 3)
+    """)
+
+
+def test_blocks_nest_and_restore(project: Project) -> None:
+    """001: "On context exit … revert to what they were before the block"."""
+    project.code("""
+        import envknit
+        def version():
+            import lib
+            return lib.__version__, lib.dep.VERSION
+        with envknit.use("lib", "1.0"):
+            assert version() == ("1.0", "1.0")
+            with envknit.use("lib", "2.0"):
+                assert version() == ("2.0", "2.0")
+                with envknit.use("lib", "2.0", env="mixed"), envknit.use("dep", "1.0"):
+                    import dep
+                    assert (version(), dep.VERSION) == (("2.0", "1.0"), "1.0")
+                assert version() == ("2.0", "2.0")
+            try:
+                with envknit.use("lib", "2.0"):
+                    raise KeyError
+            except KeyError:
+                pass
+            assert version() == ("1.0", "1.0")
+        assert version() == ("2.0", "2.0")
+    """)
+
+
+def test_two_blocks_of_one_version_give_one_module_executed_once(project: Project) -> None:
+    project.code("""
+        import envknit, sys
+        with envknit.use("lib", "1.0") as one: pass
+        with envknit.use("lib", "1.0") as two: pass
+        with envknit.use("lib", "1") as three: pass
+        assert one is two is three is sys.modules["lib@1_0"]
+        with envknit.use("lib", "2.0") as resident:
+            import lib
+        assert resident is lib and lib.__name__ == "lib"
+    """)
+
+
+def test_members_with_equal_links_are_shared_and_others_are_not(project: Project) -> None:
+    project.code("""
+        import envknit, sys, same, dep
+        with envknit.use("same", "1.0", env="old") as shared:
+            assert shared is same
+        with envknit.use("lib", "2.0", env="mixed") as mixed:
+            assert mixed.__name__.startswith("lib@2_0") and mixed.dep.VERSION == "1.0"
+        with envknit.use("dep", "1.0", env="old") as first, envknit.use("dep", "1.0", env="mixed") as second:
+            assert first is second is mixed.dep
+    """)
+
+
+def test_names_asked_for_at_run_time_are_routed_too(project: Project) -> None:
+    project.code("""
+        import envknit, lib.named
+        one = envknit.import_version("lib", "1.0")
+        named = __import__("lib@1_0.named", fromlist=["x"])
+        expected = ["V"] * 6 + ["data of V"] * 2 + ["V"] * 3
+        assert list(named.by_name()) == [e.replace("V", "1.0") for e in expected], named.by_name()
+        assert list(lib.named.by_name()) == [e.replace("V", "2.0") for e in expected], lib.named.by_name()
+        assert named.generated() == ("1.0", "1.0") and lib.named.generated() == ("2.0", "2.0")
+    """)
+
+
+def test_a_guest_sees_sys_modules_in_its_own_names(project: Project) -> None:
+    project.code("""
+        import envknit, sys, io
+        one = envknit.import_version("lib", "1.0")
+        import lib
+        named = __import__("lib@1_0.named", fromlist=["x"])
+        one.late()
+        got = named.modules()
+        assert got == ("1.0", True, "1.0", None, True, ["lib.alias", "lib.inner"], True, dict), got
+        assert "lib.alias" not in sys.modules and sys.modules["lib@1_0.alias"].VERSION == "1.0"
+        guest = named.sys
+        assert guest is not sys and guest.exc_info is sys.exc_info and guest.modules["sys"] is guest
+        guest.stdout, before = io.StringIO(), sys.stdout
+        print("x"); got = sys.stdout.getvalue(); sys.stdout = before
+        assert got == "x\\n" and guest.stdout is before
+        assert "lib" in guest.modules and guest.modules["lib"] is one and sys.modules["lib"] is lib
+        assert "only" not in guest.modules and "lib@1_0.named" in guest.modules and guest.modules.get("x", 3) == 3
+        guest.modules["lib.made"] = 5
+        assert sys.modules.pop("lib@1_0.made") == 5
+        try: del guest.modules["lib.made"]
+        except KeyError as error: assert error.args == ("lib.made",)
+        assert len(guest.modules) == len(list(guest.modules)) > 10
+    """)
+
+
+def test_a_whole_environment_can_be_used(project: Project) -> None:
+    project.code("""
+        import envknit
+        with envknit.use("old"):
+            import lib, dep, extra, same
+            assert (lib.__version__, dep.VERSION, extra.LIB) == ("1.0", "1.0", "1.0")
+            import importlib.metadata as metadata
+            assert metadata.version("dep") == "1.0" and metadata.version("extra") == "1.0"
+        import lib, dep
+        assert (lib.__version__, dep.VERSION) == ("2.0", "2.0")
+    """)
+
+
+def test_a_name_only_another_environment_provides_is_not_there_for_a_guest(project: Project) -> None:
+    project.write("own.py", "WHO = 'host'\n")
+    project.code("""
+        import envknit, only
+        envknit.import_version("lib", "1.0")
+        named = __import__("lib@1_0.named", fromlist=["x"])
+        look = eval("lambda name: __import__(name)", vars(named))
+        assert look("extra").LIB == "1.0", "undeclared, but in its environment"
+        assert look("own").WHO == "host", "the project's own module"
+        try:
+            look("only")
+        except ModuleNotFoundError as error:
+            assert isinstance(error, envknit.LinkError) and error.name == "only" and "locked without" in str(error)
+        else:
+            raise SystemExit("found")
+    """)
+
+
+def test_import_version_gives_the_module_and_an_alias(project: Project) -> None:
+    """001: "Import with alias (registers as an importable name)"."""
+    project.code("""
+        import envknit, sys
+        old = envknit.import_version("lib", "1.0")
+        assert old.__version__ == "1.0"
+        assert envknit.import_version("lib", "1.0", alias="lib_v1") is old
+        import lib_v1.sub
+        from lib_v1 import Thing
+        from lib_v1.inner.deep import VERSION
+        import lib_v1.inner.deep as deep
+        assert lib_v1 is old and Thing is old.Thing and VERSION == "1.0" and lib_v1.sub.WHO == "1.0"
+        assert deep is sys.modules["lib@1_0.inner.deep"] and deep.__spec__.name == "lib@1_0.inner.deep"
+        envknit.import_version("lib", "1.0", alias="lib_v1")
+        for taken in ("json", "dep", "1x"):
+            try: envknit.import_version("lib", "1.0", alias=taken)
+            except envknit.LinkError: pass
+            else: raise SystemExit(taken)
+    """)
+
+
+def test_set_default_changes_plain_imports_of_the_host_only(project: Project) -> None:
+    """001: "When code does `import requests` without an active `use()` override, the default version is used"."""
+    project.write("other.py", "import lib\nVERSION = lib.__version__\n")
+    project.code("""
+        import envknit, importlib.metadata
+        envknit.set_default("lib", "1.0")
+        import lib, other
+        assert lib.__version__ == other.VERSION == importlib.metadata.version("lib") == "1.0"
+        with envknit.use("lib", "2.0"):
+            import lib
+            assert lib.__version__ == "2.0"
+            assert importlib.metadata.version("lib") == "2.0"
+        import lib
+        assert lib.__version__ == importlib.import_module("lib").__version__ == "1.0"
+        envknit.set_default("lib", "2.0")
+        import lib
+        assert lib.__version__ == "2.0" == importlib.metadata.version("lib")
+    """)
+
+
+def test_extension_modules_are_refused_unless_resident_optional_or_in_a_worker(project: Project) -> None:
+    """001: "it raises CExtensionError by default"; its class is an ImportError, at both module paths."""
+    project.code("""
+        import envknit
+        from envknit.isolation.import_hook import CExtensionError
+        assert issubclass(CExtensionError, ImportError) and CExtensionError is envknit.CExtensionError
+        try:
+            with envknit.use("native", "1.0"): raise SystemExit
+        except CExtensionError as error:
+            assert "envknit.worker('native', '1.0')" in error.hint, error.hint
+        with envknit.use("native", "1.0", pure=True) as module: pass
+        try: __import__("native@1_0.core")
+        except CExtensionError as error: assert "core" in error.file
+        else: raise SystemExit
+        for function in (envknit.set_default, envknit.import_version):
+            try: function("native", "1.0")
+            except CExtensionError: pass
+            else: raise SystemExit
+        assert envknit.import_version("needs-speedy", "1.0").HOW == "slow", "its own code does without"
+        try: envknit.import_version("needs-native", "1.0")
+        except CExtensionError as error: assert "native 1.0" in str(error)
+        else: raise SystemExit
+        made = []
+        envknit.worker = lambda *a, **k: made.append((a, k)) or "worker"
+        assert envknit.use("native", "1.0", auto_worker=True) == envknit.use("needs-native", "1.0", auto_worker=True)
+        assert made == [(("native", "1.0"), {}), (("needs-native", "1.0"), {})]
+        with envknit.use("lib", "1.0", auto_worker=True) as module:
+            assert module.__version__ == "1.0"
+    """)
+
+
+def test_a_twin_in_python_stands_in_for_a_compiled_module(project: Project) -> None:
+    """mypyc and Cython put `md.cpython-….so` beside `md.py` (charset-normalizer)."""
+    project.code("""
+        import envknit
+        envknit.use("old")
+        from envknit.runtime.linker import linker
+        plan = linker.plans[0]
+        linker.resident_plans.clear(); linker._members.clear(); linker._pins.clear()
+        assert envknit.import_version("native", "2.0", pure=True).x == 2
+    """)
+
+
+def test_errors_name_what_there_is_and_the_command_that_adds_it(project: Project) -> None:
+    project.code("""
+        import envknit
+        def error(*args, **options):
+            try: envknit.use(*args, **options)
+            except envknit.LinkError as error: return str(error)
+        said = error("lib", "9.9")
+        assert "1.0 (old)" in said and "2.0 (default, mixed)" in said and "envknit add lib==9.9" in said, said
+        said = error("nothing", "1.0")
+        assert "versions: none" in said and "envknit add nothing==1.0" in said, said
+        said = error("lib", "1.0", env="mixed")
+        assert "'mixed'" in said and "--env mixed" in said, said
+        said = error("unknown")
+        assert "no environment is named 'unknown'" in said and "default, mixed, old" in said, said
+        said = error("lib")
+        assert "which version" in said and "1.0 (old)" in said, said
+        assert envknit.use("lib", env="mixed").main.startswith("lib@2_0")
+    """)
+
+
+def test_a_version_that_the_store_lost_is_an_error_with_the_command(project: Project) -> None:
+    import shutil
+
+    shutil.rmtree(project.machine.home / "packages/lib/1.0")
+    project.code("""
+        import envknit
+        try: envknit.use("lib", "1.0")
+        except envknit.LinkError as error: assert "not in the store" in str(error) and "envknit install" in error.hint
+        else: raise SystemExit
+    """)
+
+
+def test_without_a_lock_the_error_says_how_to_get_one(machine: Machine) -> None:
+    machine.root.joinpath("app.py").write_text(
+        "import envknit\ntry: envknit.use('lib', '1.0')\n"
+        "except envknit.LinkError as error: assert 'configure_from_lock' in error.hint, error\n"
+        "else: raise SystemExit(1)\n"
+    )
+    machine.run("app.py")
+
+
+def test_decorated_functions_of_every_kind_see_the_version_and_leak_nothing(project: Project) -> None:
+    project.code("""
+        import asyncio, inspect, envknit
+        def version():
+            import lib
+            return lib.__version__
+        old = envknit.use("lib", "1.0")
+
+        @old
+        def plain(a, *, b): return version(), a, b
+        @old
+        async def coroutine():
+            before = version()
+            await asyncio.sleep(0)
+            return before, version()
+        @old
+        def generator():
+            try:
+                while True:
+                    got = yield version()
+                    if got == "nest":
+                        with envknit.use("lib", "2.0"):
+                            yield version()
+                        yield version()
+                    if got == "stop":
+                        return "returned"
+            except KeyError:
+                yield "caught " + version()
+            finally:
+                ended.append(version())
+        @envknit.use("lib", "1.0")
+        async def asynchronous():
+            for _ in range(2):
+                await asyncio.sleep(0)
+                yield version()
+
+        ended = []
+        assert plain(1, b=2) == ("1.0", 1, 2) and plain.__name__ == "plain"
+        assert asyncio.run(coroutine()) == ("1.0", "1.0") and inspect.iscoroutinefunction(coroutine)
+        g = generator()
+        assert inspect.isgeneratorfunction(generator)
+        assert next(g) == "1.0" and version() == "2.0" and next(g) == "1.0"
+        with envknit.use("lib", "2.0", env="mixed"):
+            assert g.send("nest") == "2.0" and version() == "2.0" and next(g) == "1.0"
+            import lib; assert lib.dep.VERSION == "1.0"
+        assert version() == "2.0" and next(g) == "1.0"
+        assert g.throw(KeyError) == "caught 1.0" and version() == "2.0"
+        g.close(); assert ended == ["1.0"] and version() == "2.0"
+        g = generator(); next(g)
+        try: g.send("stop")
+        except StopIteration as stop: assert stop.value == "returned"
+
+        async def consume():
+            got = []
+            async for each in asynchronous():
+                got.append((each, version()))
+            stream = asynchronous()
+            await stream.__anext__()
+            await stream.aclose()
+            return got, version()
+        assert asyncio.run(consume()) == ([("1.0", "2.0")] * 2, "2.0")
+    """)
+
+
+def test_blocks_that_generators_leave_in_any_order_come_off_one_by_one(project: Project) -> None:
+    project.code("""
+        import envknit
+        def version():
+            import lib
+            return lib.__version__
+        def suspended():
+            with envknit.use("lib", "1.0"):
+                yield
+        g = suspended(); next(g)
+        with envknit.use("lib", "2.0"):
+            next(g, None)
+            assert version() == "2.0"
+        assert version() == "2.0"
+        g = suspended(); next(g)
+        inner = envknit.use("lib", "2.0"); inner.__enter__()
+        next(g, None)
+        assert version() == "2.0"
+        inner.__exit__(None, None, None)
+        inner.__exit__(None, None, None)
+        assert version() == "2.0"
+    """)
+
+
+def test_tasks_and_context_threads_follow_a_block_and_plain_threads_do_not(project: Project) -> None:
+    """001: ContextThread snapshots at `__init__`, ContextExecutor at `submit()`, context_wrap at its call."""
+    project.code("""
+        import asyncio, threading, envknit
+        from envknit.isolation import ContextThread, ContextExecutor, context_wrap
+        assert ContextThread is envknit.ContextThread and ContextExecutor is envknit.ContextExecutor
+        assert issubclass(ContextThread, threading.Thread) and context_wrap is envknit.context_wrap
+        got = []
+        def version():
+            import lib
+            got.append(lib.__version__)
+            return lib.__version__
+        with envknit.use("lib", "1.0"):
+            made = ContextThread(target=version)
+            plain = threading.Thread(target=version)
+            wrapped = context_wrap(version)
+            with ContextExecutor(max_workers=2) as pool:
+                future = pool.submit(version)
+                mapped = pool.map(lambda _: version(), range(3))
+            assert future.result() == "1.0" and list(mapped) == ["1.0"] * 3
+        got.clear()
+        made.start(); made.join()
+        plain.start(); plain.join()
+        late = threading.Thread(target=wrapped); late.start(); late.join()
+        assert got == ["1.0", "2.0", "1.0"] and version() == "2.0"
+        both = threading.Barrier(2)
+        again = []
+        def at_once():
+            both.wait(10)
+            again.append(version())
+        with envknit.use("lib", "1.0"):
+            wrapped = context_wrap(at_once)
+        threads = [threading.Thread(target=wrapped) for _ in range(2)]
+        for each in threads: each.start()
+        for each in threads: each.join()
+        assert again == ["1.0", "1.0"]
+
+        async def task(wanted):
+            with envknit.use("lib", wanted):
+                import lib
+                await asyncio.sleep(0)
+                child = asyncio.create_task(other())
+                assert await asyncio.to_thread(version) == wanted
+                import lib
+                return lib.__version__, await child
+        async def other():
+            await asyncio.sleep(0)
+            return version()
+        async def main():
+            return await asyncio.gather(task("1.0"), task("2.0"), other())
+        assert asyncio.run(main()) == [("1.0", "1.0"), ("2.0", "2.0"), "2.0"]
+    """)
+
+
+def test_explain_says_where_something_came_from(project: Project) -> None:
+    project.code("""
+        import json, envknit, lib
+        old = envknit.import_version("lib", "1.0")
+        origin = envknit.explain(old.Thing())
+        assert (origin.name, origin.version, origin.environments, origin.guest) == ("lib", "1.0", ["old"], True)
+        assert "packages/lib/1.0/" in origin.folder and "lib 1.0" in str(origin) and "dep 1.0" in str(origin)
+        origin = envknit.explain(lib)
+        assert (origin.version, origin.environments, origin.guest) == ("2.0", ["default"], False), origin
+        assert "lib 2.0" in str(envknit.explain(lib.late)) and "from no lock" in str(envknit.explain(json))
+        assert "lib 2.0" in repr(envknit.explain("lib")) and "json" in repr(envknit.explain(json))
+        said = envknit.explain_isinstance(old.Thing(), lib.Thing)
+        assert said.startswith("same name, different versions") and "lib 1.0" in said and "lib 2.0" in said, said
+        assert "is lib.Thing of lib 2.0" in envknit.explain_isinstance(lib.Thing(), lib.Thing)
+        assert "nothing to do" in envknit.explain_isinstance(3, lib.Thing)
+    """)
+
+
+def test_a_local_module_of_the_project_is_what_a_block_of_its_name_replaces(project: Project) -> None:
+    project.write(
+        "helper.py", "import lib\nVERSION = lib.__version__\ndef late():\n    import lib\n    return lib.__version__\n"
+    )
+    project.code("""
+        import envknit
+        with envknit.use("lib", "1.0"):
+            import helper
+            assert helper.VERSION == helper.late() == "1.0"
+        assert (helper.VERSION, helper.late()) == ("1.0", "2.0")
+    """)
+
+
+def test_installed_packages_never_follow_a_block_of_the_host(project: Project) -> None:
+    project.code("""
+        import envknit, lib, lib.named
+        with envknit.use("dep", "1.0"):
+            import dep
+            assert dep.VERSION == "1.0"
+            assert lib.late() == ("2.0",) * 3
+            assert lib.named.by_name()[0] == "2.0"
+    """)
+
+
+def test_importing_envknit_loads_nothing_and_use_is_what_installs_the_doors(project: Project) -> None:
+    project.code("""
+        import sys, builtins
+        before, importer, kind = set(sys.modules), builtins.__import__, type(builtins)
+        import envknit
+        assert set(sys.modules) - before == {"envknit"}, set(sys.modules) - before
+        envknit.use
+        assert builtins.__import__ is importer and type(builtins) is kind
+        assert sorted(envknit.__all__) == list(envknit.__all__) and set(envknit.__all__) <= set(dir(envknit))
+        for name in envknit.__all__: getattr(envknit, name)
+        assert builtins.__import__ is importer and type(builtins) is kind
+        with envknit.use("lib", "2.0"): pass
+        assert builtins.__import__ is not importer
+        heavy = {"typing", "dataclasses", "json", "yaml", "urllib3"} & (set(sys.modules) - before)
+        assert not heavy - {"typing"}, heavy
+    """)
