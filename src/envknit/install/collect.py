@@ -124,6 +124,8 @@ class _Collection:
                     (self.root / folder).unlink(missing_ok=True)
             for bundle in self.bundles:
                 (self.root / f"{bundle}.entries").unlink(missing_ok=True)
+            for path in self._listed("locks"):  # nobody holds one: installers are kept out
+                os.unlink(self.root / path)
             self._remove_empty()
             self.store.clean()
 
@@ -200,7 +202,6 @@ class _Collection:
                 )
             if depth >= (5 if first == "bytecode" else 3) or first == "tmp" or (first == "bundles" and depth):
                 folders.clear()
-        yield from self._listed("locks")
 
     def _is_forgotten(self, download: str) -> bool:
         return download.endswith(".part") or os.lstat(download).st_mtime < time.time() - _TWO_WEEKS

@@ -28,13 +28,13 @@ def library_paths(file: BinaryIO) -> list[str]:
     """
     try:
         return _library_paths(file)
-    except (struct.error, UnicodeDecodeError, OverflowError, ValueError):
+    except (struct.error, OSError, OverflowError, ValueError):  # OSError: an offset that no file can have
         return []
 
 
 def _library_paths(file: BinaryIO) -> list[str]:
     head = file.read(64)
-    if head[:4] != _MAGIC or head[4] not in {1, 2} or head[5] not in {1, 2}:
+    if len(head) < 64 or head[:4] != _MAGIC or head[4] not in {1, 2} or head[5] not in {1, 2}:
         return []
     wide = head[4] == 2
     order = "<" if head[5] == 1 else ">"

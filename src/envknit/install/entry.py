@@ -123,9 +123,9 @@ def read_entry(root: str, folder: str) -> Entry:
         StoreError: it is not there, or its RECORD or note cannot be read.
     """
     location = os.path.join(root, *folder.split("/"))
+    note = read_note(location)
+    dist_info = _dist_info(location)
     try:
-        note = read_note(location)
-        dist_info = _dist_info(location)
         with open(os.path.join(location, dist_info, "RECORD"), encoding="utf-8", newline="") as file:
             files = recorded_rows(file.read())
     except (OSError, ValueError) as error:

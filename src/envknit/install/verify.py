@@ -119,10 +119,10 @@ class _Inspection:
     def _find(self, path: str, kind: str) -> None:
         self.findings.append(Finding(folder=self.folder, path=path, kind=kind))
 
-    def _expected(self) -> tuple[dict[str, list[RecordedFile]], set[str]]:
+    def _expected(self) -> tuple[dict[str, list[RecordedFile]], set[str] | None]:
         """Read what every dist-info folder says; in a bundle, a path may be that of several pins."""
         expected: dict[str, list[RecordedFile]] = defaultdict(list)
-        executables: set[str] = set()
+        executables: set[str] | None = set()
         infos = [name for name in sorted(os.listdir(self._location)) if name.endswith(".dist-info")]
         if not infos:
             self._find("*.dist-info", "missing")
@@ -130,9 +130,11 @@ class _Inspection:
             note = self._note(f"{info}/{NOTE}")
             record = self._read(f"{info}/RECORD")
             expected[f"{info}/{NOTE}"] = expected[f"{info}/RECORD"] = []
-            if note is not None and record is not None:
+            if note is None or executables is None:
+                executables = None  # a damaged note cannot say
+            else:
                 executables |= note.executables
-                if hashlib.sha256(record).hexdigest() != note.record:
+                if record is not None and hashlib.sha256(record).hexdigest() != note.record:
                     self._find(f"{info}/RECORD", "changed")
             try:
                 rows = recorded_rows((record or b"").decode())
@@ -174,7 +176,7 @@ class _Inspection:
             yield from self._walk(path)
 
     def _compare(
-        self, path: str, found: os.DirEntry[str], expected: dict[str, list[RecordedFile]], executables: set[str]
+        self, path: str, found: os.DirEntry[str], expected: dict[str, list[RecordedFile]], executables: set[str] | None
     ) -> None:
         mode = found.stat(follow_symlinks=False).st_mode
         if path not in expected:
@@ -188,7 +190,8 @@ class _Inspection:
             rows = expected[path]
             if rows and not any(self._is(path, row) for row in rows):
                 self._find(path, "changed")
-            if stat.S_IMODE(mode) != (0o555 if path in executables else 0o444):
+            allowed = {0o444, 0o555} if executables is None else {0o555 if path in executables else 0o444}
+            if stat.S_IMODE(mode) not in allowed:
                 self._find(path, "mode")
 
     def _is(self, path: str, row: RecordedFile) -> bool:
