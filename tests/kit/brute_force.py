@@ -1,0 +1,61 @@
+"""The smallest split by trying everything: slow, and too plain to be wrong."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations, product
+from typing import TYPE_CHECKING
+
+from envknit.lock.split_search import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from envknit.lock.split import Split
+    from kit.graphs import Graph
+
+    Pins = Mapping[tuple[str, str], frozenset[str]]  # with the extras that are asked for
+
+
+def cheapest_split(graph: Graph, extras: Sequence[str] = ()) -> tuple[int, int] | None:
+    """Return the fewest copies beyond one of a name, and the fewest names that have any; None: no split helps."""
+    costs = [cost_of(pins) for pins in _choices(graph, extras) if is_answer(graph, pins)]
+    return min(costs, default=None)
+
+
+def cost_of(pins: Pins | Split) -> tuple[int, int]:
+    """Return how many copies beyond one of a name there are, and how many names have any."""
+    names = [name for name, _ in getattr(pins, "pins", pins)]
+    return len(names) - len(set(names)), len({name for name in names if names.count(name) > 1})
+
+
+def is_answer(graph: Graph, pins: Pins) -> bool:
+    """Whether everything that the project and each pin ask for is there."""
+    return all(
+        any((name, version) in pins and wanted <= pins[name, version] for version in accepted)
+        for pin, extras in chain([((ROOT, ""), frozenset())], pins.items())
+        for name, (accepted, wanted) in _asked(graph, pin, extras).items()
+    )
+
+
+def _asked(graph: Graph, pin: tuple[str, str], extras: Iterable[str]) -> dict[str, tuple[set[str], set[str]]]:
+    """Join what a pin asks of each name: one copy must answer all of it."""
+    asked: dict[str, tuple[set[str], set[str]]] = {}
+    for extra in ("", *extras):
+        for need in graph.wanted(*pin, extra) or ():
+            accepted, wanted = asked.get(need.name, (set(need.versions), set()))
+            asked[need.name] = (accepted & set(need.versions), wanted | need.extras)
+    if pin[0] in asked:  # what asks for itself means this very pin
+        asked[pin[0]] = (asked[pin[0]][0] & {pin[1]}, asked[pin[0]][1])
+    return asked
+
+
+def _choices(graph: Graph, extras: Sequence[str]) -> Iterator[Pins]:
+    """Every set of pins with every set of extras."""
+    nodes = [(name, version) for name, versions in graph.packages.items() for version in versions]
+    states = [None, *map(frozenset, _subsets(extras))]
+    for chosen in product(states, repeat=len(nodes)):
+        yield {node: state for node, state in zip(nodes, chosen, strict=True) if state is not None}
+
+
+def _subsets(items: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return chain.from_iterable(combinations(items, size) for size in range(len(items) + 1))

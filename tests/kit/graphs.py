@@ -1,0 +1,66 @@
+"""Dependency graphs as data: what an index would offer, without an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from envknit.lock.split_search import ROOT, Wanted
+from envknit.lock.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass
+class Graph:
+    """Names to versions to requirement texts; a `Catalogue` for the search of splits.
+
+    A requirement may have extras and markers, as in a wheel's metadata: `other[fast]>=2; extra == "all"`.
+    """
+
+    packages: Mapping[str, Mapping[str, Sequence[str]]]
+    requirements: Sequence[str]
+    targets: Targets = field(default_factory=lambda: TARGETS, repr=False)
+
+    def candidates(self, name: str) -> Sequence[str]:
+        return self._candidates.get(name, ())
+
+    @cached_property
+    def _candidates(self) -> dict[str, list[str]]:
+        return {name: sorted(there, key=Version, reverse=True) for name, there in self.packages.items()}
+
+    @lru_cache  # noqa: B019 - as long as the graph
+    def wanted(self, name: str, version: str, extra: str) -> Sequence[Wanted] | None:
+        texts = self.requirements if name == ROOT else self.packages[name][version]
+        return [need for text in texts if (need := self._wanted(text, extra)) is not None]
+
+    def _wanted(self, text: str, extra: str) -> Wanted | None:
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if marker is not None:
+            asked = {value for value in ("", extra) if any(self._holds(requirement, value, at) for at in self._at)}
+            if not asked or (extra and "" in asked):
+                return None
+        elif extra:
+            return None
+        accepted = [v for v in self.candidates(requirement.name) if requirement.specifier.contains(v, prereleases=True)]
+        return Wanted(name=requirement.name, versions=tuple(accepted), extras=frozenset(requirement.extras))
+
+    @property
+    def _at(self) -> Sequence[dict[str, str]]:
+        return self.targets.environments
+
+    @staticmethod
+    def _holds(requirement: Requirement, extra: str, environment: dict[str, str]) -> bool:
+        return requirement.marker is not None and requirement.marker.evaluate({**environment, "extra": extra})
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+TARGETS = Targets.of(("linux-x86_64", "macos-arm64", "windows-amd64"), ">=3.11,<3.13")
