@@ -51,7 +51,9 @@ def main(arguments: Namespace, screen: Screen) -> int:
     screen.close()
     sys.stdout.flush()
     try:
-        os.execve(program, command, environment)
+        # Python derives `sys.executable` from argv[0], by a search on PATH if that is a bare name
+        first = program if program == sys.executable else command[0]
+        os.execve(program, [first, *command[1:]], environment)
     except OSError as error:
         screen.warn(f"{program}: {error.strerror}")
         return _NOT_EXECUTABLE
