@@ -140,9 +140,9 @@ class Shopping:
         missing = [want for want in batch if self._find(want) is None]
         if not missing:
             return
-        if self._index is None and not all(self._cached(want).exists() for want in missing):
-            self._index = self._open_index(self._reporter)
-            self._index.prefetch(sorted({want.name for want in missing}))
+        asked = sorted({want.name for want in missing if not self._cached(want).exists()})
+        if asked:
+            self._opened().prefetch(asked)
         self._reporter.stage(f"Installing {len(missing)} packages")
         with self.store.workspace() as workspace:
             ready = self._in_parallel(missing, workspace)
@@ -187,7 +187,8 @@ class Shopping:
             with cached.open("rb") as file:
                 if _sha256(file.fileno()) == want.sha256:
                     return cached
-        link = self._link(want)
+        index = self._opened()
+        link = _link(index, want)
         label = want.artifact.name
         partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
         with disk_faults(cached):
@@ -202,9 +203,8 @@ class Shopping:
                 self.downloaded += amount
 
         try:
-            assert self._index is not None  # noqa: S101 - opened by _get_batch
             with disk_faults(cached):
-                self._index.download(
+                index.download(
                     link, sha256=want.sha256, size=want.artifact.size or _LARGEST, into=partial, progress=progress
                 )
                 os.replace(partial, cached)
@@ -213,23 +213,11 @@ class Shopping:
         self._reporter.finish(label)
         return cached
 
-    def _link(self, want: _Want) -> Link:
-        assert self._index is not None  # noqa: S101 - opened by _get_batch
-        offered = [link for link in self._index.links(want.name) if link.filename == want.artifact.name]
-        same = [link for link in offered if link.sha256 in {None, "", want.sha256}]
-        if same:
-            return same[0]
-        if offered:
-            raise InstallError(
-                f"the index offers {want.artifact.name} with other bytes than the lock names",
-                locked_sha256=want.sha256,
-                offered_sha256=offered[0].sha256,
-                hint="the file was replaced, or the index is not the one that was locked from",
-            )
-        raise PackageIndexError(
-            f"the index does not offer {want.artifact.name}",
-            hint=f"it may have been removed; run: envknit lock --update {want.name}",
-        )
+    def _opened(self) -> Index:
+        with self._mutex:
+            if self._index is None:
+                self._index = self._open_index(self._reporter)
+            return self._index
 
     def _cached(self, want: _Want) -> Path:
         return self.store.root / "cache" / "artifacts" / want.sha256
@@ -261,6 +249,24 @@ class _OneAtATime(Reporter):
     def warn(self, text: str) -> None:
         with self._mutex:
             self._reporter.warn(text)
+
+
+def _link(index: Index, want: _Want) -> Link:
+    offered = [link for link in index.links(want.name) if link.filename == want.artifact.name]
+    same = [link for link in offered if link.sha256 in {None, "", want.sha256}]
+    if same:
+        return same[0]
+    if offered:
+        raise InstallError(
+            f"the index offers {want.artifact.name} with other bytes than the lock names",
+            locked_sha256=want.sha256,
+            offered_sha256=offered[0].sha256,
+            hint="the file was replaced, or the index is not the one that was locked from",
+        )
+    raise PackageIndexError(
+        f"the index does not offer {want.artifact.name}",
+        hint=f"it may have been removed; run: envknit lock --update {want.name}",
+    )
 
 
 def _want(pin: ChosenPin) -> _Want:
