@@ -93,9 +93,9 @@ class _Story:
         constraints = self._provider.constraints(name)
         sentences += [f"your constraints say {need.text}" for need in constraints]
         limits = [*(need for need, _ in needs), *constraints]
-        fitting = [offer for offer in offers.values() if self._fits(offer, limits)]
+        fitting = [offer for offer in offers if self._fits(offer, limits)]
         if not fitting:
-            return self._nothing_fits(name, sentences, limits, list(offers.values()))
+            return self._nothing_fits(name, sentences, limits, list(offers))
         here = any(need.here for need, _ in needs)
         reasons = self._reasons(fitting, here=here)
         return ResolutionError(
@@ -128,7 +128,7 @@ class _Story:
         return all(
             need.exact == offer.version
             if need.exact
-            else offer.version in self._provider.fitting(offer.name, need.specifier)
+            else offer.version in self._provider.offers(offer.name).fitting(need.specifier)
             for need in limits
         )
 
@@ -193,7 +193,7 @@ class _Story:
             return ""
         lowest = self._provider.targets.lowest[0].rpartition(".")[0]
         if self._wanted.python_version:
-            return f"the environment is for Python {self._wanted.python_version}, so {lowest} must do: raise python_version"
+            return f"the environment is for Python {self._wanted.python_version}: raise its python_version"
         return f"the environment is for Python {lowest}, which runs here: use a newer Python, or an older version"
 
     def _yanked_hint(self, fitting: Sequence[Offer]) -> str:

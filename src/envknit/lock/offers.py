@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from envknit.lock.filenames import parse_version
 from envknit.lock.targets import can_use_here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     from envknit.lock.links import Link
     from envknit.lock.targets import Targets
+
+_FEW = 50
 
 
 class Offer:
@@ -84,16 +89,74 @@ class Offer:
         )
 
 
-def offers_in(name: str, links: Sequence[Link], targets: Targets) -> dict[Version, Offer]:
-    """Group the files of a project by version, newest first."""
-    grouped: dict[Version, list[Link]] = {}
-    for link in links:
-        grouped.setdefault(link.version, []).append(link)
-    return {
-        version: Offer(name, version, sorted(grouped[version], key=_filename), targets)
-        for version in sorted(grouped, reverse=True)
-    }
+class Offers:
+    """All versions of a project, newest first.
+
+    Args:
+        name: canonical name.
+        links: all its files.
+        targets: what the lock is for.
+    """
+
+    def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
+        grouped: dict[Version, list[Link]] = {}
+        for link in links:
+            grouped.setdefault(link.version, []).append(link)
+        self._rising = sorted(grouped)
+        self._offers = {
+            version: Offer(name, version, sorted(grouped[version], key=_filename), targets)
+            for version in reversed(self._rising)
+        }
+        self._public = [_public(version) for version in self._rising]
+        self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
+
+    def __iter__(self) -> Iterator[Offer]:
+        return iter(self._offers.values())
+
+    def __len__(self) -> int:
+        return len(self._rising)
+
+    def of(self, versions: Collection[Version]) -> list[Offer]:
+        """Return the offers of these versions, newest first."""
+        if len(versions) < _FEW:
+            return [self._offers[version] for version in sorted(versions, reverse=True) if version in self._offers]
+        return [offer for version, offer in self._offers.items() if version in versions]
+
+    @cached_property
+    def versions(self) -> frozenset[Version]:
+        """All versions."""
+        return frozenset(self._rising)
+
+    def fitting(self, specifier: SpecifierSet) -> frozenset[Version]:
+        """Return the versions that a specifier accepts, pre-releases included.
+
+        Cost: a few comparisons for the bounds, and a check of each version between them.
+        """
+        if specifier not in self._fitting:
+            first, end = self._between(specifier)
+            self._fitting[specifier] = frozenset(
+                version for version in self._rising[first:end] if specifier.contains(version, prereleases=True)
+            )
+        return self._fitting[specifier]
+
+    def _between(self, specifier: SpecifierSet) -> tuple[int, int]:
+        # Projects have thousands of versions (botocore), and backtracking asks for hundreds of narrow ranges of them.
+        first, end = 0, len(self._rising)
+        for clause in specifier:
+            bound = None if clause.version.endswith("*") else parse_version(clause.version)
+            if bound is None:
+                continue
+            if clause.operator in (">=", ">", "~=", "=="):
+                first = max(first, bisect_left(self._public, _public(bound)))
+            if clause.operator in ("<=", "<", "=="):
+                end = min(end, bisect_right(self._public, _public(bound)))
+        return first, end
 
 
 def _filename(link: Link) -> str:
     return link.filename
+
+
+def _public(version: Version) -> Version:
+    # `==1.0` and `<=1.0` accept `1.0+cpu`, which sorts behind `1.0` (PEP 440).
+    return (parse_version(version.public) or version) if version.local else version

@@ -108,9 +108,8 @@ def _from_settings(path: Path, settings: dict[str, Value], given: dict[str, Requ
     environments = dict(given)
     if "environments" in settings:
         for name, value in settings["environments"].fields().items():
-            if name in environments:
-                raise value.bad(f"the environment `{name}` is described twice")
-            environments[name] = _environment(read_environment_name(value, name), value)
+            described = _environment(read_environment_name(value, name), value)
+            environments[name] = _joined(environments[name], described) if name in environments else described
     indexes = tuple(index.text() for index in settings["indexes"].items()) if "indexes" in settings else ()
     return Project(
         path=path,
@@ -132,6 +131,17 @@ def _environment(name: str, value: Value) -> RequestedEnvironment:
         packages=_requirements(fields.get("packages")),
         dev_packages=_requirements(fields.get("dev_packages")),
         constraints=_requirements(fields.get("constraints")),
+    )
+
+
+def _joined(given: RequestedEnvironment, more: RequestedEnvironment) -> RequestedEnvironment:
+    """Add what `[tool.envknit]` says of an environment to what a standard table says."""
+    return RequestedEnvironment(
+        name=given.name,
+        python_version=more.python_version or given.python_version,
+        packages=tuple(sorted({*given.packages, *more.packages})),
+        dev_packages=tuple(sorted({*given.dev_packages, *more.dev_packages})),
+        constraints=tuple(sorted({*given.constraints, *more.constraints})),
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from resolvelib import AbstractProvider, BaseReporter
 
 from envknit.lock.metadata import UnusableMetadataError
 from envknit.lock.needs import Need, dependencies_of, identify
-from envknit.lock.offers import Offer, offers_in
+from envknit.lock.offers import Offer, Offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from resolvelib.structs import RequirementInformation
 
     from envknit.lock.index import Index
+    from envknit.lock.links import Link
     from envknit.lock.metadata import Metadata
     from envknit.lock.reporter import Reporter
     from envknit.lock.targets import Targets
@@ -83,11 +85,12 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         self._constraints: dict[str, list[Need]] = {}
         for need in constraints:
             self._constraints.setdefault(need.name, []).append(need)
-        self._offers: dict[str, dict[Version, Offer]] = {}
-        self._fitting: dict[tuple[str, SpecifierSet], frozenset[Version]] = {}
+        self._offers: dict[str, Offers] = {}
+        self._fits: dict[Need, frozenset[Version]] = {}
         self._candidates: dict[tuple[str, Version], Candidate] = {}
         self._needs: dict[Candidate, list[Need]] = {}
         self._identifiers: dict[str, tuple[str, str]] = {}
+        self._read: set[Link] = set()
         self._seen_ahead: set[tuple[str, str]] = set()
 
     def identify(self, requirement_or_candidate: Need | Candidate) -> str:
@@ -122,7 +125,7 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         known = list(information[identifier])
         clauses = [clause for asked, _ in known for clause in asked.specifier]
         return (
-            not any(asked.exact or _is_pinned(asked.specifier) for asked, _ in known),
+            not any(asked.exact or is_pinned(asked.specifier) for asked, _ in known),
             -(self.conflicts[identifier] // _STUBBORN),
             not any(clause.operator in ("<", "<=", "~=", "==") for clause in clauses),
             not any(parent is None for _, parent in known),
@@ -148,57 +151,49 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         if any(need.refusal for need in needs):
             return
         limits = [*needs, *self._constraints.get(name, ())]
-        fitting = self._fitting_all(name, limits)
-        here = any(need.here for need in needs)
-        pinned = any(need.exact or _is_pinned(need.specifier) for need in limits)
-        for group in self._groups(name, fitting, limits):
-            usable = [offer for offer in group if self._is_usable(offer, here=here, pinned=pinned)]
-            left = [offer for offer in usable if offer.version not in tried]
-            if tried:
-                self._fetch_ahead(left[: min(_AHEAD, 1 << len(tried))])
-            for offer in left:
+        for group in self._groups(name, limits):
+            usable = self._usable(group, needs, limits)
+            first = next(usable, None)
+            if first is None:
+                continue
+            left = (offer for offer in chain([first], usable) if offer.version not in tried)
+            likely = list(islice(left, min(_AHEAD, 1 << len(tried)))) if tried else []
+            self._fetch_ahead(likely)
+            for offer in chain(likely, left):
                 yield self._candidate(name, extra, offer)
-            if usable:
-                return
+            return
 
-    def _groups(self, name: str, fitting: frozenset[Version], limits: Sequence[Need]) -> Iterator[list[Offer]]:
-        # PEP 440: pre-releases only where a specifier mentions one, or nothing else is there.
-        offers = [offer for version, offer in self.offers(name).items() if version in fitting]
-        offers.sort(key=lambda offer: offer.version != self._preferred.get(name))
+    def _groups(self, name: str, limits: Sequence[Need]) -> Iterator[list[Offer]]:
+        """Give the offers that fit: those to choose from, then those for want of better (PEP 440: pre-releases)."""
+        offers = self.offers(name)
+        fitting = offers.versions
+        for need in limits:
+            fitting = fitting & (frozenset([need.exact]) if need.exact else self._fitting(need))
+        found = offers.of(fitting)
+        if (kept := self._preferred.get(name)) in fitting:
+            found.sort(key=lambda offer: offer.version != kept)
         if any(need.exact or need.specifier.prereleases for need in limits):
-            yield offers
+            yield found
         else:
-            yield [offer for offer in offers if not offer.version.is_prerelease]
-            yield [offer for offer in offers if offer.version.is_prerelease]
+            yield [offer for offer in found if not offer.version.is_prerelease]
+            yield [offer for offer in found if offer.version.is_prerelease]
 
-    def _is_usable(self, offer: Offer, *, here: bool, pinned: bool) -> bool:
-        if offer.yanked is not None and not pinned and offer.version != self._preferred.get(offer.name):
-            return False
-        return not offer.refusal(here=here)
-
-    def _fitting_all(self, name: str, needs: Iterable[Need]) -> frozenset[Version]:
-        found: frozenset[Version] | None = None
-        for need in needs:
-            fitting = frozenset([need.exact]) if need.exact else self.fitting(name, need.specifier)
-            found = fitting if found is None else found & fitting
-        return found if found is not None else frozenset(self.offers(name))
-
-    def fitting(self, name: str, specifier: SpecifierSet) -> frozenset[Version]:
-        """Return the versions of a project that a specifier accepts, pre-releases included."""
-        key = (name, specifier)
-        if key not in self._fitting:
-            versions = self.offers(name)
-            self._fitting[key] = frozenset(v for v in versions if specifier.contains(v, prereleases=True))
-        return self._fitting[key]
+    def _usable(self, offers: Iterable[Offer], needs: Sequence[Need], limits: Sequence[Need]) -> Iterator[Offer]:
+        here = any(need.here for need in needs)
+        pinned = any(need.exact or is_pinned(need.specifier) for need in limits)
+        for offer in offers:
+            kept = pinned or offer.version == self._preferred.get(offer.name)
+            if (kept or offer.yanked is None) and not offer.refusal(here=here):
+                yield offer
 
     def constraints(self, name: str) -> list[Need]:
         """Return the constraints on a project."""
         return self._constraints.get(name, [])
 
-    def offers(self, name: str) -> dict[Version, Offer]:
-        """Return all versions of a project, newest first."""
+    def offers(self, name: str) -> Offers:
+        """Return all versions of a project."""
         if name not in self._offers:
-            self._offers.setdefault(name, offers_in(name, self._index.links(name), self.targets))
+            self._offers.setdefault(name, Offers(name, self._index.links(name), self.targets))
         return self._offers[name]
 
     def _candidate(self, name: str, extra: str, offer: Offer) -> Candidate:
@@ -213,7 +208,13 @@ class Provider(AbstractProvider[Need, Candidate, str]):
             return False
         if requirement.here and self.targets.runs_here and not candidate.offer.usable_here:
             return False
-        return candidate.version in self.fitting(candidate.name, requirement.specifier)
+        return candidate.version in self._fitting(requirement)
+
+    def _fitting(self, need: Need) -> frozenset[Version]:
+        # Asked for every need in every round: a need is found by its identity, without hashing its specifier.
+        if need not in self._fits:
+            self._fits[need] = self.offers(need.name).fitting(need.specifier)
+        return self._fits[need]
 
     def get_dependencies(self, candidate: Candidate) -> list[Need]:
         """Return the needs of a candidate; a single one that nothing satisfies where it cannot be used."""
@@ -255,7 +256,8 @@ class Provider(AbstractProvider[Need, Candidate, str]):
     def metadata(self, offer: Offer) -> Metadata:
         """Return what an offer requires."""
         link = offer.metadata_link
-        if not (link.is_wheel or link.metadata):
+        if not (link.is_wheel or link.metadata or link in self._read):
+            self._read.add(link)
             self._reporter.stage(f"Reading {link.filename}")
         return self._index.metadata(link)
 
@@ -319,7 +321,8 @@ class Watcher(BaseReporter[Need, Candidate, str]):
             self._reporter.advance("resolving", 1)
 
 
-def _is_pinned(specifier: SpecifierSet) -> bool:
+def is_pinned(specifier: SpecifierSet) -> bool:
+    """Whether a specifier names one version, which it then may get although it was yanked (PEP 592)."""
     return any(
         clause.operator == "===" or (clause.operator == "==" and not clause.version.endswith("*"))
         for clause in specifier
