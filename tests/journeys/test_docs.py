@@ -162,9 +162,9 @@ def _converse(block: Block, machine: Machine, folder: Path, where: str) -> None:
     here = folder
     note = machine.root / "working-folder"
     for step in _steps(block.text):
-        script = f"{step.command}\nended=$?\npwd >'{note}'\nexit $ended"
+        script = f"exec 2>&1\n{step.command}\nended=$?\npwd >'{note}'\nexit $ended"
         ran = machine.run(shell, "-c", script, cwd=here, env={"OLDPWD": str(here)}, status=None)
-        said = (ran.out + ran.err).splitlines()
+        said = ran.out.splitlines()
         told = f"{where}: $ {step.command}\n" + "\n".join(said)
         assert step.status == ran.status, told
         here = Path(note.read_text(encoding="utf-8").strip())

@@ -125,7 +125,7 @@ def test_install_warns_where_the_project_asks_for_other_packages(project: Projec
     later = time.time() + 5
     os.utime(project.file, (later, later))
 
-    assert "warning: the project file asks for other packages" in project.install().err
+    assert "warning: the project file asks for something else" in project.install().err
 
 
 def test_a_warm_install_is_quick_and_loads_nothing_heavy(project: Project) -> None:

@@ -16,7 +16,7 @@ from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
 from envknit.cli.screen import count
-from envknit.cli.situation import ask_fresh_python, lost_entries, outdated, plan_of
+from envknit.cli.situation import ask_fresh_python, is_outdated, lost_entries, plan_of
 from envknit.errors import EnvknitError, ProjectError
 from envknit.plan import home
 
@@ -157,9 +157,8 @@ def _files(place: Place) -> Iterator[Finding]:
     except EnvknitError as error:
         yield Finding(level="fail", topic="lock", text=error.message, hint=error.hint)
         return
-    behind = outdated(project, lock) if project else []
-    if behind:
-        text = f"it does not answer what the project asks for: {', '.join(behind)}"
+    if project and is_outdated(place, lock):
+        text = "it does not answer what the project asks for"
         yield Finding(level="fail", topic="lock", text=text, hint="run: envknit lock")
     else:
         yield Finding(level="ok", topic="lock", text=str(place.lock))

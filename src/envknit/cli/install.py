@@ -82,9 +82,7 @@ def _warn_if_outdated(place: Place, screen: Screen) -> None:
     Only a project file newer than its lock is read: a warm install must not pay for YAML.
     """
     if place.project and place.project.stat().st_mtime > place.lock.stat().st_mtime:
-        from envknit.cli.situation import outdated  # noqa: PLC0415 - as above
+        from envknit.cli.situation import is_outdated  # noqa: PLC0415 - as above
 
-        changed = outdated(place.load(), place.read())
-        if changed:
-            screen.warn(f"the project file asks for other packages than the lock has ({', '.join(changed)}); "
-                        "run: envknit lock")  # fmt: skip
+        if is_outdated(place, place.read()):
+            screen.warn("the project file asks for something else than the lock answers; run: envknit lock")

@@ -36,6 +36,7 @@ class Screen(Reporter):
         """Print what was asked for."""
         self.close()
         sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()  # in order with stderr, where both go to one log
 
     def say(self, text: str) -> None:
         """Print what was done; `--quiet` keeps it back."""
@@ -91,7 +92,7 @@ class Screen(Reporter):
         """Show a piece of work; elsewhere than on a terminal it is told when it is done."""
         self._totals[label] = total
         if self.live:
-            self._bars().update(self._task(label), total=total)
+            self._bars().update(self._task(label), total=total, size=size(total) if total else "")
 
     def advance(self, label: str, amount: int) -> None:
         """Move the bar of a piece."""
@@ -104,8 +105,8 @@ class Screen(Reporter):
         if self.live:
             if label in self._tasks:
                 self._progress.remove_task(self._tasks.pop(label))
-        elif not self.quiet:
-            sys.stderr.write(f"  {label}{f' ({size(total)})' if total else ''}\n")
+        elif total and not self.quiet:
+            sys.stderr.write(f"  {label} ({size(total)})\n")
 
     def close(self) -> None:
         """Take all bars away, so that what is printed next stands alone."""
@@ -124,7 +125,7 @@ class Screen(Reporter):
                 progress.SpinnerColumn(),
                 progress.TextColumn("{task.description}"),
                 progress.BarColumn(bar_width=24),
-                progress.DownloadColumn(),
+                progress.TextColumn("{task.fields[size]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -133,7 +134,7 @@ class Screen(Reporter):
 
     def _task(self, label: str) -> Any:
         if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=None)
+            self._tasks[label] = self._progress.add_task(label, total=None, size="")
         return self._tasks[label]
 
     def _colour(self, text: str, colour: str) -> str:

@@ -14,8 +14,7 @@ from envknit.plan import Plan, environment_file, home, plan_folder
 
 if TYPE_CHECKING:
     from envknit.cli.place import Place
-    from envknit.lock.model import Environment, Lock
-    from envknit.lock.project import Project, RequestedEnvironment
+    from envknit.lock.model import Lock
 
 # Asked of a fresh process in the project's folder: what is active there is what a person's own program gets
 _QUESTION = """\
@@ -47,18 +46,12 @@ def ask_fresh_python(folder: Path) -> Answer:
     return Answer(**ask(sys.executable, _QUESTION, cwd=folder))
 
 
-def outdated(project: Project, lock: Lock) -> list[str]:
-    """Name the environments whose requirements are not those that the lock answers."""
-    names = sorted({*project.environments, *lock.environments})
-    return [name for name in names if not _answers(project.environments.get(name), lock.environments.get(name))]
+def is_outdated(place: Place, lock: Lock) -> bool:
+    """Tell whether the project file asks for something else than the lock answers; False without a project file."""
+    from envknit.lock.resolver import is_current  # noqa: PLC0415 - only where there is a lock to compare
 
-
-def _answers(asked: RequestedEnvironment | None, locked: Environment | None) -> bool:
-    if asked is None or locked is None:
-        return False
-    return (asked.packages, asked.dev_packages, asked.python_version) == (
-        locked.requirements, locked.dev_requirements, locked.python_version,
-    )  # fmt: skip
+    project = place.load_if_any()
+    return project is not None and not is_current(project, lock)
 
 
 def plan_of(place: Place, environment: str) -> Plan | None:

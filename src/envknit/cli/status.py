@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import count
-from envknit.cli.situation import ask_fresh_python, lost_entries, outdated, plan_of
+from envknit.cli.situation import ask_fresh_python, is_outdated, lost_entries, plan_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -42,9 +42,8 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def gather(place: Place) -> dict[str, Any]:
     """Collect the facts; cost: the project file, the lock, a plan an environment, and one start of Python."""
-    project = place.load_if_any()
     lock = place.read() if place.lock.exists() else None
-    behind = outdated(project, lock) if project and lock else []
+    behind = is_outdated(place, lock) if lock else False
     fresh = ask_fresh_python(place.root)
     environments = _environments(place, lock)
     active = fresh.environment if fresh.lock == str(place.lock) else None
@@ -57,7 +56,7 @@ def gather(place: Place) -> dict[str, Any]:
         "hook": fresh.hook,
         "active": active,
         "ready": bool(active) and not behind,
-        "next": _next(lock, behind, environments, hook=fresh.hook, active=active),
+        "next": _next(lock, environments, behind=behind, hook=fresh.hook, active=active),
     }
 
 
@@ -77,9 +76,9 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
 
 def _next(
     lock: Lock | None,
-    behind: list[str],
     environments: dict[str, dict[str, Any]],
     *,
+    behind: bool,
     hook: str | None,
     active: str | None,
 ) -> str | None:
@@ -97,7 +96,7 @@ def _next(
 def _show(facts: dict[str, Any], screen: Screen) -> None:
     python = facts["python"]
     screen.show(f"project   {facts['project'] or 'none'}")
-    screen.show(f"lock      {facts['lock'] or 'none'}{_behind(facts['outdated'])}")
+    screen.show(f"lock      {facts['lock'] or 'none'}{' (out of date)' if facts['outdated'] else ''}")
     screen.show(f"python    {python['version']} ({python['executable']})")
     for name, row in facts["environments"].items():
         state = "not installed"
@@ -109,7 +108,3 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
     screen.show(f"hook      {facts['hook'] or 'not installed in this interpreter'}")
     if facts["next"]:
         screen.show(f"next      {facts['next']}")
-
-
-def _behind(names: list[str]) -> str:
-    return f" (out of date: {', '.join(names)})" if names else ""
