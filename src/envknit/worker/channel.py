@@ -131,16 +131,8 @@ class Channel:
             WorkerError: the other side is gone.
             BaseException: what the operation raised.
         """
-        packer = None
         body: bytes | memoryview
-        try:
-            if is_plain(args) and (not options or is_plain(options)):
-                kind, body = CALL, dumps((operation, ref, args, options), self.limit)
-            else:
-                kind, packer = CALL_RICH, Packer(self)
-                body = self._packed(packer, (operation, ref, args, options))
-        except RecursionError:
-            raise ValueError("the value contains itself or nests too deeply to be sent") from None
+        kind, body, packer = self._packed((operation, ref, args, options), CALL, CALL_RICH)
         free = self._threads.free
         line = free.pop() if free else self._open()
         try:
@@ -274,6 +266,8 @@ class Channel:
                 line.hang_up()
             else:
                 line.close()
+        for line in self._threads.free:
+            line.close()
         self._threads = _Threads()
         if wake:
             with suppress(OSError):  # the other side is gone
@@ -314,12 +308,19 @@ class Channel:
         line.main = main
         return line
 
-    def _packed(self, packer: Packer, values: tuple[object, ...]) -> bytes:
+    def _packed(self, value: object, plain: int, rich: int) -> tuple[int, bytes, Packer | None]:
+        """Return the kind of frame that a value takes, its body, and the packer that holds what goes with it."""
         try:
-            return dumps(list(map(packer.pack, values)), self.limit)
-        except BaseException:
-            packer.undo()
-            raise
+            if is_plain(value):
+                return plain, dumps(value, self.limit), None
+            packer = Packer(self)
+            try:
+                return rich, dumps(packer.pack(value), self.limit), packer
+            except BaseException:
+                packer.undo()
+                raise
+        except RecursionError:
+            raise ValueError("the value contains itself or nests too deeply to be sent") from None
 
     def _unpacked(self, body: bytes | memoryview, descriptors: list[int], timeout: float | None) -> Any:
         unpacker = Unpacker(self, descriptors, timeout)
@@ -347,11 +348,7 @@ class Channel:
                 operation, ref, args, options = self._unpacked(body, descriptors, None)
             target = self.exports.get(ref)
             result = self.operations[operation](target, *args, **options or {})
-            if is_plain(result):
-                kind, body = RETURN, dumps(result, self.limit)
-            else:
-                packer = Packer(self)
-                kind, body = RETURN_RICH, self._packed_result(packer, result)
+            kind, body, packer = self._packed(result, RETURN, RETURN_RICH)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             packer = Packer(self)
             kind, body = RAISE, self._packed_error(packer, error)
@@ -362,15 +359,9 @@ class Channel:
             before = self._releases() if self.imports.dropped else b""
             line.send(kind, ident, body, packer.descriptors if packer is not None else (), before)
         finally:
+            line.pinned = packer.pinned if packer is not None else []
             if packer is not None:
                 packer.close()
-
-    def _packed_result(self, packer: Packer, result: object) -> bytes:
-        try:
-            return dumps(packer.pack(result), self.limit)
-        except BaseException:
-            packer.undo()
-            raise
 
     def _packed_error(self, packer: Packer, error: BaseException) -> bytes:
         try:

@@ -10,10 +10,10 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from envknit.errors import WorkerError
-from envknit.worker.interpreter import find_python
 from envknit.worker.members import installed_plans
 from envknit.worker.pool import Worker, pool
 from envknit.worker.process import Order
+from envknit.worker.pythons import find_python
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

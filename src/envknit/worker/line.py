@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from envknit.worker.proxy import Proxy
+
 _CHUNK = 64 * 1024
 _RIGHTS = socket.CMSG_SPACE(MOST_DESCRIPTORS * 4)
 
@@ -38,10 +40,11 @@ class Line:
         limit: bytes of the largest body.
     """
 
-    __slots__ = ("__weakref__", "_descriptors", "_limit", "_rest", "end", "main", "serial", "timeout")
+    __slots__ = ("__weakref__", "_descriptors", "_limit", "_rest", "end", "main", "pinned", "serial", "timeout")
 
     def __init__(self, end: socket.socket, limit: int) -> None:
         self.end = end
+        self.pinned: list[Proxy] = []  # proxies in the last answer: when the next call comes, it was read
         self.serial = 0  # id of the last request sent from this end
         self._limit = limit
         self._rest = b""
@@ -131,6 +134,9 @@ class Line:
             os.close(descriptor)
         self._descriptors = []
         self.end.close()
+
+    def __del__(self) -> None:
+        self.close()  # a thread that ended takes its lines with it
 
     def _read(self, size: int) -> bytes:
         try:

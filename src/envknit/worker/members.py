@@ -7,8 +7,8 @@ import os
 from envknit.errors import WorkerError
 from envknit.naming import canonical_name
 from envknit.runtime.active import active, sibling_plans
-from envknit.worker.interpreter import find_python, plans_for
 from envknit.worker.process import Order
+from envknit.worker.pythons import find_python, plans_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import operator
 
+from envknit.worker.proxy import Proxy
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +24,22 @@ def _operator(name: str) -> Callable[..., object]:
     return function
 
 
-def _reflected(name: str) -> Callable[..., object]:
-    function = _operator(name)
+def _binary(special: str, function: Callable[..., object]) -> Callable[..., object]:
+    """Apply an operator: all of Python's rules where both operands are here; else only our half of them.
+
+    Where the other operand lives on the other side, its half is asked there, by the Python that evaluates the
+    expression; to do that from here would let two objects that both say NotImplemented ask each other for ever.
+    """
+
+    def apply(target: Any, other: Any, *more: Any) -> object:
+        if issubclass(type(other), Proxy):
+            return getattr(type(target), special)(target, other, *more)
+        return function(target, other, *more)
+
+    return apply
+
+
+def _swapped(function: Callable[..., object]) -> Callable[..., object]:
     return lambda target, other: function(other, target)
 
 
@@ -35,14 +51,15 @@ def _exit(target: Any, error: BaseException | None) -> object:
 
 # Python's protocols: what a proxy's class gets a method for where the type of the other side has it
 PROTOCOL: dict[str, Callable[..., object]] = {
-    **{f"__{name}__": _operator(name) for name in (*_BINARY, *_COMPARISONS, *_UNARY)},
-    **{f"__r{name}__": _reflected(name) for name in _BINARY},
-    **{f"__i{name}__": _operator("i" + name) for name in _BINARY},
-    "__pow__": pow,
-    "__rpow__": lambda target, other: pow(other, target),
-    "__ipow__": operator.ipow,
-    "__divmod__": divmod,
-    "__rdivmod__": lambda target, other: divmod(other, target),
+    **{f"__{name}__": _operator(name) for name in _UNARY},
+    **{f"__{name}__": _binary(f"__{name}__", _operator(name)) for name in (*_BINARY, *_COMPARISONS)},
+    **{f"__r{name}__": _binary(f"__r{name}__", _swapped(_operator(name))) for name in _BINARY},
+    **{f"__i{name}__": _binary(f"__i{name}__", _operator("i" + name)) for name in _BINARY},
+    "__pow__": _binary("__pow__", pow),
+    "__rpow__": _binary("__rpow__", _swapped(pow)),
+    "__ipow__": _binary("__ipow__", operator.ipow),
+    "__divmod__": _binary("__divmod__", divmod),
+    "__rdivmod__": _binary("__rdivmod__", _swapped(divmod)),
     "__int__": int,
     "__float__": float,
     "__complex__": complex,

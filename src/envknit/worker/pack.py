@@ -39,6 +39,7 @@ class Packer:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._granted: list[int] = []
+        self.pinned: list[Proxy] = []  # must not be released before the other side has read the frame
         self.descriptors: list[int] = []
 
     def pack(self, value: Any) -> Any:
@@ -105,6 +106,7 @@ class Packer:
             if "__array_interface__" in type(proxy).__dict__ and proxy is value:
                 return self._pack_view(proxy)
             return self._reference(value)  # one worker's object for another: the host stands between
+        self.pinned.append(proxy)
         if proxy is value:
             return ("p", proxy._envknit_ref)
         return ("w", proxy._envknit_ref, value._envknit_name)
@@ -126,6 +128,7 @@ class Packer:
         """Return the tree of an exception, with the text of its traceback."""
         remote = getattr(error, "remote", None) if isinstance(error, failures.RemoteError) else None
         if remote is not None and remote._envknit_channel is self._channel:
+            self.pinned.append(remote)
             return ("p", remote._envknit_ref)
         try:
             said = str(error)
@@ -188,6 +191,7 @@ _PACK: dict[type, Callable[[Packer, Any], Any]] = {
     set: lambda packer, value: ("s", *map(packer.pack, value)),
     frozenset: lambda packer, value: ("f", *map(packer.pack, value)),
     slice: lambda packer, value: (":", packer.pack(value.start), packer.pack(value.stop), packer.pack(value.step)),
+    type(NotImplemented): lambda _packer, _value: ("!",),
     range: lambda _, value: ("r", value.start, value.stop, value.step),
 }
 
@@ -282,6 +286,7 @@ _UNPACK: dict[str, Callable[[Unpacker, Any], Any]] = {
     "d": Unpacker._dict,
     ":": lambda unpacker, tree: slice(*unpacker._items(tree)),
     "r": lambda _, tree: range(*tree[1:]),
+    "!": lambda _unpacker, _tree: NotImplemented,
     "b": lambda unpacker, tree: unpacker._bytes(tree[1]),
     "y": lambda unpacker, tree: bytearray(unpacker._memory(tree[1])),
     "a": Unpacker._array,

@@ -7,6 +7,7 @@ A tree is marshal data. Atoms and lists stand for themselves; every tuple in it 
 
     ("t", *items) ("d", *pairs) ("s", *items) ("f", *items)     tuple, dict, set, frozenset
     (":", start, stop, step) ("r", start, stop, step)           slice, range
+    ("!",)                                                      NotImplemented
     ("b", size) ("y", size | bytes) ("a", code, size | bytes)   bytes, bytearray, array.array; a size: see `buffers`
     ("n", dtype, shape, order, size | bytes) ("v", ...)         numpy array or scalar; memoryview
     ("k", kind, *fields)                                        datetime, Decimal, Path, ...: `_KINDS`

@@ -1,0 +1,149 @@
+"""What is known of an extension file: what it says of itself, and how it did in a probe.
+
+    single-phase   it never asks for PyModuleDef_Init: one module for the whole process (PEP 489)
+    multi-phase    it may support sub-interpreters, or say so and yet crash: a child process tries it first
+
+What a probe found is remembered in the store, for this very version of Python.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+
+from envknit.plan import ABI, key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+PROBE_SECONDS = 120.0  # large packages on slow disks take a while, twice
+_MARK = b"PyModuleDef_Init\0"  # as a name in the file's symbol table: ELF, Mach-O and PE alike
+
+
+class Verdict:
+    """Whether an extension module may be loaded in a kind of interpreter, and why not."""
+
+    __slots__ = ("loads", "why")
+
+    def __init__(self, why: str = "") -> None:
+        self.loads = not why
+        self.why = why
+
+
+def is_multi_phase(path: str) -> bool:
+    """Tell whether an extension file uses PEP 489's initialisation; without it no own-GIL interpreter takes it.
+
+    Cost: a scan of the file up to its symbol names, a fraction of a millisecond; all of it where the answer is no.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(_MARK) >= 0
+
+
+def record_file(store: str, path: str, gil: str) -> str:
+    """Name the file that remembers the verdict on an extension file.
+
+    Files of the store never change; of others, size and time of change are part of the name.
+    """
+    folder = os.path.join(store, "cache", "interpreters", f"{ABI}-{'.'.join(map(str, sys.version_info[:3]))}-{gil}")
+    if path.startswith(os.path.join(store, "")):
+        return os.path.join(folder, path[len(store) + 1 :])
+    found = os.stat(path)
+    return os.path.join(folder, "outside", key(f"{path}\0{found.st_size}\0{found.st_mtime_ns}".encode()))
+
+
+def remembered(store: str, path: str, gil: str) -> Verdict | None:
+    """Return the verdict of an earlier probe."""
+    try:
+        with open(record_file(store, path, gil), encoding="utf-8") as file:
+            return Verdict(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def remember(store: str, path: str, gil: str, verdict: Verdict) -> None:
+    """Keep a verdict for later processes; a store that cannot be written costs them a probe each."""
+    target = record_file(store, path, gil)
+    draft = f"{target}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(verdict.why)
+        os.replace(draft, target)
+    except OSError:
+        pass
+
+
+def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterable[str]) -> dict[str, Verdict]:
+    """Import a module in two interpreters of a child process, and see what becomes of it.
+
+    Args:
+        store: absolute path of the store, where the verdicts are kept.
+        name: the module's full name.
+        gil: of the two interpreters.
+        lock: path of the lock whose plan is to be active there.
+        plan: the plan file; `""`: none.
+        path: what else is on `sys.path`.
+
+    Returns:
+        Verdicts by file, of every extension module that the import met; under `""` what else stopped it.
+    """
+    import json  # noqa: PLC0415 - only for a probe
+    import subprocess  # noqa: PLC0415 - as above
+
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreter_probe.py")
+    bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    order = {"name": name, "gil": gil, "lock": lock, "plan": plan, "path": list(path), "folders": [package, bootstrap]}
+    command = [sys.executable, "-I", "-S", "-B", script, json.dumps(order)]
+    environ = {**os.environ, "ENVKNIT_HOME": store}
+    try:
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"": Verdict(f"a probe of it took more than {PROBE_SECONDS:.0f} s")}
+    verdicts = _judge(done.stdout.decode(errors="replace").splitlines(), _end(done))
+    for file, verdict in verdicts.items():
+        if file and (remembered(store, file, gil) or Verdict("unknown")).loads is False:
+            remember(store, file, gil, verdict)
+    return verdicts
+
+
+def _end(done: Any) -> str:
+    """Say how a probe died; `""`: it did not."""
+    if done.returncode == 0:
+        return ""
+    import signal  # noqa: PLC0415 - only for a probe that failed
+
+    words = done.stderr.decode(errors="replace").strip().splitlines()[:1]
+    known = -done.returncode in set(signal.Signals)
+    how = signal.Signals(-done.returncode).name if known else f"status {done.returncode}"
+    return f"the probe's process died of {how}" + (f" ({words[0]})" if words else "")
+
+
+def _judge(log: list[str], death: str) -> dict[str, Verdict]:
+    """Make verdicts of what a probe reported: `load FILE`, `done FILE`, `fail FILE WHY`, `stop WHY`, `end`."""
+    verdicts: dict[str, Verdict] = {}
+    loading = ""
+    for line in log:
+        event, _, rest = line.partition("\t")
+        file, _, why = rest.partition("\t")
+        if event == "load":
+            loading = file
+        elif event == "done":
+            verdicts.setdefault(file, Verdict())
+        elif event == "fail":
+            verdicts[file] = Verdict(why)
+        elif event == "stop":
+            verdicts[""] = Verdict(rest)
+    if not death:
+        return verdicts
+    if loading and loading not in verdicts:
+        verdicts[loading] = Verdict(f"{death} while it was loaded")
+        return verdicts
+    return {file: Verdict(verdict.why or f"{death} after it was loaded") for file, verdict in verdicts.items()} | {
+        "": Verdict(death)
+    }
