@@ -70,8 +70,9 @@ def read_headers(data: bytes) -> dict[str, list[str]]:
     """Read the headers that matter, by lower-case name; the description, often most of the file, is not looked at."""
     fields: dict[str, list[str]] = {name: [] for name in _WANTED}
     current: list[str] | None = None
-    for line in data.decode("utf-8", "replace").splitlines():
-        if not line.strip():
+    # Only an empty line ends the headers: licence texts among them hold form feeds and lines of mere blanks
+    for line in data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
+        if not line:
             break
         if line[0] in " \t":
             if current:
