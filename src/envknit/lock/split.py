@@ -11,16 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envknit.lock.split_search import ROOT, Budget, Found, Search, joint_needs
+from envknit.lock.split_search import ROOT, Budget, Found, Needs, Search
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
-    from envknit.lock.split_search import Catalogue, JointNeed
+    from envknit.lock.split_search import Catalogue, JointNeed, Limit, Nogood, Pin
 
-    Pin = tuple[str, Hashable]
-    Copies = tuple[tuple[str, int], ...]  # how many further copies each name may have, sorted by name
-    Demand = tuple[tuple[str, int], ...]  # a core: one of these names must have that many further copies
+    Copies = tuple[Limit, ...]  # how many further copies each name may have, sorted by name
+    Demand = tuple[Limit, ...]  # what a core asks for: one of these names must have that many further copies
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +70,8 @@ def smallest_split(catalogue: Catalogue, *, allowed: Collection[str] | None = No
     few of them are in conflict.
     """
     budget = Budget(steps) if steps else Budget()
+    needs = Needs(catalogue)
+    learned: list[Nogood] = []
     demands: list[Demand] = []
     answers: dict[Copies, Split] = {}
     while True:
@@ -78,12 +79,12 @@ def smallest_split(catalogue: Catalogue, *, allowed: Collection[str] | None = No
         copies = next((each for each in cheapest if each not in answers), None)
         if copies is None:
             return _best(list(answers.values()), catalogue) if answers else None
-        found = Search(catalogue, dict(copies), budget).run()
+        found = Search(needs, dict(copies), learned, budget).run()
         if isinstance(found, Found):
-            answers[copies] = link(found, catalogue)
+            answers[copies] = link(found, needs)
         else:
-            names = found.names if allowed is None else found.names.intersection(allowed)
-            demands.append(tuple((name, dict(copies).get(name, 0) + 1) for name in sorted(names)))
+            raised = [(name, limit + 1) for name, limit in found.limits if allowed is None or name in allowed]
+            demands.append(tuple(sorted(raised)))
 
 
 def _cheapest(demands: Sequence[Demand]) -> list[Copies]:
@@ -130,21 +131,21 @@ def _best(answers: Sequence[Split], catalogue: Catalogue) -> Split:
     return min(answers, key=newness) if len(answers) > 1 else answers[0]
 
 
-def link(found: Found, catalogue: Catalogue) -> Split:
+def link(found: Found, needs: Needs) -> Split:
     """Link each pin to one copy of each name that it asks for: the resident where it will do, else the best.
 
     What nobody is linked to is left out, and so are extras that nobody asks for.
     """
     pins = dict(found.pins)
     while True:
-        residents = _residents(pins, catalogue)
+        residents = _residents(pins, needs)
         links: dict[Pin, dict[str, Hashable]] = {}
         asked: dict[Pin, set[str]] = {}
         todo: list[Pin] = [(ROOT, "")]
         for pin in todo:
             links[pin] = {}
-            for need in joint_needs(catalogue, pin, pins.get(pin, ())) or ():
-                version = _linked(need, pins, residents, catalogue)
+            for need in needs.of(pin, pins.get(pin, frozenset())) or ():
+                version = _linked(need, pins, residents, needs)
                 links[pin][need.name] = version
                 target = (need.name, version)
                 if target not in asked:
@@ -156,23 +157,22 @@ def link(found: Found, catalogue: Catalogue) -> Split:
         pins = reduced
 
 
-def _residents(pins: Mapping[Pin, frozenset[str]], catalogue: Catalogue) -> dict[str, Hashable]:
+def _residents(pins: Mapping[Pin, frozenset[str]], needs: Needs) -> dict[str, Hashable]:
     residents: dict[str, Hashable] = {}
-    for need in joint_needs(catalogue, (ROOT, ""), ()) or ():
-        residents[need.name] = _linked(need, pins, residents, catalogue)
+    for need in needs.of((ROOT, ""), frozenset()) or ():
+        residents[need.name] = _linked(need, pins, residents, needs)
     for name in {name for name, _ in pins}.difference(residents):
-        residents[name] = next(version for version in catalogue.candidates(name) if (name, version) in pins)
+        residents[name] = next(version for version in needs.catalogue.candidates(name) if (name, version) in pins)
     return residents
 
 
 def _linked(
-    need: JointNeed, pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], catalogue: Catalogue
+    need: JointNeed, pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], needs: Needs
 ) -> Hashable:
     order = [residents[need.name]] if need.name in residents else []
-    order += catalogue.candidates(need.name)
-    accepted = set(need.versions)
+    order += needs.catalogue.candidates(need.name)
     for version in order:
         extras = pins.get((need.name, version))
-        if version in accepted and extras is not None and need.extras <= extras:
+        if version in need.accepted and extras is not None and need.extras <= extras:
             return version
     raise AssertionError(need)  # the search met every need

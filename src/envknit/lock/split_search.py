@@ -2,8 +2,8 @@
 
 One need is met after the other, newest candidate first. Where none can meet it, the reasons why each was refused make
 a nogood: pins that can never stand together. The search goes back to the latest choice in it, and never makes that
-combination again. A nogood also knows which limits it rests on; when nothing is left to go back to, these names are
-the core: under these limits there is no answer, and only a further copy of one of them could give one.
+combination again. A nogood also knows which limits it rests on; when nothing is left to go back to, these are the
+core: under them there is no answer, and only a further copy of one of its names could give one.
 
 Nothing here knows of an index or of the form of versions.
 """
@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 from envknit.errors import ResolutionError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    Pin = tuple[str, Hashable]
     Atom = tuple[str, Hashable, str]  # a pin (its extra is ""), or a pin with one of its extras
-    Nogood = tuple[frozenset[Atom], frozenset[str]]  # what cannot stand together, and the limits this rests on
+    Limit = tuple[str, int]  # a name, and how many copies beyond one it may have
+    Nogood = tuple[frozenset[Atom], frozenset[Limit]]  # what cannot stand together, under these limits
 
 ROOT = ""  # the name of the project itself
 MOST_STEPS = 2_000_000  # a minute; a graph of 300 packages takes some thousands
@@ -54,6 +56,7 @@ class JointNeed:
     given: frozenset[Atom]
     name: str
     versions: tuple[Hashable, ...]
+    accepted: frozenset[Hashable]
     extras: frozenset[str]
 
 
@@ -66,9 +69,9 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Core:
-    """There is no answer, unless one of these names may have one copy more; where empty, not even then."""
+    """There is no answer, unless one of these limits is raised by one; where empty, not even then."""
 
-    names: frozenset[str]
+    limits: frozenset[Limit]
 
 
 class Budget:
@@ -106,39 +109,39 @@ class _Choice:
     at: int
 
 
-def joint_needs(
-    catalogue: Catalogue, pin: tuple[str, Hashable], extras: Iterable[str], fresh: Iterable[str] | None = None
-) -> Iterator[JointNeed] | None:
-    """Return what a pin with extras asks for, name by name in alphabetical order.
+class Needs:
+    """What pins ask for, worked out once for each set of extras.
 
     Args:
-        catalogue: what there is.
-        pin: name and version.
-        extras: all its extras; `""` is the pin without any.
-        fresh: only names that these extras mention; None: all.
-
-    Returns:
-        The needs, or None where the candidate cannot be used.
+        catalogue: what there is to choose from.
     """
-    asked: dict[str, list[tuple[str, Wanted]]] = {}
-    for extra in sorted({"", *extras}):
-        needs = catalogue.wanted(*pin, extra)
-        if needs is None:
-            return None
-        for need in needs:
-            asked.setdefault(need.name, []).append((extra, need))
-    changed = None if fresh is None else set(fresh)
-    return (
-        _joined(pin, name, parts)
-        for name, parts in sorted(asked.items())
-        if changed is None or any(extra in changed for extra, _ in parts)
-    )
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._known: dict[tuple[Pin, frozenset[str]], tuple[JointNeed, ...] | None] = {}
+
+    def of(self, pin: Pin, extras: frozenset[str]) -> tuple[JointNeed, ...] | None:
+        """Return what a pin with extras asks for, in alphabetical order; None where it cannot be used."""
+        key = (pin, extras)
+        if key not in self._known:
+            self._known[key] = self._find(pin, extras)
+        return self._known[key]
+
+    def _find(self, pin: Pin, extras: frozenset[str]) -> tuple[JointNeed, ...] | None:
+        parts: dict[str, list[tuple[str, Wanted]]] = {}
+        for extra in ("", *sorted(extras)):
+            found = self.catalogue.wanted(*pin, extra)
+            if found is None:
+                return None
+            for wanted in found:
+                parts.setdefault(wanted.name, []).append((extra, wanted))
+        return tuple(_joined(pin, name, asked) for name, asked in sorted(parts.items()))
 
 
-def _joined(pin: tuple[str, Hashable], name: str, parts: list[tuple[str, Wanted]]) -> JointNeed:
+def _joined(pin: Pin, name: str, parts: list[tuple[str, Wanted]]) -> JointNeed:
     versions = parts[0][1].versions
-    for _, need in parts[1:]:
-        accepted = set(need.versions)
+    for _, wanted in parts[1:]:
+        accepted = set(wanted.versions)
         versions = tuple(version for version in versions if version in accepted)
     if name == pin[0]:  # `demo[all]` asks for `demo[fast]`: of itself, never of another copy
         versions = (pin[1],) if pin[1] in versions else ()
@@ -146,7 +149,8 @@ def _joined(pin: tuple[str, Hashable], name: str, parts: list[tuple[str, Wanted]
         given=frozenset({(*pin, ""), *((*pin, extra) for extra, _ in parts)}),
         name=name,
         versions=versions,
-        extras=frozenset().union(*(need.extras for _, need in parts)),
+        accepted=frozenset(versions),
+        extras=frozenset[str]().union(*(wanted.extras for _, wanted in parts)),
     )
 
 
@@ -154,21 +158,27 @@ class Search:
     """One search under given limits; exact, and the same for the same input.
 
     Args:
-        catalogue: what there is to choose from.
+        needs: what pins ask for.
         copies: how many copies a name may have beyond one; names that are not in it: none.
+        learned: nogoods of earlier searches; new ones are added.
         budget: counts the work.
     """
 
-    def __init__(self, catalogue: Catalogue, copies: Mapping[str, int], budget: Budget) -> None:
-        self._catalogue = catalogue
+    def __init__(self, needs: Needs, copies: Mapping[str, int], learned: list[Nogood], budget: Budget) -> None:
+        self._needs = needs
         self._copies = copies
         self._budget = budget
         self._pins: dict[str, dict[Hashable, set[str]]] = {}  # name -> its copies so far, with their extras
         self._levels: dict[Atom, int] = {(ROOT, "", ""): 0}  # what was chosen, and at which choice
         self._choices: list[_Choice] = []
         self._agenda: list[JointNeed] = []
+        self._asked: dict[str, list[JointNeed]] = {}  # the same, by name
         self._at = 0  # all needs before this one are met
+        self._learned = learned
         self._nogoods: dict[Atom, list[Nogood]] = {}
+        for nogood in learned:
+            if all(copies.get(name, 0) <= limit for name, limit in nogood[1]):
+                self._remember(nogood)
 
     def run(self) -> Found | Core:
         """Search.
@@ -176,7 +186,7 @@ class Search:
         Raises:
             ResolutionError: it took too many steps.
         """
-        self._agenda.extend(joint_needs(self._catalogue, (ROOT, ""), ()) or ())
+        self._ask(self._needs.of((ROOT, ""), frozenset()) or ())
         while (need := self._next_unmet()) is not None:
             core = self._meet(need)
             if core is not None:
@@ -189,83 +199,117 @@ class Search:
             }
         )
 
+    def _ask(self, needs: Iterable[JointNeed]) -> None:
+        for need in needs:
+            self._agenda.append(need)
+            self._asked.setdefault(need.name, []).append(need)
+
     def _next_unmet(self) -> JointNeed | None:
         while self._at < len(self._agenda):
             need = self._agenda[self._at]
-            if not any(self._meets(need, version) for version in self._pins.get(need.name, ())):
+            copies = self._pins.get(need.name, {})
+            if not any(version in need.accepted and need.extras <= extras for version, extras in copies.items()):
                 return need
             self._at += 1
         return None
 
-    def _meets(self, need: JointNeed, version: Hashable) -> bool:
-        return version in need.versions and need.extras <= self._pins[need.name][version]
-
     def _meet(self, need: JointNeed) -> Core | None:
         """Choose for a need, or go back to an earlier choice; returns a core where there is none."""
-        together = set(need.given)
-        limits: set[str] = set()
-        for version in self._options(need):
+        versions, together, limits = self._options(need)
+        for version in versions:
             self._budget.spend()
             atoms = [(need.name, version, extra) for extra in ("", *sorted(need.extras))]
-            refused = self._refusal(need.name, version, {atom for atom in atoms if atom not in self._levels})
+            fresh = [atom[2] for atom in atoms if atom not in self._levels]
+            refused = self._refusal(need.name, version, fresh)
             if refused is None:
-                self._choose(need, version, atoms)
+                self._choose(need.name, version, fresh)
                 return None
             together |= refused[0].difference(atoms)
             limits |= refused[1]
-        if self._is_full(need.name) and any(version not in self._pins[need.name] for version in need.versions):
-            together |= {(need.name, version, "") for version in self._pins[need.name]}
-            limits.add(need.name)
         return self._go_back(frozenset(together), frozenset(limits))
 
-    def _options(self, need: JointNeed) -> list[Hashable]:
-        """List the candidates for a need: copies that are there, then others, if there may be another copy."""
-        there = self._pins.get(need.name, ())
+    def _options(self, need: JointNeed) -> tuple[list[Hashable], set[Atom], set[Limit]]:
+        """List the candidates for a need: copies that are there, then others, if there may be another copy.
+
+        Returns:
+            The candidates, and why there are no more: what speaks against the others, and the limits that make it so.
+        """
+        there = self._pins.get(need.name, {})
         first = [version for version in need.versions if version in there]
-        if self._is_full(need.name):
-            return first
-        return first + [version for version in need.versions if version not in there]
+        others = [version for version in need.versions if version not in there]
+        together: set[Atom] = set(need.given)
+        limits: set[Limit] = set()
+        if others and self._is_full(need.name):
+            together |= {(need.name, version, "") for version in there}
+            limits.add(self._limit(need.name))
+            others = []
+        elif not self._copies.get(need.name):  # the first copy is the only one: it must do for all who ask
+            for asked in self._asked[need.name]:
+                left = [version for version in others if version in asked.accepted]
+                if len(left) < len(others):
+                    together |= asked.given
+                    limits.add(self._limit(need.name))
+                    others = left
+        return first + others, together, limits
 
     def _is_full(self, name: str) -> bool:
         return len(self._pins.get(name, ())) > self._copies.get(name, 0)
 
-    def _refusal(self, name: str, version: Hashable, fresh: set[Atom]) -> Nogood | None:
+    def _limit(self, name: str) -> Limit:
+        return name, self._copies.get(name, 0)
+
+    def _refusal(self, name: str, version: Hashable, fresh: list[str]) -> Nogood | None:
         """Tell why a candidate cannot be chosen now; None where nothing known speaks against it."""
-        for atom in sorted(fresh, key=lambda atom: atom[2]):
-            for nogood in self._nogoods.get(atom, ()):
-                if all(other in self._levels or other in fresh for other in nogood[0]):
+        atoms = {(name, version, extra) for extra in fresh}
+        for extra in fresh:
+            for nogood in self._nogoods.get((name, version, extra), ()):
+                if all(atom in self._levels or atom in atoms for atom in nogood[0]):
                     return nogood
-        added = {extra for _, _, extra in fresh}
-        extras = added.union(self._pins.get(name, {}).get(version, ()))
-        needs = joint_needs(self._catalogue, (name, version), extras, added)
+        needs = self._needs.of((name, version), self._with(name, version, fresh))
         if needs is None:
             return frozenset({(name, version, "")}), frozenset()
         for need in needs:
             if not need.versions:
                 return need.given, frozenset()
-            there = self._pins.get(need.name, ())
-            if need.name != name and self._is_full(need.name) and not any(v in need.versions for v in there):
-                return need.given | {(need.name, v, "") for v in there}, frozenset({need.name})
+            if need.name != name and (refusal := self._clash(need)) is not None:
+                return refusal
         return None
 
-    def _choose(self, need: JointNeed, version: Hashable, atoms: list[Atom]) -> None:
-        fresh = tuple(atom for atom in atoms if atom not in self._levels)
-        self._choices.append(_Choice(atoms=fresh, agenda=len(self._agenda), at=self._at))
-        for atom in fresh:
-            self._levels[atom] = len(self._choices)
-        added = {extra for _, _, extra in fresh}
-        extras = self._pins.setdefault(need.name, {}).setdefault(version, set())
-        extras |= added - {""}
-        self._agenda.extend(joint_needs(self._catalogue, (need.name, version), extras, added) or ())
+    def _clash(self, need: JointNeed) -> Nogood | None:
+        """Tell whether what is chosen, or asked for, leaves nothing for one need more."""
+        there = self._pins.get(need.name)
+        if there and self._is_full(need.name):
+            if need.accepted.isdisjoint(there):
+                return need.given | {(need.name, version, "") for version in there}, frozenset([self._limit(need.name)])
+        elif not self._copies.get(need.name):
+            left, given = need.accepted, need.given
+            for asked in self._asked.get(need.name, ()):
+                if not left <= asked.accepted:
+                    left, given = left & asked.accepted, given | asked.given
+                    if not left:
+                        return given, frozenset([self._limit(need.name)])
+        return None
 
-    def _go_back(self, together: frozenset[Atom], limits: frozenset[str]) -> Core | None:
+    def _with(self, name: str, version: Hashable, fresh: Iterable[str]) -> frozenset[str]:
+        there = self._pins.get(name, {}).get(version, ())
+        return frozenset(there).union(fresh) - {""}
+
+    def _choose(self, name: str, version: Hashable, fresh: list[str]) -> None:
+        extras = self._with(name, version, fresh)
+        atoms = tuple((name, version, extra) for extra in fresh)
+        self._choices.append(_Choice(atoms=atoms, agenda=len(self._agenda), at=self._at))
+        self._levels.update(dict.fromkeys(atoms, len(self._choices)))
+        self._pins.setdefault(name, {})[version] = set(extras)
+        new = set(atoms)
+        self._ask(need for need in self._needs.of((name, version), extras) or () if not need.given.isdisjoint(new))
+
+    def _go_back(self, together: frozenset[Atom], limits: frozenset[Limit]) -> Core | None:
         """Learn a nogood and undo the latest choice in it; returns a core where it holds no choice at all."""
         level = max(self._levels[atom] for atom in together)
         if level == 0:
-            return Core(names=limits)
-        for atom in together:
-            if self._levels[atom]:
-                self._nogoods.setdefault(atom, []).append((together, limits))
+            return Core(limits=limits)
+        self._learned.append((together, limits))
+        self._remember((together, limits))
         while len(self._choices) >= level:
             choice = self._choices.pop()
             for name, version, extra in reversed(choice.atoms):
@@ -274,6 +318,12 @@ class Search:
                     self._pins[name][version].remove(extra)
                 else:
                     del self._pins[name][version]
-            del self._agenda[choice.agenda :]
+            while len(self._agenda) > choice.agenda:
+                self._asked[self._agenda.pop().name].pop()
             self._at = choice.at
         return None
+
+    def _remember(self, nogood: Nogood) -> None:
+        for atom in nogood[0]:
+            if atom[0] != ROOT:
+                self._nogoods.setdefault(atom, []).append(nogood)

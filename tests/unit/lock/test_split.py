@@ -18,23 +18,35 @@ if TYPE_CHECKING:
     import random
 
 NAMES = ("a", "b", "c", "d", "e")
-SPECIFIERS = ("", "==1", "==2", "==3", "<2", "<3", ">=2", ">=3", "!=2")
+# By the number of versions that there are: each is satisfied by one of them, so most graphs are conflicts.
+SPECIFIERS = {
+    1: ("", "==1"),
+    2: ("", "==1", "==2", "<2", ">=2"),
+    3: ("", "==1", "==2", "==3", "<2", "<3", ">=2", ">=3", "!=2"),
+}
 
 
 @st.composite
 def graphs(draw: st.DrawFn, *, most: int = 10, extras: bool = False) -> Graph:
-    """Draw a graph of at most so many candidates; requirements may form cycles and ask for what is not there."""
-    versions = draw(st.lists(st.integers(1, 3), min_size=2, max_size=len(NAMES)).filter(lambda v: sum(v) <= most))
-    names = NAMES[: len(versions)]
-    asked = st.sampled_from(("", "", "[x]")) if extras else st.just("")
-    marker = st.sampled_from(("", "", '; extra == "x"')) if extras else st.just("")
-    requirement = st.builds("".join, st.tuples(st.sampled_from(names), asked, st.sampled_from(SPECIFIERS), marker))
+    """Draw a graph of at most so many candidates; it may have cycles."""
+    counts = draw(st.lists(st.integers(1, 3), min_size=2, max_size=len(NAMES)).filter(lambda found: sum(found) <= most))
+    versions = dict(zip(NAMES, counts, strict=False))
+
+    def requirement(*, of_extra: bool) -> str:
+        name = draw(st.sampled_from(sorted(versions)))
+        asked = draw(st.sampled_from(("", "", "[x]"))) if extras else ""
+        marker = draw(st.sampled_from(("", "", '; extra == "x"'))) if extras and of_extra else ""
+        return name + asked + draw(st.sampled_from(SPECIFIERS[versions[name]])) + marker
+
     packages = {
-        name: {str(version): draw(st.lists(requirement, max_size=3)) for version in range(1, count + 1)}
-        for name, count in zip(names, versions, strict=True)
+        name: {
+            str(version): [requirement(of_extra=True) for _ in range(draw(st.integers(0, 4)))]
+            for version in range(1, count + 1)
+        }
+        for name, count in versions.items()
     }
-    plain = st.builds("".join, st.tuples(st.sampled_from(names), asked, st.sampled_from(SPECIFIERS)))
-    return Graph(packages, draw(st.lists(plain, min_size=1, max_size=3)))
+    bare = [name for name in versions if draw(st.booleans())]
+    return Graph(packages, [*bare, *(requirement(of_extra=False) for _ in range(draw(st.integers(not bare, 1))))])
 
 
 @settings(max_examples=250, deadline=None)
