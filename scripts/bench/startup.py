@@ -28,7 +28,9 @@ _START = (
 def main(rounds: int) -> None:
     versions()
     store = fresh("store")
-    bare = interpreter("bare")
+    bare = interpreter("bare", ROOT)
+    for file in bare.parent.parent.glob("lib/*/site-packages/envknit.*"):
+        file.unlink()  # the same packages, but for the hook
     knit = interpreter("envknit", ROOT)
     _startup(rounds, store, bare, knit)
     _imports(max(5, rounds // 4), store, knit)

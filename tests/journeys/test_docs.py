@@ -87,6 +87,7 @@ def _machine(tmp_path: Path, index: LoopbackIndex) -> Machine:
         "flask", "3.0.0", {"flask/__init__.py": _FLASK}, requires=["click>=8", "jinja2"], entry_points=scripts
     )
     index.publish("requests", "2.31.0")
+    index.publish("six", "1.17.0")
     index.publish("ipykernel", "6.0.0")
     runs = {"console_scripts": {"pytest": "pytest:main"}}
     index.publish("pytest", "8.0.0", {"pytest/__init__.py": "def main(): print('pytest 8.0.0')\n"}, entry_points=runs)

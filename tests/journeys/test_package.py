@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import venv
@@ -51,3 +52,16 @@ def test_a_working_folder_does_not_become_the_tool(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "envknit", "hook", "status"], check=True, cwd=tmp_path, stdout=subprocess.PIPE
     )
+
+
+@pytest.mark.network
+def test_the_demo_shows_what_it_says() -> None:
+    done = subprocess.run(
+        ["sh", "scripts/demo"], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHON": sys.executable},
+    )  # fmt: skip
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "click 8.0.4\n" in done.stdout
+    assert "click 8.1.7\n" in done.stdout
+    assert done.stdout.endswith("== Done\n")

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kit import LoopbackIndex, Machine, Project, Ran
 
 
@@ -296,3 +299,14 @@ def test_a_reader_that_leaves_early_is_no_error(project: Project) -> None:
 
     assert ran.out in {"0\n", "141\n"}
     assert "" == ran.err
+
+
+def test_a_plan_for_another_interpreter_is_made_without_envknit_there(project: Project, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    other = str(tmp_path / "venv" / "bin" / "python")
+    project.envknit("--python", other, "lock")
+    project.envknit("--python", other, "install")
+    project.envknit("--python", other, "hook", "install")
+
+    assert "2.0\n" == project.run(other, "-c", "import beta; print(beta.__version__)").out
+    assert "['x'] default\n" == project.envknit("run", "--python", other, "--", "alpha", "x", status=7).out

@@ -11,6 +11,7 @@ from envknit.lock.reporter import Reporter
 if TYPE_CHECKING:
     from envknit.errors import EnvknitError
 
+_WORTH_A_LINE = 10_000  # bytes of a download; the steps of a search are fewer
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
 
 
@@ -30,7 +31,7 @@ class Screen(Reporter):
         self.coloured = sys.stderr.isatty() and not dumb and not os.environ.get("NO_COLOR")
         self._progress: Any = None
         self._tasks: dict[str, Any] = {}
-        self._totals: dict[str, int | None] = {}
+        self._amounts: dict[str, int] = {}
 
     def show(self, text: str) -> None:
         """Print what was asked for."""
@@ -90,23 +91,24 @@ class Screen(Reporter):
 
     def begin(self, label: str, total: int | None) -> None:
         """Show a piece of work; elsewhere than on a terminal it is told when it is done."""
-        self._totals[label] = total
+        self._amounts[label] = 0
         if self.live:
             self._bars().update(self._task(label), total=total, size=size(total) if total else "")
 
     def advance(self, label: str, amount: int) -> None:
         """Move the bar of a piece."""
+        self._amounts[label] = self._amounts.get(label, 0) + amount
         if self.live and label in self._tasks:
             self._progress.advance(self._tasks[label], amount)
 
     def finish(self, label: str) -> None:
-        """Take the bar of a piece away, or print its line."""
-        total = self._totals.pop(label, None)
+        """Take the bar of a piece away, or print its line if it was worth one."""
+        amount = self._amounts.pop(label, 0)
         if self.live:
             if label in self._tasks:
                 self._progress.remove_task(self._tasks.pop(label))
-        elif total and not self.quiet:
-            sys.stderr.write(f"  {label} ({size(total)})\n")
+        elif amount >= _WORTH_A_LINE and not self.quiet:
+            sys.stderr.write(f"  {label} ({size(amount)})\n")
 
     def close(self) -> None:
         """Take all bars away, so that what is printed next stands alone."""

@@ -55,12 +55,15 @@ def test_quiet_keeps_back_what_was_done_but_not_what_was_asked_for(capsys: pytes
 def test_where_there_is_no_terminal_progress_is_plain_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen()
     screen.stage("Downloading")
-    screen.begin("a.whl", 1500)
-    screen.advance("a.whl", 1500)
+    screen.begin("a.whl", None)
+    screen.advance("a.whl", 15_000)
     screen.finish("a.whl")
+    screen.begin("small.whl", 20)
+    screen.advance("small.whl", 20)
+    screen.finish("small.whl")
     screen.say("done")
 
-    assert ("done\n", "Downloading\n  a.whl (1.5 kB)\n") == capsys.readouterr()
+    assert ("done\n", "Downloading\n  a.whl (15.0 kB)\n") == capsys.readouterr()
 
 
 def test_on_a_terminal_bars_move_and_leave_no_trace() -> None:
