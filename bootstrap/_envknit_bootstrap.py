@@ -403,6 +403,8 @@ class Tail:
             return None
         if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
             return None  # importlib.util.find_spec and its like want None
+        if "@" in fullname and self.activation is not None:  # a guest of another process, by its pickled name
+            return self.activation.load("envknit.runtime.routing").find_guest(fullname) or self._not_found(fullname)
         finders = list(sys.meta_path)
         behind = finders[finders.index(self) + 1 :] if self in finders else []
         specs = (finder.find_spec(fullname, path, target) for finder in behind)
