@@ -12,32 +12,45 @@ if TYPE_CHECKING:
     from envknit.lock.needs import Need
     from envknit.lock.offers import Offer
     from envknit.lock.project import RequestedEnvironment
-    from envknit.lock.provider import Candidate, Information, Provider, Watcher
+    from envknit.lock.provider import Candidate, Information, Provider
+    from envknit.lock.watcher import Watcher
 
 _MOST_REASONS = 3
 
 
 def explain(
-    causes: Sequence[Information], provider: Provider, watcher: Watcher, wanted: RequestedEnvironment
+    clash: Sequence[Information], provider: Provider, watcher: Watcher, wanted: RequestedEnvironment
 ) -> ResolutionError:
     """Make the error for requirements that cannot be met together.
 
     Args:
-        causes: what resolvelib was left with: the last conflict.
-        provider: what it asked.
-        watcher: what it did: the first conflict over the same project involves the newest versions, and says more
-            than the last one, which is about the oldest.
+        clash: the needs of one project that nothing answers, and who has them.
+        provider: what was asked.
+        watcher: who asked for what.
         wanted: the environment.
     """
-    clash = _telling_clash(causes, watcher)
-    name = clash[0].requirement.name
     story = _Story(provider, watcher, wanted)
     refused = [cause for cause in clash if cause.requirement.refusal]
     if refused:
         return story.refused(refused[0])
+    name = clash[0].requirement.name
     needs = [(cause.requirement, cause.parent) for cause in clash if cause.requirement.name == name]
     needs = [(need, parent) for need, parent in needs if not need.exact] or needs
     return story.conflict(name, needs)
+
+
+def telling_clash(causes: Sequence[Information], watcher: Watcher) -> list[Information]:
+    """Find the conflict that tells most.
+
+    resolvelib is left with its last one, which is about the oldest versions that it tried. The first one over the same
+    project is about the newest, and one between requirements says more than an old sdist that cannot be built.
+    """
+    names = {cause.requirement.name for cause in causes} | {cause.parent.name for cause in causes if cause.parent}
+    clashes = [clash for clash in watcher.clashes if not any(cause.requirement.refusal for cause in clash)]
+    for clash in clashes:
+        if clash[0].requirement.name in names:
+            return clash
+    return list(causes)
 
 
 def explain_depth(rounds: int, provider: Provider, wanted: RequestedEnvironment) -> ResolutionError:
@@ -49,15 +62,6 @@ def explain_depth(rounds: int, provider: Provider, wanted: RequestedEnvironment)
         hard_to_agree_on=", ".join(stubborn),
         hint="narrow the requirements on these, or on what needs them",
     )
-
-
-def _telling_clash(causes: Sequence[Information], watcher: Watcher) -> list[Information]:
-    last = causes[-1].requirement if causes else None
-    names = [cause.requirement.name for cause in causes]
-    for clash in watcher.clashes:
-        if clash[0].requirement.name in names or (last and clash[0].requirement.refusal and last.refusal):
-            return clash
-    return list(causes)
 
 
 class _Story:
@@ -72,11 +76,14 @@ class _Story:
         """Tell of a candidate that cannot be used at all."""
         candidate = cause.parent
         assert candidate is not None  # noqa: S101 - the person cannot ask for the impossible
+        reason, _, output = cause.requirement.refusal.partition("\n")
+        facts = {"output": f"\n{output}"} if output else {}
         return ResolutionError(
-            f"{candidate} cannot be used: it {cause.requirement.refusal}",
+            f"{candidate} cannot be used: {reason}",
             environment=self._wanted.name,
             because=_lines([self._chain(candidate)]),
-            hint=self._python_hint(cause.requirement.refusal),
+            **facts,
+            hint=self._python_hint(reason),
         )
 
     def conflict(self, name: str, needs: Sequence[tuple[Need, Candidate | None]]) -> ResolutionError:
@@ -165,7 +172,7 @@ class _Story:
 
     def _asker(self, candidate: Candidate, seen: set[str]) -> tuple[Need, Candidate | None]:
         """Find a need that a candidate answers; the person's own first, then the latest."""
-        askers = self._watcher.askers[candidate.name]
+        askers = self._watcher.askers[candidate.identifier]
         own = [need for need, parent in askers if parent is None]
         if own:
             return own[0], None
@@ -194,7 +201,7 @@ class _Story:
         lowest = self._provider.targets.lowest[0].rpartition(".")[0]
         if self._wanted.python_version:
             return f"the environment is for Python {self._wanted.python_version}: raise its python_version"
-        return f"the environment is for Python {lowest}, which runs here: use a newer Python, or an older version"
+        return f"the environment is for Python {lowest}, which runs here: use another one, or another version"
 
     def _yanked_hint(self, fitting: Sequence[Offer]) -> str:
         if any(offer.yanked is not None for offer in fitting):

@@ -41,16 +41,16 @@ def read_metadata(data: bytes) -> Metadata:
     fields = read_headers(data)
     if not (fields["name"] and fields["version"]):
         raise UnusableMetadataError("its metadata names no project and version")
-    try:
-        requirements = tuple(Requirement(text) for text in fields["requires-dist"])
-    except InvalidRequirement as cause:
-        raise UnusableMetadataError(
-            f"its metadata holds an invalid requirement: {str(cause).splitlines()[0]}"
-        ) from cause
+    requirements = []
+    for text in fields["requires-dist"]:
+        try:
+            requirements.append(Requirement(text))
+        except InvalidRequirement as cause:
+            raise UnusableMetadataError(f"its metadata holds `{text}`, which is no requirement") from cause
     return Metadata(
         name=canonical_name(fields["name"][0]),
         version=fields["version"][0],
-        requires_dist=requirements,
+        requires_dist=tuple(requirements),
         requires_python=fields["requires-python"][0] if fields["requires-python"] else "",
         extras=frozenset(map(canonical_name, fields["provides-extra"])),
     )

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from envknit.lock.filenames import parse_version
+from envknit.lock.filenames import parse_version, wheel_tags
 from envknit.lock.targets import can_use_here
 
 if TYPE_CHECKING:
@@ -69,10 +69,15 @@ class Offer:
             wanted = sorted({link.requires_python for link in self.links})
             return f"requires Python {' or '.join(wanted)}"
         if not self.usable:
-            return "has neither an sdist nor a wheel for any target"
+            return f"has no sdist, and wheels for none of the targets ({self._pythons()})"
         if here and self._targets.runs_here and not self.usable_here:
-            return "has neither an sdist nor a wheel for this interpreter"
+            return f"has no sdist, and no wheel for this interpreter ({self._pythons()})"
         return ""
+
+    def _pythons(self) -> str:
+        return "they are for " + ", ".join(
+            sorted({wheel_tags(link.filename)[0] for link in self.links if link.is_wheel})
+        )
 
     @cached_property
     def metadata_link(self) -> Link:

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from resolvelib import AbstractProvider, BaseReporter
+from resolvelib import AbstractProvider
 
 from envknit.lock.metadata import UnusableMetadataError
 from envknit.lock.needs import Need, dependencies_of, identify
 from envknit.lock.offers import Offer, Offers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
-    from resolvelib.resolvers import Criterion
     from resolvelib.structs import RequirementInformation
 
     from envknit.lock.index import Index
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from envknit.lock.targets import Targets
 
     Information = RequirementInformation[Need, "Candidate"]
+    Askers = dict[str, list[tuple[Need, "Candidate | None"]]]
 
 _AHEAD = 16  # metadata of so many older versions is fetched at once while backtracking
 _STUBBORN = 5  # conflicts that make a project one to decide early
@@ -57,12 +57,21 @@ class Candidate:
         return f"{self.identifier} {self.version}"
 
 
+class HopelessError(Exception):
+    """What the person asks for cannot be, whichever versions are chosen for the rest; `clash` is one conflict of it."""
+
+    def __init__(self, clash: list[Information]) -> None:
+        super().__init__()
+        self.clash = clash
+
+
 class Provider(AbstractProvider[Need, Candidate, str]):
     """Answers for one environment.
 
     Args:
         index: where projects come from.
         targets: what the lock is for.
+        roots: what the person asks for.
         constraints: limits on projects that are needed for other reasons.
         preferred: versions to keep where they fit: those of the previous lock.
         reporter: hears of slow work.
@@ -73,6 +82,7 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         index: Index,
         targets: Targets,
         *,
+        roots: Sequence[Need],
         constraints: Iterable[Need] = (),
         preferred: Mapping[str, Version] | None = None,
         reporter: Reporter,
@@ -87,6 +97,10 @@ class Provider(AbstractProvider[Need, Candidate, str]):
             self._constraints.setdefault(need.name, []).append(need)
         self._offers: dict[str, Offers] = {}
         self._fits: dict[Need, frozenset[Version]] = {}
+        self._roots: dict[str, list[Need]] = {}
+        for need in roots:
+            self._roots.setdefault(need.identifier, []).append(need)
+        self._doomed: dict[Candidate, list[Information]] = {}
         self._candidates: dict[tuple[str, Version], Candidate] = {}
         self._needs: dict[Candidate, list[Need]] = {}
         self._identifiers: dict[str, tuple[str, str]] = {}
@@ -145,7 +159,37 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         if extra:
             needs += requirements.get(name, ())
         tried = {candidate.version for candidate in incompatibilities[identifier]}
+        # Doomed as of now: resolvelib takes a criterion that runs out of candidates later for one that is answered.
+        tried |= {doomed.version for doomed in self._doomed if doomed.identifier == identifier}
         return lambda: self._matches(name, extra, needs, tried)
+
+    def doom(self, candidate: Candidate, clash: list[Information], askers: Askers) -> None:
+        """Learn that a candidate cannot be joined with what the person asks for, whatever else is chosen.
+
+        resolvelib would try it again after every step back. Here the news spreads to whoever needs that very project,
+        and ends the search where it reaches the person's own requirement.
+
+        Raises:
+            HopelessError: no version is left of something that the person asks for.
+        """
+        news = [(candidate, clash)]
+        while news:
+            lost, why = news.pop()
+            if lost in self._doomed:
+                continue
+            self._doomed[lost] = why
+            own = self._roots.get(lost.identifier, [])
+            if own and self._all_doomed(lost, own):
+                raise HopelessError(self._first_clash(lost, own))
+            for need, parent in askers.get(lost.identifier, ()):
+                if parent is not None and parent not in self._doomed and self._all_doomed(lost, [need, *own]):
+                    news.append((parent, self._first_clash(lost, [need, *own])))
+
+    def _all_doomed(self, lost: Candidate, needs: Sequence[Need]) -> bool:
+        return all(other in self._doomed for other in self._matches(lost.name, lost.extra, needs, set()))
+
+    def _first_clash(self, lost: Candidate, needs: Sequence[Need]) -> list[Information]:
+        return self._doomed[next(self._matches(lost.name, lost.extra, needs, set()), lost)]
 
     def _matches(self, name: str, extra: str, needs: Sequence[Need], tried: set[Version]) -> Iterator[Candidate]:
         if any(need.refusal for need in needs):
@@ -198,9 +242,8 @@ class Provider(AbstractProvider[Need, Candidate, str]):
 
     def _candidate(self, name: str, extra: str, offer: Offer) -> Candidate:
         key = (identify(name, extra), offer.version)
-        if key not in self._candidates:
-            self._candidates[key] = Candidate(name=name, extra=extra, offer=offer)
-        return self._candidates[key]
+        # Threads that look ahead come here as well: there must be one object for each.
+        return self._candidates.setdefault(key, Candidate(name=name, extra=extra, offer=offer))
 
     def is_satisfied_by(self, requirement: Need, candidate: Candidate) -> bool:
         """Whether a candidate answers a need."""
@@ -231,8 +274,8 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         try:
             metadata = self.metadata(candidate.offer)
         except UnusableMetadataError as cause:
-            self._reporter.warn(f"{candidate} is passed over: {cause}")
-            return [Need(name=f"<{candidate}>", specifier=SpecifierSet(), refusal=str(cause).splitlines()[0])]
+            self._reporter.warn(f"{candidate} is passed over: {str(cause).splitlines()[0]}")
+            return [Need(name=f"<{candidate}>", specifier=SpecifierSet(), refusal=str(cause))]
         if reason := self._refusal(metadata, candidate.extra):
             return [Need(name=f"<{candidate}>", specifier=SpecifierSet(), refusal=reason)]
         here = self.targets.runs_here and candidate.offer.usable_here
@@ -292,33 +335,6 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         for offer in offers:
             if offer.metadata_link.is_wheel or offer.metadata_link.metadata:
                 self._index.metadata_soon(offer.metadata_link)
-
-
-class Watcher(BaseReporter[Need, Candidate, str]):
-    """Hears what resolvelib does: counts conflicts for the provider, and remembers them for the explanation."""
-
-    def __init__(self, provider: Provider, reporter: Reporter) -> None:
-        self._provider = provider
-        self._reporter = reporter
-        self.clashes: list[list[Information]] = []
-        self.askers: dict[str, list[tuple[Need, Candidate | None]]] = {}
-
-    def adding_requirement(self, requirement: Need, parent: Candidate | None) -> None:
-        """Remember who asked for what."""
-        self.askers.setdefault(requirement.name, []).append((requirement, parent))
-
-    def resolving_conflicts(self, causes: Collection[Information]) -> None:
-        """Count the projects of a conflict: stubborn ones are decided early."""
-        self._provider.conflicts.update({cause.requirement.identifier for cause in causes})
-
-    def rejecting_candidate(self, criterion: Criterion[Need, Candidate], candidate: Candidate) -> None:  # noqa: ARG002 - resolvelib's signature
-        """Remember what a candidate could not be joined with."""
-        self.clashes.append(list(criterion.information))
-
-    def pinning(self, candidate: Candidate) -> None:
-        """Tell of progress."""
-        if not candidate.extra:
-            self._reporter.advance("resolving", 1)
 
 
 def is_pinned(specifier: SpecifierSet) -> bool:

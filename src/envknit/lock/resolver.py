@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from envknit.errors import PackageIndexError, ProjectError
-from envknit.lock.explain import explain, explain_depth
+from envknit.lock.explain import explain, explain_depth, telling_clash
 from envknit.lock.filenames import parse_version
 from envknit.lock.graph import Graph
 from envknit.lock.model import Artifact, Environment, Lock, Pin
@@ -144,17 +144,18 @@ class _Resolution:
         """Resolve; pins of `updated` names do not stay."""
         from envknit.lock.provider import Provider  # noqa: PLC0415 - resolvelib is loaded where a lock is made
 
-        provider = Provider(
-            self._index,
-            self._targets,
-            constraints=list(_read(self._wanted.constraints, self._targets, dev=False)),
-            preferred=dict(self._kept(updated)),
-            reporter=self._reporter,
-        )
         roots = [
             *_read(self._wanted.packages, self._targets, dev=False),
             *_read(self._wanted.dev_packages, self._targets, dev=True),
         ]
+        provider = Provider(
+            self._index,
+            self._targets,
+            roots=roots,
+            constraints=list(_read(self._wanted.constraints, self._targets, dev=False)),
+            preferred=dict(self._kept(updated)),
+            reporter=self._reporter,
+        )
         chosen = self._search(provider, roots)
         graph = Graph(chosen, roots, provider.get_dependencies, self._targets)
         pins = [self._pin(candidate, graph, provider, updated) for candidate in graph.needed()]
@@ -177,7 +178,8 @@ class _Resolution:
     def _search(self, provider: Provider, roots: Sequence[Need]) -> dict[str, Candidate]:
         from resolvelib import ResolutionImpossible, ResolutionTooDeep, Resolver  # noqa: PLC0415 - as above
 
-        from envknit.lock.provider import Watcher  # noqa: PLC0415 - as above
+        from envknit.lock.provider import HopelessError  # noqa: PLC0415 - as above
+        from envknit.lock.watcher import Watcher  # noqa: PLC0415 - as above
 
         provider.look_ahead(roots)
         watcher = Watcher(provider, self._reporter)
@@ -185,7 +187,9 @@ class _Resolution:
         try:
             return dict(Resolver(provider, watcher).resolve(roots, max_rounds=_MOST_ROUNDS).mapping)
         except ResolutionImpossible as cause:
-            raise explain(list(cause.causes), provider, watcher, self._wanted) from None
+            raise explain(telling_clash(list(cause.causes), watcher), provider, watcher, self._wanted) from None
+        except HopelessError as cause:
+            raise explain(cause.clash, provider, watcher, self._wanted) from None
         except ResolutionTooDeep:
             raise explain_depth(_MOST_ROUNDS, provider, self._wanted) from None
         finally:

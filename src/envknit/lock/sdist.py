@@ -77,7 +77,7 @@ def built_metadata(sdist: Path, filename: str, *, indexes: Sequence[str]) -> byt
         found = sorted(out.glob("*.dist-info/METADATA"))
         if done.returncode or not found:
             end = "\n    ".join(done.stdout.splitlines()[-_LAST_LINES:])
-            raise UnusableMetadataError(f"{filename} could not be built:\n    {end}")
+            raise UnusableMetadataError(f"{filename} could not be built\n    {end}")
         return found[0].read_bytes()
 
 
