@@ -46,7 +46,7 @@ def read_lock(path: Path) -> Lock:
 def parse_lock(data: bytes, origin: str) -> Lock:
     """Read a lock out of bytes; `origin` is its path, for messages. Raises as `read_lock` does."""
     fields = read_plain_yaml(data, origin, LockError, "lock").fields()
-    if "schema_version" not in fields or "environments" not in fields:
+    if "schema_version" not in fields:
         raise LockError("the file is not a lock", lock=origin, hint="run: envknit lock")
     schema = fields["schema_version"]
     major = schema.text().partition(".")[0]
@@ -59,6 +59,8 @@ def parse_lock(data: bytes, origin: str) -> Lock:
             hint="run: python -m pip install --upgrade envknit",
         )
     environments = fields["environments"].fields()
+    if "environments" not in fields:
+        raise LockError("the lock has no environments", lock=origin, hint="run: envknit lock")
     return Lock(
         environments={
             read_environment_name(value, name): _environment(name, value) for name, value in environments.items()
