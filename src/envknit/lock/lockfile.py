@@ -58,9 +58,9 @@ def parse_lock(data: bytes, origin: str) -> Lock:
             lock=origin,
             hint="run: python -m pip install --upgrade envknit",
         )
-    environments = fields["environments"].fields()
     if "environments" not in fields:
         raise LockError("the lock has no environments", lock=origin, hint="run: envknit lock")
+    environments = fields["environments"].fields()
     return Lock(
         environments={
             read_environment_name(value, name): _environment(name, value) for name, value in environments.items()
