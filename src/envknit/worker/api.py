@@ -92,12 +92,7 @@ def configure_workers(*, idle: float | None = None, processes: int | None = None
         processes: how many may run at once (8, or one for each processor).
         largest: bytes of the largest value that crosses by value (1 GiB); for workers that start from now on.
     """
-    if idle is not None:
-        pool.idle = idle
-    if processes is not None:
-        pool.processes = processes
-    if largest is not None:
-        pool.largest = largest
+    pool.configure(idle=idle, processes=processes, largest=largest)
 
 
 def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:

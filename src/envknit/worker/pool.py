@@ -167,6 +167,14 @@ class Pool:
         atexit.register(self.close)
         os.register_at_fork(after_in_child=self._after_fork)
 
+    def configure(self, *, idle: float | None = None, processes: int | None = None, largest: int | None = None) -> None:
+        """Change the limits that are given."""
+        with self._changed:
+            self.idle = self.idle if idle is None else idle
+            self.processes = self.processes if processes is None else processes
+            self.largest = self.largest if largest is None else largest
+            self._changed.notify_all()
+
     def worker(self, order: Order) -> Worker:
         """Return the worker of an order; its process is started by the first call."""
         with self._changed:

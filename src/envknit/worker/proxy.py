@@ -229,8 +229,13 @@ def _call(self: Proxy, *args: object, **options: object) -> Any:
         origin = self._envknit_channel.origins.get(self._envknit_ref)
         if error.sent or origin is None:
             raise
-        module, name = origin  # the worker that is started now has this function too, under the same name
-    return getattr(module, name)(*args, **options)
+    # The worker that is started now has this function too, under the same name
+    module, name = origin
+    module.__dict__.pop(name, None)
+    fresh = getattr(module, name)
+    if isinstance(fresh, Proxy):
+        return fresh._envknit_channel.call(fresh._envknit_timeout, "call", fresh._envknit_ref, args, options)
+    return fresh(*args, **options)
 
 
 def _iter(self: Proxy) -> Any:

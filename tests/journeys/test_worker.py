@@ -1,0 +1,466 @@
+"""Workers as a program uses them: real processes, of this process and of programs of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import envknit
+from envknit.errors import WorkerError
+from envknit.worker.pool import pool
+from kit.gadget import GADGET, PARTS, write_gadget
+from kit.planned import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kit import Machine, Project
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield write_gadget(tmp_path_factory.mktemp("gadget"))
+    pool.close()
+
+
+@pytest.fixture(name="gadget")
+def _gadget(folder: Path) -> Iterator[Any]:
+    with envknit.worker("gadget", "1.0", install_path=folder, timeout=20) as gadget:
+        yield gadget
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    project = machine.project()
+    make_plan(project, {"gadget==1.0": {"gadget/__init__.py": GADGET, "gadget/parts.py": PARTS}})
+    return project
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - nothing else is wanted
+
+
+def test_the_module_answers_from_another_process(gadget: Any) -> None:
+    assert gadget.pid() != os.getpid()
+    assert gadget.__version__ == "1.0"
+    assert gadget.__doc__ == "A gadget."
+    assert gadget.__name__ == "gadget"
+    assert gadget.__file__.endswith("gadget/__init__.py")
+    assert repr(gadget) == "<module 'gadget' of the worker of gadget 1.0>"
+    assert {"Box", "echo"} <= set(dir(gadget))
+
+
+@pytest.mark.parametrize(
+    "name", ["__class__", "__wrapped__", "__call__", "__iter__", "__array_interface__", "__spec__"]
+)
+def test_protocol_dunders_of_a_module_raise(gadget: Any, name: str) -> None:
+    with pytest.raises(AttributeError):
+        getattr(gadget, name)
+
+
+def test_submodules_are_imported_by_attribute(gadget: Any) -> None:
+    assert gadget.parts.part() == "gadget.parts"
+    assert gadget.parts is gadget.parts
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = gadget.nothing
+    with pytest.raises(ModuleNotFoundError, match="nowhere_to_be_found"):
+        _ = gadget.broken
+
+
+def test_module_attributes_are_set_and_deleted_there(gadget: Any) -> None:
+    gadget.extra = 5
+    assert gadget.apply(lambda: 1) == 1
+    assert gadget.extra == 5
+    del gadget.extra
+    with pytest.raises(AttributeError):
+        _ = gadget.extra
+
+
+def test_the_same_function_is_the_same_proxy(gadget: Any) -> None:
+    assert gadget.echo is gadget.echo
+    assert gadget.Box is gadget.Box
+    box = gadget.Box(5)
+    assert gadget.echo(box) is box
+    assert isinstance(box, gadget.Box)
+
+
+def test_the_child_is_clean(gadget: Any) -> None:
+    argv, main, isolated = gadget.argv()
+    assert (argv, isolated) == ([""], 1)
+    assert main.endswith("worker/child.py")
+    path = gadget.path()
+    assert not any("site-packages" in entry for entry in path)
+    assert os.getcwd() not in path  # noqa: PTH109 - as a string
+
+
+def test_each_thread_of_the_host_has_its_own_thread_there(gadget: Any) -> None:
+    def use(number: int) -> tuple[object, object]:
+        gadget.remember(number)
+        time.sleep(0.01)
+        return gadget.recall(), gadget.on_main_thread()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(use, range(8))) == [(number, False) for number in range(8)]
+    gadget.remember("main")
+    assert (gadget.recall(), gadget.on_main_thread()) == ("main", True)
+
+
+def test_calls_of_different_threads_overlap(gadget: Any) -> None:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(5) as threads:
+        assert list(threads.map(lambda n: gadget.sleep(0.2, n), range(5))) == list(range(5))
+    assert time.perf_counter() - began < 0.6
+
+
+def test_no_caller_ever_gets_another_callers_answer(gadget: Any) -> None:
+    def ask(first: int) -> int:
+        return sum(gadget.echo(first + number) != first + number for number in range(200))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(ask, range(0, 80_000, 10_000))) == 0
+
+    async def task(number: int) -> bool:
+        return await asyncio.to_thread(gadget.sleep, 0.001 * (number % 7), number) == number
+
+    async def tasks() -> list[bool]:
+        return await asyncio.gather(*(task(number) for number in range(60)))
+
+    assert all(asyncio.run(tasks()))
+
+
+def test_a_thread_of_the_worker_calls_the_host_when_no_call_is_under_way(gadget: Any) -> None:
+    heard: list[int] = []
+    done = threading.Event()
+
+    def hear(value: int) -> None:
+        heard.append(value)
+        done.set()
+
+    gadget.later(hear, 7)
+    assert done.wait(10)
+    assert heard == [7]
+
+
+def test_blocks_share_the_process_and_their_timeouts_count(gadget: Any, folder: Path) -> None:
+    pid = gadget.pid()
+    with envknit.worker("gadget", "1.0", install_path=folder, timeout=0.2) as hasty:
+        assert hasty.pid() == pid
+        box = hasty.Box(1)
+        with pytest.raises(TimeoutError, match=r"gadget 1\.0 did not answer within 0\.2 seconds and was killed"):
+            hasty.sleep(5)
+        with pytest.raises(WorkerError, match="killed"):
+            box.get()
+        assert hasty.pid() != pid  # replaced by the next call
+    assert gadget.sleep(0.3, "enough") == "enough"
+
+
+def test_workers_are_listed_and_closed(gadget: Any) -> None:
+    pid = gadget.pid()
+    (worker,) = [worker for worker in envknit.workers() if worker.pid == pid]
+    assert (worker.order.label, worker.alive) == ("gadget 1.0", True)
+    assert worker.python.startswith(sys.version.split()[0])
+    box = gadget.Box()
+    worker.close()
+    assert worker not in envknit.workers()
+    assert not Path(f"/proc/{pid}").exists()
+    with pytest.raises(WorkerError, match="was closed"):
+        box.get()
+    assert "gone" in repr(box) or "closed" in repr(box)
+    assert gadget.pid() != pid
+
+
+def test_exit_handlers_of_the_worker_run(gadget: Any, tmp_path: Path) -> None:
+    gadget.at_exit(str(tmp_path / "ended"))
+    (worker,) = [worker for worker in envknit.workers() if worker.pid == gadget.pid()]
+    worker.close()
+    assert (tmp_path / "ended").exists()
+
+
+def test_idle_workers_end_and_the_limit_ends_the_idlest(tmp_path: Path) -> None:
+    before = pool.idle, pool.processes
+    pool.close()
+    try:
+        envknit.configure_workers(idle=0.2, processes=2)
+        for number in range(3):
+            folder = write_gadget(tmp_path / str(number))
+            with envknit.worker("gadget", f"{number}", install_path=folder) as gadget:
+                assert gadget.echo(number) == number
+            assert len(envknit.workers()) <= 2
+        assert [worker.order.label for worker in envknit.workers()] == ["gadget 1", "gadget 2"]
+        del gadget
+        deadline = time.monotonic() + 10
+        while envknit.workers() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert envknit.workers() == []
+        with (
+            envknit.worker("gadget", "0", install_path=tmp_path / "0"),
+            envknit.worker("gadget", "1", install_path=tmp_path / "1"),
+            pytest.raises(WorkerError, match="2 workers are in use, which is the limit"),
+            envknit.worker("gadget", "2", install_path=tmp_path / "2"),
+        ):
+            pass
+    finally:
+        pool.configure(idle=before[0], processes=before[1])
+
+
+def test_async_with_is_a_type_error_that_says_so(folder: Path) -> None:
+    async def wrong() -> None:
+        async with envknit.worker("gadget", "1.0", install_path=folder):
+            pass
+
+    with pytest.raises(TypeError, match="opened with `with`, not `async with`"):
+        asyncio.run(wrong())
+
+
+def test_fetch_brings_a_picklable_object_over_by_value(gadget: Any) -> None:
+    ordered = gadget.apply(gadget.sys.modules["collections"].OrderedDict, [("a", 1)])
+    assert envknit.fetch(ordered) == {"a": 1}
+    assert envknit.fetch(5) == 5
+    with pytest.raises(WorkerError, match="cannot be made here"):
+        envknit.fetch(gadget.Box(1))  # this process has no gadget
+
+
+def test_what_is_fetched_cannot_choose_the_code_that_runs_here(gadget: Any) -> None:
+    """Threat T57: a reduce that names os.system."""
+    with pytest.raises(WorkerError, match="not trusted") as caught:
+        envknit.fetch(gadget.Evil())
+    assert caught.value.needs == "posix.system"
+    with pytest.raises(WorkerError, match="not trusted"):
+        envknit.fetch(gadget.Evil(), trust=["posix", "os"])
+
+
+def test_no_socket_of_a_worker_has_a_name(gadget: Any) -> None:
+    """Threat T58: nothing that another process could connect to."""
+    assert gadget.pid()
+    named = [line for line in Path("/proc/net/unix").read_text().splitlines()[1:] if "envknit" in line]
+    assert named == []
+    inodes = [os.readlink(f"/proc/{gadget.pid()}/fd/{fd}") for fd in os.listdir(f"/proc/{gadget.pid()}/fd")]  # noqa: PTH115, PTH208
+    listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    assert not {f"socket:[{row[9]}]" for row in listening} & set(inodes)
+
+
+def test_the_worker_of_a_pin_has_the_plan_of_its_environment(project: Project) -> None:
+    make_plan(
+        project,
+        {"gadget==2.0": {"gadget/__init__.py": GADGET.replace("1.0", "2.0")}, "other==1": {"other.py": "X = 1\n"}},
+        environment="ml",
+        lock=project.lock_file.read_text(),
+    )
+    ran = project.code("""
+        import envknit, gadget
+        with envknit.worker("gadget", "1.0") as one, envknit.worker("Gadget", "2.0") as two:
+            print(gadget.__version__, one.__version__, two.__version__, one.pid() != two.pid())
+            print(two.children().split(":")[2])
+            print(two.apply(__import__, "math").__name__)
+        with envknit.worker("other", "1", env="ml") as other:
+            print(other.X)
+        for name, version, env in [("gadget", "3.0", None), ("gadget", "2.0", "default"), ("gadget", "1.0", "none")]:
+            try:
+                envknit.worker(name, version, env=env)
+            except envknit.WorkerError as error:
+                print(error)
+    """)
+    lines = ran.out.splitlines()
+    assert lines[:4] == ["1.0 1.0 2.0 True", "ml", "math", "1"]
+    assert "gadget 3.0 is not installed from this lock" in ran.out
+    assert "versions: 1.0, 2.0" in ran.out
+    assert 'hint: run: envknit add "gadget==3.0"' in ran.out
+    assert "environments: default\n  versions: 1.0" in ran.out
+    assert "the environment 'none' is not installed" in ran.out
+
+
+def test_a_distribution_with_another_import_name_gives_its_module(project: Project) -> None:
+    make_plan(
+        project,
+        {
+            "pyyaml==6.0": {"yaml/__init__.py": "V = 'yaml'\n", "_yaml/__init__.py": ""},
+            "two-faces==1": {"one.py": "", "other.py": "V = 'other'\n"},
+        },
+    )
+    ran = project.code("""
+        import envknit
+        with envknit.worker("PyYAML", "6.0") as yaml:
+            print(yaml.V)
+        try:
+            envknit.worker("two_faces", "1")
+        except envknit.WorkerError as error:
+            print(error)
+        with envknit.worker("two_faces", "1", module="other") as other:
+            print(other.V)
+    """)
+    assert ran.out.startswith("yaml\ntwo-faces 1 has not one main module\n  modules: one, other\n")
+    assert ran.out.endswith("\nother\n")
+
+
+SOURCE = """
+import envknit
+with envknit.worker("gadget", "1.0") as gadget:
+    print(gadget.echo("hello"))
+"""
+
+
+def test_every_way_to_run_a_program_can_start_a_worker(project: Project) -> None:
+    assert project.code(SOURCE).out == "hello\n"  # a script without a main guard
+    assert project.run("-c", SOURCE).out == "hello\n"
+    assert project.run("-", stdin=SOURCE).out == "hello\n"
+    assert "hello" in project.run("-i", "-q", stdin=SOURCE + "\n").out  # a REPL
+    project.write("package/__init__.py", "")
+    project.write("package/__main__.py", SOURCE)
+    assert project.run("-m", "package").out == "hello\n"
+
+
+def test_standard_streams_of_the_worker_are_the_hosts(project: Project) -> None:
+    ran = project.run(
+        "-c",
+        """if 1:
+        import envknit
+        with envknit.worker("gadget", "1.0") as gadget:
+            print("first", flush=True)
+            assert gadget.say("second") == 6
+            gadget.say("third", "stderr")
+            assert gadget.echo(4) == 4
+            assert gadget.ask() == "typed"
+            print("last")
+        """,
+        stdin="typed\n",
+    )
+    assert (ran.out, ran.err) == ("first\nsecond\nlast\n", "third\n")
+
+
+def test_a_worker_that_cannot_start_says_why(folder: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(WorkerError, match="no interpreter /bin/false was found"),
+        envknit.worker("gadget", "1.0", install_path=folder, python="/bin/false"),
+    ):
+        pass
+    (tmp_path / "loud").mkdir()
+    (tmp_path / "loud" / "loud.py").write_text("import os, sys\nprint('my last words', file=sys.stderr)\nos._exit(3)\n")
+    with (
+        pytest.raises(WorkerError, match="died") as caught,
+        envknit.worker("loud", "1", install_path=tmp_path / "loud"),
+    ):
+        pass
+    assert (caught.value.ended, "my last words" in str(caught.value)) == ("exit status 3", True)
+    (tmp_path / "loud" / "loud.py").write_text("raise ValueError('at import')\n")
+    with pytest.raises(ValueError, match="at import"), envknit.worker("loud", "1", install_path=tmp_path / "loud"):
+        pass
+    with pytest.raises(WorkerError, match="not a folder"):
+        envknit.worker("gadget", "1.0", install_path=tmp_path / "none")
+
+
+def test_a_program_without_a_lock_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match="no lock is active"):
+        envknit.worker("gadget", "1.0")
+    assert tmp_path.exists()
+
+
+def test_run_in_runs_functions_of_the_project_with_a_whole_environment(project: Project) -> None:
+    make_plan(project, {"tool==9": {"tool.py": "V = 9\n"}}, environment="ml", lock=project.lock_file.read_text())
+    project.write(
+        "tasks.py",
+        """
+        import os
+        import envknit
+
+        def train(x, *, scale=1):
+            import tool
+            return tool.V * x * scale, os.getpid()
+
+        @envknit.in_env("ml")
+        def train_there(x):
+            return train(x)[0], nested(x)
+
+        @envknit.in_env("ml")
+        def nested(x):
+            return os.getpid()
+
+        class Holder:
+            @staticmethod
+            def make(n):
+                return bytes(n)
+        """,
+    )
+    ran = project.code("""
+        import os, envknit, tasks
+        value, pid = envknit.run_in("ml", tasks.train, 2, scale=3)
+        print(value, pid != os.getpid())
+        print(envknit.run_in("ml", "tasks:train", 1) == (9, pid))
+        print(tasks.train_there(4) == (36, pid))
+        print(len(envknit.run_in("ml", tasks.Holder.make, 10)))
+        print(envknit.submit("ml", tasks.train, 5).result()[0])
+        with envknit.EnvironmentExecutor("ml", max_workers=2) as executor:
+            print([value for value, _ in executor.map(tasks.train, range(4))])
+            print(len({pid for _, pid in executor.map(tasks.train, range(8))}) <= 2)
+        def inner(): pass
+        for wrong in (lambda: 1, inner, "no_colon", (lambda: inner)()):
+            try:
+                envknit.run_in("ml", wrong)
+            except envknit.WorkerError as error:
+                print(error.message)
+        def outer():
+            def closure(): pass
+            return closure
+        tasks.closure = outer()
+        try:
+            envknit.run_in("ml", tasks.closure)
+        except envknit.WorkerError as error:
+            print(error.hint)
+    """)
+    lines = ran.out.splitlines()
+    assert lines[:7] == ["54 True", "True", "True", "10", "45", "[0, 9, 18, 27]", "True"]
+    assert lines[7] == "<lambda> is a function of the script itself, which a worker does not run"
+    assert lines[9] == "a function is named as package.module:name"
+    assert len(lines) == 12
+
+
+def test_dropped_objects_and_rounds_leave_nothing_behind(folder: Path) -> None:
+    """1,000 rounds of open and close: no growth of descriptors, processes, shared memory or objects."""
+
+    def rounds(count: int) -> None:
+        for number in range(count):
+            with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+                box = gadget.Box(b"x" * 70_000)  # through shared memory
+                assert len(box.get()) == 70_000
+                assert gadget.echo(number) == number
+
+    def state() -> tuple[int, int, list[str]]:
+        gc.collect()
+        return descriptors(), len(envknit.workers()), sorted(os.listdir("/dev/shm"))  # noqa: PTH208 - a look
+
+    rounds(20)
+    before = state()
+    (worker,) = [worker for worker in envknit.workers() if worker.order.label == "gadget 1.0"]
+    there = len(os.listdir(f"/proc/{worker.pid}/fd"))  # noqa: PTH208 - a look
+    rounds(1000)
+    assert state() == before
+    assert len(os.listdir(f"/proc/{worker.pid}/fd")) == there  # noqa: PTH208 - a look
+
+
+def test_processes_that_come_and_go_leave_nothing_behind(folder: Path) -> None:
+    def one() -> None:
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            assert gadget.echo(1) == 1
+        (worker,) = [worker for worker in envknit.workers() if worker.order.label == "gadget 1.0"]
+        worker.close()
+
+    one()
+    gc.collect()
+    before = descriptors()
+    for _ in range(10):
+        one()
+    gc.collect()
+    assert descriptors() == before
+    zombies = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True, text=True, check=False
+    )
+    assert "Z" not in zombies.stdout

@@ -1,0 +1,62 @@
+"""A package that does to its process what workers must survive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GADGET = '''
+"""A gadget."""
+import ctypes, os, signal, sys, threading, time
+__version__ = "1.0"
+CALLS = []
+local = threading.local()
+
+class Box:
+    """Holds a value."""
+    def __init__(self, value=None): self.value = value
+    def get(self): return self.value
+
+class Evil:
+    def __reduce__(self): return os.system, ("touch /nowhere",)
+
+def echo(value=None, **options): return (value, options) if options else value
+def pid(): return os.getpid()
+def sleep(seconds, value=None): time.sleep(seconds); return value
+def spin(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end: pass
+def leave(status): os._exit(status)
+def crash(): ctypes.string_at(0)
+def kill(): os.kill(os.getpid(), signal.SIGKILL)
+def say(text, stream="stdout"): print(text, file=getattr(sys, stream)); return len(text)
+def ask(): return input()
+def apply(function, *args): return function(*args)
+def count(): CALLS.append(1); return len(CALLS)
+def remember(value): local.value = value
+def recall(): return getattr(local, "value", None)
+def on_main_thread(): return threading.current_thread() is threading.main_thread()
+def huge(size): return b"x" * size
+def argv(): return sys.argv, sys.modules["__main__"].__file__, sys.flags.isolated
+def path(): return list(sys.path)
+def later(function, value): threading.Timer(0.05, function, (value,)).start()
+def hold_gil(seconds): ctypes.PyDLL(None).sleep(seconds)
+def children(): return os.environ.get("ENVKNIT_ACTIVE", "")
+def at_exit(path):
+    import atexit
+    atexit.register(lambda: open(path, "w").close())
+'''
+
+PARTS = "def part(): return __name__\n"
+
+
+def write_gadget(folder: Path, name: str = "gadget") -> Path:
+    """Write the package into a folder, as it would lie in site-packages; returns the folder."""
+    package = folder / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(GADGET, encoding="utf-8")
+    (package / "parts.py").write_text(PARTS, encoding="utf-8")
+    (package / "broken.py").write_text("import nowhere_to_be_found\n", encoding="utf-8")
+    return folder
