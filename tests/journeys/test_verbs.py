@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 import venv
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kit import LoopbackIndex, Machine, Project, Ran
 
 
@@ -310,3 +309,40 @@ def test_a_plan_for_another_interpreter_is_made_without_envknit_there(project: P
 
     assert "2.0\n" == project.run(other, "-c", "import beta; print(beta.__version__)").out
     assert "['x'] default\n" == project.envknit("run", "--python", other, "--", "alpha", "x", status=7).out
+
+
+def test_a_project_that_pins_our_own_libraries_does_not_disturb_us(machine: Machine, index: LoopbackIndex) -> None:
+    names = {"packaging": "packaging", "pyyaml": "yaml", "rich": "rich", "urllib3": "urllib3", "installer": "installer"}
+    for name, module in names.items():
+        index.publish(name, "0.1", {f"{module}/__init__.py": "raise SystemExit('the wrong module')"})
+    project = machine.project(names).ready()
+    script = Path(sys.executable).parent / "envknit"
+
+    assert "up to date" in project.envknit("lock", "--check").out
+    assert "everything is installed\n" == project.run(script, "install").out
+    assert "the wrong module" in project.run("-c", "import yaml", status=1).err
+
+
+def test_an_interrupted_add_leaves_the_project_file_as_it_was(project: Project, index: LoopbackIndex) -> None:
+    index.fail("slow", times=50, seconds=20)
+    before = project.file.read_bytes()
+    command = [sys.executable, "-m", "envknit", "add", "gamma"]
+    with subprocess.Popen(command, cwd=project.root, env=project.machine.env, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 20
+        while not index.asked and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert before != project.file.read_bytes()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+
+        assert 130 == process.wait(20)
+        assert process.stderr.read().endswith(b"error: interrupted\n")
+    assert before == project.file.read_bytes()
+
+
+def test_a_command_that_cannot_be_run_has_the_statuses_of_a_shell(project: Project) -> None:
+    project.ready()
+    data = project.write("data.txt", "no program")
+    data.chmod(0o755)
+
+    assert "the command cannot be run" in project.envknit("run", "--", str(data), status=126).err

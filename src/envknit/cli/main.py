@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
     except KeyboardInterrupt:
         screen.close()
         sys.stderr.write("\nerror: interrupted\n")
-        return _INTERRUPTED
+        sys.stderr.flush()
+        # Threads may be waiting for an index; a person who pressed Ctrl-C does not wait for them
+        os._exit(_INTERRUPTED)
     except BrokenPipeError:
         # `envknit tree | head`: whoever read is satisfied; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

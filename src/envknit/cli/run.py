@@ -46,7 +46,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     environment = surroundings(place, plan)
     program = find_program(command[0], environment["PATH"])
     if program is None:
-        screen.warn(f"{command[0]}: neither the lock's packages nor PATH have this command")
+        screen.fail(InstallError("neither the lock's packages nor PATH have this command", command=command[0]))
         return _NOT_FOUND
     screen.close()
     sys.stdout.flush()
@@ -55,7 +55,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         first = program if program == sys.executable else command[0]
         os.execve(program, [first, *command[1:]], environment)
     except OSError as error:
-        screen.warn(f"{program}: {error.strerror}")
+        screen.fail(InstallError(f"the command cannot be run: {error.strerror}", command=program))
         return _NOT_EXECUTABLE
 
 

@@ -20,7 +20,7 @@ class Screen(Reporter):
 
     Args:
         quiet: print only what was asked for, warnings and errors.
-        verbose: print each step, and the traceback of an error.
+        verbose: print the traceback of an error too.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -49,12 +49,6 @@ class Screen(Reporter):
         import json  # noqa: PLC0415 - most commands print none
 
         self.show(json.dumps(value, indent=2, default=str))
-
-    def detail(self, text: str) -> None:
-        """Print a step, with `--verbose`."""
-        if self.verbose:
-            self.close()
-            sys.stderr.write(f"{text}\n")
 
     def warn(self, text: str) -> None:
         """Print a warning."""
