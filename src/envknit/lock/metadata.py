@@ -36,24 +36,25 @@ def read_metadata(data: bytes) -> Metadata:
     Raises:
         UnusableMetadataError: a requirement in it is not PEP 508, or it names no project.
     """
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 19 ms, for locking alone
-
     fields = read_headers(data)
     if not (fields["name"] and fields["version"]):
         raise UnusableMetadataError("its metadata names no project and version")
-    requirements = []
-    for text in fields["requires-dist"]:
-        try:
-            requirements.append(Requirement(text))
-        except InvalidRequirement as cause:
-            raise UnusableMetadataError(f"its metadata holds `{text}`, which is no requirement") from cause
     return Metadata(
         name=canonical_name(fields["name"][0]),
         version=fields["version"][0],
-        requires_dist=tuple(requirements),
+        requires_dist=tuple(map(_requirement, fields["requires-dist"])),
         requires_python=fields["requires-python"][0] if fields["requires-python"] else "",
         extras=frozenset(map(canonical_name, fields["provides-extra"])),
     )
+
+
+def _requirement(text: str) -> Requirement:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 19 ms, for locking alone
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement as cause:
+        raise UnusableMetadataError(f"its metadata holds `{text}`, which is no requirement") from cause
 
 
 def is_static(data: bytes) -> bool:

@@ -25,7 +25,7 @@ def test_lines_of_blanks_and_form_feeds_do_not_end_the_headers(newline: str) -> 
 
 
 def test_a_requirement_that_is_none_makes_the_metadata_unusable() -> None:
-    with pytest.raises(UnusableMetadataError, match="invalid requirement"):
+    with pytest.raises(UnusableMetadataError, match="no requirement"):
         read_metadata(b"Name: a\nVersion: 1\nRequires-Dist: ===oops\n\n")
 
 
