@@ -27,7 +27,7 @@ class Split:
     """An answer with as few copies as can be; without any, it is a plain resolution.
 
     Args:
-        pins: each pin with its extras.
+        pins: each pin with its extras, by name; the resident copy first, then the best.
         links: each pin, and `(ROOT, "")` for the project, to the pins that it sees: name to version.
         residents: which copy of each name plain imports see: the one that the project asks for, else the best.
     """
@@ -42,11 +42,7 @@ class Split:
         found: dict[str, list[Hashable]] = {}
         for name, version in self.pins:
             found.setdefault(name, []).append(version)
-        return {
-            name: sorted(versions, key=lambda version: version != self.residents[name])
-            for name, versions in sorted(found.items())
-            if len(versions) > 1
-        }
+        return {name: versions for name, versions in found.items() if len(versions) > 1}
 
 
 def smallest_split(catalogue: Catalogue, *, allowed: Collection[str] | None = None, steps: int = 0) -> Split | None:
@@ -153,8 +149,18 @@ def link(found: Found, needs: Needs) -> Split:
                 asked.setdefault(target, set()).update(need.extras)
         reduced = {pin: frozenset(extras) for pin, extras in asked.items()}
         if reduced == pins:
-            return Split(pins=pins, links=links, residents=residents)
+            return Split(pins=_in_order(pins, residents, needs), links=links, residents=residents)
         pins = reduced
+
+
+def _in_order(
+    pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], needs: Needs
+) -> dict[Pin, frozenset[str]]:
+    def place(pin: Pin) -> tuple[str, bool, int]:
+        name, version = pin
+        return name, version != residents[name], list(needs.catalogue.candidates(name)).index(version)
+
+    return {pin: pins[pin] for pin in sorted(pins, key=place)}
 
 
 def _residents(pins: Mapping[Pin, frozenset[str]], needs: Needs) -> dict[str, Hashable]:

@@ -45,13 +45,37 @@ def graphs(draw: st.DrawFn, *, most: int = 10, extras: bool = False) -> Graph:
         }
         for name, count in versions.items()
     }
-    bare = [name for name in versions if draw(st.booleans())]
-    return Graph(packages, [*bare, *(requirement(of_extra=False) for _ in range(draw(st.integers(not bare, 1))))])
+    return Graph(packages, [requirement(of_extra=False) for _ in range(draw(st.integers(1, 3)))])
+
+
+@st.composite
+def conflicts(draw: st.DrawFn) -> Graph:
+    """Draw a graph in which applications want libraries, and libraries each other, at narrow ranges."""
+    libraries = {name: draw(st.integers(2, 3)) for name in ("x", "y", "z")}
+
+    def narrow(names: str) -> list[str]:
+        return [
+            name + draw(st.sampled_from(SPECIFIERS[libraries[name]][1:])) for name in names if draw(st.integers(0, 2))
+        ]
+
+    packages = {name: {"1": narrow("xyz")} for name in ("a", "b", "c")}
+    for name, others in (("x", "yz"), ("y", "z"), ("z", "x")):
+        packages[name] = {
+            str(version): narrow(others) if draw(st.booleans()) else [] for version in range(1, libraries[name] + 1)
+        }
+    return Graph(packages, ["a", "b", "c"])
 
 
 @settings(max_examples=250, deadline=None)
 @given(graphs())
 def test_a_split_is_never_larger_than_the_smallest_there_is(graph: Graph) -> None:
+    split = smallest_split(graph)
+    assert cheapest_split(graph) == (None if split is None else cost_of(split))
+
+
+@settings(max_examples=150, deadline=None)
+@given(conflicts())
+def test_conflicts_are_solved_by_the_smallest_split(graph: Graph) -> None:
     split = smallest_split(graph)
     assert cheapest_split(graph) == (None if split is None else cost_of(split))
 
@@ -64,7 +88,7 @@ def test_extras_do_not_make_it_larger_either(graph: Graph) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(graphs(most=15, extras=True))
+@given(conflicts() | graphs(most=15, extras=True))
 def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: Graph) -> None:
     split = smallest_split(graph)
     if split is None:
@@ -83,7 +107,7 @@ def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: G
 
 
 @settings(max_examples=100, deadline=None)
-@given(graphs(most=15, extras=True), st.randoms(use_true_random=False))
+@given(conflicts() | graphs(most=15, extras=True), st.randoms(use_true_random=False))
 def test_the_order_in_which_things_are_said_does_not_matter(graph: Graph, chance: random.Random) -> None:
     def shuffled(items: dict[str, object]) -> dict[str, object]:
         return dict(chance.sample(list(items.items()), len(items)))
@@ -97,13 +121,13 @@ def test_the_order_in_which_things_are_said_does_not_matter(graph: Graph, chance
 
 
 @settings(max_examples=100, deadline=None)
-@given(graphs(most=15, extras=True))
+@given(conflicts() | graphs(most=15, extras=True))
 def test_only_allowed_names_are_split(graph: Graph) -> None:
-    split = smallest_split(graph, allowed={"a", "c"})
-    assert split is None or set(split.copies) <= {"a", "c"}
+    split = smallest_split(graph, allowed={"a", "c", "x", "y"})
+    assert split is None or set(split.copies) <= {"a", "c", "x", "y"}
     free = smallest_split(graph)
     assert free is not None or split is None
-    if free is not None and set(free.copies) <= {"a", "c"}:
+    if free is not None and set(free.copies) <= {"a", "c", "x", "y"}:
         assert split is not None
         assert cost_of(free) == cost_of(split)
 
