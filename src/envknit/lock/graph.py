@@ -81,32 +81,40 @@ class Graph:
     def needed(self) -> list[Candidate]:
         """Return the candidates that some target needs, without extras, by name."""
         found = [c for c in self._candidates.values() if not c.extra and self._active[c.identifier]]
-        return sorted(found, key=lambda candidate: candidate.name)
+        return sorted(found, key=lambda candidate: (candidate.name, candidate.version))
 
-    def is_dev(self, name: str) -> bool:
-        """Whether only dev packages need a project."""
-        return not self._active_without_dev[name]
+    @property
+    def chosen(self) -> Collection[Candidate]:
+        """All candidates, those with extras too."""
+        return self._candidates.values()
 
-    def roots(self, name: str) -> tuple[str, ...]:
-        """Return the markers under which the person asked for a project."""
+    def is_dev(self, candidate: Candidate) -> bool:
+        """Whether only dev packages need it."""
+        return not self._active_without_dev[candidate.project]
+
+    def roots(self, candidate: Candidate) -> tuple[str, ...]:
+        """Return the markers under which the person asked for it."""
+        name = candidate.project
         markers = {
             self._plain(root.marker, self._targets.everywhere) for root in self._roots if root.identifier == name
         }
         return tuple(sorted(markers))
 
-    def edges(self, name: str) -> tuple[Edge, ...]:
-        """Return the edges of a project; what its extras add is among them, under the conditions they are asked for."""
+    def edges(self, candidate: Candidate) -> tuple[Edge, ...]:
+        """Return its edges; what its extras add is among them, under the conditions they are asked for."""
+        name = candidate.project
         active = self._active[name]
         found: dict[str, list[_Arc]] = defaultdict(list)
         for arc in self._arcs:
-            child = self._candidates[arc.child].name
-            if self._candidates[arc.parent].name == name and child != name and arc.where & self._active[arc.parent]:
+            child = self._candidates[arc.child].project
+            if self._candidates[arc.parent].project == name and child != name and arc.where & self._active[arc.parent]:
                 found[child].append(arc)
         edges = []
         for child, arcs in found.items():
             where = frozenset[int]().union(*(arc.where & self._active[arc.parent] for arc in arcs))
             marker = ALWAYS if where >= active else self._marker(name, arcs)
-            edges.append(Edge(name=child, version=str(self._candidates[child].version), marker=marker))
+            end = self._candidates[child]
+            edges.append(Edge(name=end.name, version=str(end.version), marker=marker))
         return tuple(sorted(edges))
 
     def _marker(self, name: str, arcs: Collection[_Arc]) -> str:

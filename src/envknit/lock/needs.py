@@ -33,6 +33,7 @@ class Need:
         text: how it was written, for explanations.
         dev: whether it comes out of the dev packages of the project.
         refusal: why the candidate that has this need cannot be used at all; no version satisfies such a need.
+        copy: which copy of the project is meant, by its version; `""` where there is only one.
     """
 
     name: str
@@ -44,15 +45,17 @@ class Need:
     text: str = ""
     dev: bool = False
     refusal: str = ""
+    copy: str = ""
 
     @property
     def identifier(self) -> str:
         """What resolvelib knows it by."""
-        return identify(self.name, self.extra)
+        return identify(self.name, self.extra, self.copy)
 
 
-def identify(name: str, extra: str) -> str:
-    """Name a project with an extra: `uvicorn[standard]`."""
+def identify(name: str, extra: str, copy: str = "") -> str:
+    """Name a project with an extra: `uvicorn[standard]`; or a copy of it, by its version: `uvicorn 0.30[standard]`."""
+    name = f"{name} {copy}" if copy else name
     return f"{name}[{extra}]" if extra else name
 
 

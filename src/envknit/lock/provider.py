@@ -37,11 +37,15 @@ _STUBBORN = 5  # conflicts that make a project one to decide early
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Candidate:
-    """One version of a project, with one extra (`""`: the project itself)."""
+    """One version of a project, with one extra (`""`: the project itself).
+
+    `copy` is its version where the answer holds other versions beside it, else `""`.
+    """
 
     name: str
     extra: str
     offer: Offer
+    copy: str = ""
 
     @property
     def version(self) -> Version:
@@ -51,7 +55,12 @@ class Candidate:
     @property
     def identifier(self) -> str:
         """What resolvelib knows it by."""
-        return identify(self.name, self.extra)
+        return identify(self.name, self.extra, self.copy)
+
+    @property
+    def project(self) -> str:
+        """The identifier of the same without an extra."""
+        return identify(self.name, "", self.copy)
 
     def __str__(self) -> str:
         return f"{self.identifier} {self.version}"

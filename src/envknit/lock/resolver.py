@@ -204,9 +204,9 @@ class _Resolution:
             name=candidate.name,
             version=str(candidate.version),
             files=tuple(sorted(self._artifacts(candidate, replaced=candidate.name in updated))),
-            dependencies=graph.edges(candidate.name),
-            roots=graph.roots(candidate.name),
-            dev=graph.is_dev(candidate.name),
+            dependencies=graph.edges(candidate),
+            roots=graph.roots(candidate),
+            dev=graph.is_dev(candidate),
             requires_python=_plain_specifier(provider.metadata(offer).requires_python),
         )
 
