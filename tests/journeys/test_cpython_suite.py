@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kit import UNMEASURED
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def test_the_import_systems_own_tests_pass_under_a_lock(machine: Machine) -> Non
     make_plan(project, {"alpha==1.0": {"alpha.py": "", "space/a.py": ""}, "beta==1.0": {"space/b.py": ""}})
     probe = "import sys; print(sys.path[-1])"
 
-    without = _results(machine.run("-m", "test", "-q", *SUITES, env={"ENVKNIT": "0"}, status=None).out)
-    within = _results(machine.run("-m", "test", "-q", *SUITES, cwd=project.root, status=None).out)
+    without = _results(machine.run("-m", "test", "-q", *SUITES, env={**UNMEASURED, "ENVKNIT": "0"}, status=None).out)
+    within = _results(machine.run("-m", "test", "-q", *SUITES, cwd=project.root, env=UNMEASURED, status=None).out)
 
     assert project.run("-c", probe).out.strip() == str(project.lock_file)
     assert "SUCCESS" in " ".join(without)

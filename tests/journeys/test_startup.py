@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kit import UNMEASURED
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -346,9 +347,9 @@ def test_a_pin_that_the_store_lost_is_named_and_nothing_else_answers(project: Pr
 
 def test_start_loads_one_module_and_keeps_to_it(machine: Machine, project: Project) -> None:
     show = "import sys; print(*sorted(sys.modules))"
-    off = set(machine.run("-S", "-c", show).out.split())
-    plain = set(machine.run("-c", show, env={"ENVKNIT": "0"}).out.split())
-    locked = set(project.run("-c", show).out.split())
+    off = set(machine.run("-S", "-c", show, env=UNMEASURED).out.split())
+    plain = set(machine.run("-c", show, env={**UNMEASURED, "ENVKNIT": "0"}).out.split())
+    locked = set(project.run("-c", show, env=UNMEASURED).out.split())
 
     assert "_envknit_bootstrap" not in off
     assert locked == plain

@@ -8,10 +8,11 @@ Fixtures that hand them out are in `tests/conftest.py`.
 """
 
 from kit.loopback import Fault, LoopbackIndex
-from kit.machine import Machine, Project, Ran
+from kit.machine import UNMEASURED, Machine, Project, Ran
 from kit.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 __all__ = [
+    "UNMEASURED",
     "Fault",
     "LoopbackIndex",
     "Machine",
