@@ -55,7 +55,8 @@ def by_name():
 
 def generated():
     space = {}
-    exec("import dep\\ndef inner():\\n    import lib.inner.deep\\n    return dep.VERSION, lib.inner.deep.VERSION", space)
+    body = "    import lib.inner.deep\\n    return dep.VERSION, lib.inner.deep.VERSION"
+    exec("import dep\\ndef inner():\\n" + body, space)
     return space["inner"]()
 
 def modules():
@@ -63,9 +64,16 @@ def modules():
     from lib.alias import VERSION
     return (
         VERSION, "dep" in sys.modules, sys.modules["lib"].__version__, sys.modules.get("nothing"),
-        sys.modules[__name__].__name__ == __name__, sorted(n for n in sys.modules if n in {"lib.alias", "lib.inner", "lib@1_0"}),
+        sys.modules[__name__].__name__ == __name__,
+        sorted(n for n in sys.modules if n in {"lib.alias", "lib.inner", "lib@1_0"}),
         "json" in sys.modules or sys.modules.setdefault("json", 1) == 1, type(sys.modules.copy()),
     )
+
+def depth():
+    try:
+        __import__("not_there")
+    except ImportError:
+        return sys.exc_info()[2].tb_next
 """,
     }
 
@@ -208,7 +216,8 @@ def test_a_guest_sees_sys_modules_in_its_own_names(project: Project) -> None:
         assert got == ("1.0", True, "1.0", None, True, ["lib.alias", "lib.inner"], True, dict), got
         assert "lib.alias" not in sys.modules and sys.modules["lib@1_0.alias"].VERSION == "1.0"
         guest = named.sys
-        assert guest is not sys and guest.exc_info is sys.exc_info and guest.modules["sys"] is guest
+        assert guest is not sys and guest.exit is sys.exit and guest.modules["sys"] is guest
+        assert named.depth() is None, "as deep as without us (flask/cli.py, locate_app)"
         guest.stdout, before = io.StringIO(), sys.stdout
         print("x"); got = sys.stdout.getvalue(); sys.stdout = before
         assert got == "x\\n" and guest.stdout is before

@@ -10,6 +10,7 @@ from envknit.install.bundle import place_bundle
 from envknit.install.contents import NAMESPACE, Contents, read_contents
 from envknit.install.neighbours import groups, overwritten, shared_packages
 from envknit.install.sync import runtime_folder
+from envknit.naming import canonical_name
 from envknit.plan import Plan, PlannedPin
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ def compile_plan(
         store=str(store.root),
         runtime=runtime_folder(),
         pins=pins,
-        imports=_imports(folders, contents),
+        imports=_imports(folders, contents, [pin.chosen.pin.name for pin in placed]),
         startup=[
             (pin.chosen.pin.name, f"{folder}/{file}")
             for pin, folder, inside in zip(placed, folders, contents, strict=True)
@@ -95,12 +96,16 @@ def _place_bundles(placed: Sequence[PlacedPin], store: Store) -> Mapping[str, st
     return found
 
 
-def _imports(folders: Sequence[str], contents: Sequence[Contents]) -> dict[str, tuple[str, ...]]:
-    """Join the import names of all pins as one folder would: a package hides modules, both hide namespace portions."""
+def _imports(folders: Sequence[str], contents: Sequence[Contents], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Join the import names of all pins as one folder would: a package hides modules, both hide namespace portions.
+
+    A pin of the import name's own name comes before others: an `install_path` may bundle copies of its dependencies.
+    """
     offers: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for folder, inside in zip(folders, contents, strict=True):
+    for folder, inside, pin in zip(folders, contents, names, strict=True):
         for name, kind, within in inside.imports:
-            offers[name].append((kind, f"{folder}/{within}" if within else folder))
+            at = 0 if canonical_name(name) == pin else len(offers[name])
+            offers[name].insert(at, (kind, f"{folder}/{within}" if within else folder))
     imports = {}
     for name, found in offers.items():
         best = min(kind for kind, _ in found)

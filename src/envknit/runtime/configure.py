@@ -37,6 +37,37 @@ def configure_from_lock(lock_path: str | os.PathLike[str], env: str | None = Non
         LockError, InstallError: the lock cannot be read, or the store lacks some of it.
     """
     lock = os.path.abspath(os.fspath(lock_path))
+    paths = plans(lock, env)
+    if env is not None and env not in paths:
+        raise LinkError(f"the lock has no environment {env!r}", lock=lock, environments=", ".join(paths))
+    found: set[tuple[str, str]] = set()
+    linker.refresh()
+    for name in paths if env is None else [env]:
+        path = paths[name]
+        plan = active.read_plan(path)
+        _check(plan)
+        defaults.register(lock, path, plan)
+        found.update(plan.pins)
+    for path in paths.values():  # `use()` may ask for what the other environments hold
+        linker.add(active.read_plan(path))
+    if auto_install:
+        defaults.enable()
+    return len(found)
+
+
+def plans(lock: str, env: str | None) -> dict[str, str]:
+    """Find the plans of a lock; where it has none for the environment yet, have them compiled from the store.
+
+    Args:
+        lock: absolute path of the lock.
+        env: the environment that must be there; None: any.
+
+    Returns:
+        Plan file by environment, `default` first.
+
+    Raises:
+        FileNotFoundError, LinkError, LockError, InstallError: as `configure_from_lock`.
+    """
     with open(lock, "rb") as file:
         lock_bytes = file.read()
     folder = plan_folder(home(), lock_bytes)
@@ -44,21 +75,7 @@ def configure_from_lock(lock_path: str | os.PathLike[str], env: str | None = Non
     if not names or (env is not None and env not in names):
         _compile(lock, env, names)
         names = _planned(folder, lock_bytes)
-    if env is not None and env not in names:
-        raise LinkError(f"the lock has no environment {env!r}", lock=lock, environments=", ".join(names))
-    found: set[tuple[str, str]] = set()
-    linker.refresh()
-    for name in names if env is None else [env]:
-        path = os.path.join(folder, environment_file(name))
-        plan = active.read_plan(path)
-        _check(plan)
-        defaults.register(lock, path, plan)
-        found.update(plan.pins)
-    for name in names:  # `use()` may ask for what the other environments hold
-        linker.add(active.read_plan(os.path.join(folder, environment_file(name))))
-    if auto_install:
-        defaults.enable()
-    return len(found)
+    return {name: os.path.join(folder, environment_file(name)) for name in names}
 
 
 def _planned(folder: str, lock_bytes: bytes) -> list[str]:

@@ -81,7 +81,27 @@ class GuestSys(ModuleType):
 
     def __init__(self, member: Member) -> None:
         super().__init__("sys", sys.__doc__)
-        self.__dict__.update(modules=GuestModules(member), __spec__=sys.__spec__, __loader__=sys.__loader__)
+        self.__dict__.update(
+            modules=GuestModules(member),
+            _importer=member.import_module_statement,
+            __spec__=sys.__spec__,
+            __loader__=sys.__loader__,
+        )
+
+    def exc_info(self) -> Any:
+        """Return what the real one does, without the frame that stands between an import statement and its failure.
+
+        Packages tell a module that is not there from one that fails by how deep the traceback is (flask/cli.py,
+        `locate_app`).
+        """
+        found = sys.exc_info()
+        ours = self._importer.__func__.__code__
+        at = found[2]
+        while at is not None:
+            while at.tb_next is not None and at.tb_next.tb_frame.f_code is ours:
+                at.tb_next = at.tb_next.tb_next
+            at = at.tb_next
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys, name)

@@ -33,6 +33,11 @@ _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
+# Packages that take a name from their caller as the library does: the backport of importlib.metadata, and pytest
+# (`monkeypatch.setattr("requests.get", …)`, `mocker.patch`; `unittest.mock.patch` itself is part of the library)
+_PASSING_ON = tuple(f"{os.sep}{name}{os.sep}" for name in ("importlib_metadata", "_pytest", "pytest_mock"))
+
+
 class Blocks:
     """The open `use()` blocks of a context, outermost first; never changed once it is made.
 
@@ -105,8 +110,10 @@ def _gcd_import(name: Any, package: str | None = None, level: int = 0) -> Module
 def find_guest(real: str) -> ModuleSpec | None:
     """Find a guest by its top-level name in a process that has used no other version yet: `pickle` asks for it."""
     linker.refresh()
-    install()
-    return finder.find_spec(real)
+    spec = finder.find_spec(real)
+    if spec is not None:  # a name that merely holds an `@` must not cost a process that uses no other version
+        install()
+    return spec
 
 
 def import_real(name: str) -> ModuleType:
@@ -139,7 +146,7 @@ def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any
 
 
 def _passes_on(file: str) -> bool:
-    if file.startswith((_OWN, "<frozen ")) or "importlib_metadata" in file:  # the backport of the library's
+    if file.startswith((_OWN, "<frozen ")) or any(part in file for part in _PASSING_ON):
         return True
     return file.startswith(_LIBRARY) and "site-packages" not in file and "dist-packages" not in file
 

@@ -1,0 +1,274 @@
+"""`configure_from_lock`, `enable`, `disable` and strict mode (seed 001)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.worlds import write_packages, write_plans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kit import Machine, Project
+
+PACKAGES = {
+    "lib==1.0": {"lib.py": "import dep\nVERSION = '1.0'\nDEP = dep.VERSION\n"},
+    "lib==2.0": {"lib.py": "import dep\nVERSION = '2.0'\nDEP = dep.VERSION\n"},
+    "dep==1.0": {"dep.py": "VERSION = '1.0'\n"},
+    "dep==2.0": {"dep.py": "VERSION = '2.0'\n"},
+    "tool==1.0": {"tool.py": "import dep\nDEP = dep.VERSION\n"},
+}
+ENVIRONMENTS = {
+    "default": {"lib==2.0": ("dep==2.0",), "dep==2.0": ()},
+    "ml": {"lib==1.0": ("dep==1.0",), "dep==1.0": (), "tool==1.0": ("dep==1.0",)},
+}
+OTHER = {"default": {"tool==1.0": ("dep==2.0",), "dep==2.0": ()}}
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    """A project with a lock of two environments, which nothing activates by itself."""
+    project = machine.project()
+    write_packages(machine.home, PACKAGES)
+    write_plans(machine.home, project.root / "locks/envknit.lock.yaml", ENVIRONMENTS)
+    write_plans(
+        machine.home, project.root / "locks/other.yaml", {"default": {"tool==1.0": ("dep==2.0",), "dep==2.0": ()}}
+    )
+    return project
+
+
+def test_plain_imports_give_the_locked_versions(project: Project) -> None:
+    """001: "Now imports resolve to the locked versions automatically"; it returns how many were registered."""
+    project.code("""
+        import envknit, pathlib
+        assert envknit.configure_from_lock(pathlib.Path("locks/envknit.lock.yaml")) == 5
+        import lib, dep, tool
+        assert (lib.VERSION, lib.DEP, dep.VERSION) == ("2.0", "2.0", "2.0")
+        assert tool.DEP == "1.0", "only ml has it, with its own dependency"
+        with envknit.use("lib", "1.0"):
+            import lib
+            assert (lib.VERSION, lib.DEP) == ("1.0", "1.0")
+        assert envknit.configure_from_lock("locks/envknit.lock.yaml") == 5
+    """)
+
+
+def test_one_environment_can_be_chosen(project: Project) -> None:
+    """001: "Environment name to load"; the others stay within reach of `use()`."""
+    project.code("""
+        import envknit
+        assert envknit.configure_from_lock("locks/envknit.lock.yaml", env="ml") == 3
+        import lib, tool, importlib.metadata
+        assert (lib.VERSION, tool.DEP, importlib.metadata.version("lib"), lib.__name__) == ("1.0", "1.0", "1.0", "lib")
+        with envknit.use("lib", "2.0") as lib:
+            assert (lib.VERSION, lib.DEP) == ("2.0", "2.0")
+        try: envknit.configure_from_lock("locks/envknit.lock.yaml", env="nope")
+        except envknit.LinkError as error: assert "default, ml" in str(error), error
+        else: raise SystemExit
+    """)
+
+
+def test_an_explicit_choice_wins_over_the_lock_found_at_start_up(project: Project) -> None:
+    project.code(
+        """
+        import envknit
+        assert envknit.configure_from_lock("locks/envknit.lock.yaml", env="ml") == 3
+        import lib
+        assert lib.__name__ == "lib" and lib.VERSION == "1.0", "nothing was imported yet, so it is resident"
+        with envknit.use("lib", "2.0") as new:
+            assert new.__name__ == "lib@2_0"
+        """,
+        env={"ENVKNIT_LOCK": "locks/envknit.lock.yaml"},
+    )
+    project.code(
+        """
+        import lib as before, envknit
+        assert before.VERSION == "2.0"
+        assert envknit.configure_from_lock("locks/envknit.lock.yaml", env="ml") == 3
+        import lib, tool
+        assert lib.VERSION == lib.DEP == tool.DEP == "1.0" and before.VERSION == before.DEP == "2.0"
+        """,
+        env={"ENVKNIT_LOCK": "locks/envknit.lock.yaml"},
+    )
+
+
+def test_several_locks_live_in_one_process(project: Project) -> None:
+    project.code("""
+        import envknit
+        envknit.configure_from_lock("locks/envknit.lock.yaml", env="default")
+        assert envknit.configure_from_lock("locks/other.yaml") == 2
+        import lib, tool, dep
+        assert (lib.VERSION, tool.DEP) == ("2.0", "2.0")
+        assert envknit.import_version("tool", "1.0", env="ml").DEP == "1.0"
+    """)
+
+
+def test_without_auto_install_nothing_changes_until_enable(project: Project) -> None:
+    """001: "Set to False if you want to call enable() manually"; `enable()` is idempotent."""
+    project.write("hosted/lib.py", "VERSION = 'host'\n")
+    project.code("""
+        import envknit, sys
+        assert envknit.configure_from_lock("locks/envknit.lock.yaml", auto_install=False) == 5
+        sys.path.append("hosted")
+        import lib
+        assert lib.VERSION == "host"
+        del sys.modules["lib"], sys.path[-1]
+        envknit.enable(); envknit.enable(strict=False)
+        finders = list(sys.meta_path)
+        envknit.enable()
+        assert sys.meta_path == finders and len({id(each) for each in finders}) == len(finders)
+        import lib
+        assert lib.VERSION == "2.0"
+    """)
+
+
+def test_disable_reverts_to_standard_behaviour_and_enable_comes_back(project: Project) -> None:
+    """001: "Remove the hook — imports revert to standard Python behavior"."""
+    project.code("""
+        import envknit, sys, importlib
+        before = list(sys.path)
+        envknit.configure_from_lock("locks/envknit.lock.yaml")
+        envknit.set_default("lib", "1.0")
+        import lib
+        assert lib.VERSION == "1.0"
+        envknit.disable()
+        assert sys.path == before
+        for name in ("lib", "dep", "tool"):
+            try: importlib.import_module(name)
+            except ModuleNotFoundError: pass
+            else: raise SystemExit(name)
+        with envknit.use("lib", "1.0") as still:
+            assert still is lib
+        envknit.disable(); envknit.enable()
+        import lib, tool
+        assert lib.VERSION == "1.0" and tool.DEP == "1.0"
+        envknit.set_default("lib", "2.0")
+        import lib
+        assert lib.VERSION == "2.0"
+    """)
+
+
+def test_the_first_registered_version_is_the_default(project: Project) -> None:
+    """001: "the first registered version of each package becomes the default"."""
+    project.code("""
+        import envknit
+        envknit.configure_from_lock("locks/envknit.lock.yaml", env="ml")
+        envknit.configure_from_lock("locks/envknit.lock.yaml", env="default")
+        import lib
+        assert lib.VERSION == "1.0"
+        envknit.set_default("lib", "2.0")
+        import lib
+        assert lib.VERSION == "2.0"
+    """)
+
+
+def test_strict_mode_refuses_what_nobody_locked(project: Project) -> None:
+    """001: "Install in strict mode — unregistered imports raise ImportError"."""
+    project.write("own.py", "import lib\n")
+    project.write("../elsewhere/stranger.py", "")
+    project.code("""
+        import envknit, sys, importlib.util
+        envknit.configure_from_lock("locks/envknit.lock.yaml")
+        sys.path.append("../elsewhere")
+        envknit.enable(strict=True)
+        import lib, own, json, wave, tool
+        try: import stranger
+        except ImportError as error:
+            assert error.name == "stranger" and "strict" in str(error) and "elsewhere" in str(error), error
+        else: raise SystemExit
+        assert importlib.util.find_spec("stranger")
+        try: import nowhere
+        except ModuleNotFoundError as error: assert not isinstance(error, envknit.LinkError)
+        with envknit.use("lib", "1.0") as lib: assert lib.DEP == "1.0"
+        envknit.enable()
+        import stranger
+    """)
+
+
+def test_a_missing_lock_and_a_newer_schema_are_told_apart(project: Project) -> None:
+    """001: FileNotFoundError; SchemaVersionError(ValueError) "when … greater than what the library supports"."""
+    project.write("new.yaml", 'schema_version: "2.0"\nenvironments: {}\n')
+    project.write("bad.yaml", "schema_version: [\n")
+    project.code("""
+        import envknit
+        from envknit.isolation.import_hook import SchemaVersionError
+        assert SchemaVersionError is envknit.SchemaVersionError and issubclass(SchemaVersionError, ValueError)
+        for path, kind in (("none.yaml", FileNotFoundError), ("new.yaml", SchemaVersionError), ("bad.yaml", ValueError)):
+            try: envknit.configure_from_lock(path)
+            except kind as error: assert kind is not ValueError or not isinstance(error, SchemaVersionError)
+            else: raise SystemExit(path)
+    """)
+
+
+def test_what_the_store_lacks_is_an_error_with_the_command(project: Project, machine: Machine) -> None:
+    (machine.home / "packages/dep/2.0").rename(machine.home / "packages/dep/gone")
+    project.code("""
+        import envknit
+        try: envknit.configure_from_lock("locks/envknit.lock.yaml")
+        except envknit.EnvknitError as error: assert "dep 2.0" in str(error) and "envknit install" in error.hint
+        else: raise SystemExit
+    """)
+
+
+def _seeds_lock(root: Path) -> None:
+    bundled = root / "paths/bundled"
+    alone = root / "paths/alone"
+    for folder, files in {
+        bundled: {"app_lib/__init__.py": "import helper\nHELPER = helper.WHO\n", "helper.py": "WHO = 'bundled'\n"},
+        alone: {"thing.py": "import helper\nHELPER = helper.WHO\nNAME = __name__\n"},
+        root / "paths/loose": {"loose.py": "import helper\nHELPER = helper.WHO\n"},
+        root / "paths/helper": {"helper.py": "WHO = 'entry'\n"},
+        root / "paths/old": {
+            "thing.py": "import helper\nHELPER = helper.WHO\nNAME = __name__\n",
+            "helper.py": "WHO='old'\n",
+        },
+    }.items():
+        for path, text in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+    rows = [
+        'schema_version: "1.0"',
+        "environments:",
+        "  default:",
+        f"    - {{name: thing, version: 2.0.0, install_path: {alone}, dependencies: ['helper>=1']}}",
+        f"    - {{name: helper, version: 1.0.0, install_path: {root / 'paths/helper'}, dependencies: []}}",
+        "  old:",
+        f"    - {{name: thing, version: 1.0.0, install_path: {root / 'paths/old'}, dependencies: []}}",
+        f"    - {{name: app-lib, version: 2.0.0, install_path: {bundled}, dependencies: [helper]}}",
+        f"    - {{name: helper, version: 1.0.0, install_path: {root / 'paths/helper'}, dependencies: []}}",
+        f"    - {{name: loose, version: 1.0.0, install_path: {root / 'paths/loose'}, dependencies: [helper]}}",
+    ]
+    (root / "seeds.yaml").write_text("\n".join(rows) + "\n")
+
+
+def test_a_lock_in_the_seeds_form_is_compiled_on_the_way(project: Project) -> None:
+    """A folder that bundles dependencies owns them; one that does not is linked to the environment's entries."""
+    _seeds_lock(project.root)
+    project.code("""
+        import envknit
+        assert envknit.configure_from_lock("seeds.yaml") == 5
+        import thing
+        assert (thing.HELPER, thing.NAME) == ("entry", "thing")
+        with envknit.use("thing", "1.0.0") as old:
+            import thing
+            assert thing is old and (thing.HELPER, thing.NAME) == ("old", "thing@1_0_0")
+        with envknit.use("app-lib", "2.0.0") as app:
+            import app_lib
+            assert app is app_lib and app.HELPER == "bundled", app.HELPER
+        with envknit.use("loose", "1.0.0") as loose:
+            assert loose.HELPER == "entry" and loose.helper.__name__ == "helper", "an equal entry is shared"
+    """)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="ownership is POSIX")
+def test_a_store_that_others_can_write_is_not_read(project: Project, machine: Machine) -> None:
+    machine.home.chmod(0o777)
+    project.code("""
+        import envknit
+        try: envknit.configure_from_lock("locks/envknit.lock.yaml")
+        except envknit.EnvknitError as error: assert "writable" in str(error)
+        else: raise SystemExit
+    """)
