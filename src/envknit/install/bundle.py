@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 
-from envknit.install.disk import disk_faults, make_read_only, write_atomically
+from envknit.install.disk import disk_faults, make_read_only, walk, write_atomically
 from envknit.plan import key
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def bundled_entries(store: Store, bundle: str) -> list[str]:
 
 
 def _link_tree(source: str, target: Path) -> None:
-    for parent, folders, names in os.walk(source):
+    for parent, folders, names in walk(source):
         folders.sort()
         inside = target / os.path.relpath(parent, source)
         inside.mkdir(exist_ok=True)

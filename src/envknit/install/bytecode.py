@@ -12,6 +12,7 @@ import tempfile
 from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined] # not in typeshed
 
 from envknit.errors import InstallError
+from envknit.install.disk import walk
 from envknit.plan import bytecode_path
 
 TYPE_CHECKING = False
@@ -81,7 +82,7 @@ def main() -> None:
 
 
 def _sources(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         for name in sorted(names):
             if name.endswith(".py"):

@@ -11,14 +11,18 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
-from envknit.errors import InstallError, StoreError
+from envknit.errors import EnvknitError, InstallError, StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SPACE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_SPACE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file would be larger than this process may write",
+}
 _RIGHTS = {
     errno.EACCES: "is not writable",
     errno.EPERM: "is not writable",
@@ -56,6 +60,11 @@ def write_out(path: Path) -> None:
         os.close(fd)
 
 
+def walk(folder: str | os.PathLike[str], *, deepest_first: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk a tree as `os.walk` does, but raise where a folder cannot be listed: a part is worse than nothing."""
+    yield from os.walk(os.fspath(folder), topdown=not deepest_first, onerror=_raise)
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder of read-only folders; never follows a link, and what has gone already is fine."""
     try:
@@ -67,25 +76,25 @@ def remove_tree(folder: Path) -> None:
 
 def make_read_only(folder: Path) -> None:
     """Take the right to write from every folder of a tree, the deepest first; files are 0444 or 0555 already."""
-    for parent, _, _ in os.walk(folder, topdown=False):
+    for parent, _, _ in walk(folder, deepest_first=True):
         os.chmod(parent, 0o555)  # noqa: S103 - the store's own folder is 0700
 
 
 @contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
-    """Turn a full disk or missing rights into one error that names the place."""
+    """Turn what the operating system refuses (a full disk, missing rights) into one error that names the place."""
     try:
         yield
+    except EnvknitError:
+        raise  # some are OSErrors too
     except OSError as error:
-        if isinstance(error, InstallError) or error.errno not in {**_SPACE, **_RIGHTS, errno.EFBIG: ""}:
-            raise
         place = error.filename or path
         if error.errno in _RIGHTS:
-            raise StoreError(
-                f"the store {_RIGHTS[error.errno]}", path=place, hint="set ENVKNIT_HOME to a folder of your own"
-            ) from error
-        what = _SPACE.get(error.errno, "a file would be larger than this process may write")
-        raise InstallError(what, path=place, hint="run: envknit store gc") from error
+            hint = "set ENVKNIT_HOME to a folder of your own"
+            raise StoreError(f"the store {_RIGHTS[error.errno]}", path=place, hint=hint) from error
+        if error.errno in _SPACE:
+            raise InstallError(_SPACE[error.errno], path=place, hint="run: envknit store gc") from error
+        raise InstallError(f"the file system failed: {error.strerror}", path=place) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -100,5 +109,9 @@ def sync_folder(folder: Path) -> None:
 def _make_removable(folder: Path) -> None:
     if stat.S_ISLNK(os.lstat(folder).st_mode):
         raise StoreError("a link lies where the store has a folder", path=folder)
-    for parent, _, _ in os.walk(folder):
+    for parent, _, _ in os.walk(folder):  # each is made readable before it is listed
         os.chmod(parent, 0o700)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -22,6 +22,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from envknit.errors import StoreError
+from envknit.install.disk import walk
 
 NOTE = "ARTIFACT"
 _REINSTALL = "run: envknit install"
@@ -136,7 +137,7 @@ def read_entry(root: str, folder: str) -> Entry:
 def read_foreign(location: str) -> Entry:
     """Describe a folder that envknit did not place (`install_path` of a lock), by walking it."""
     files = []
-    for parent, folders, names in os.walk(location):
+    for parent, folders, names in walk(location):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         inside = os.path.relpath(parent, location).replace(os.sep, "/")
         prefix = "" if inside == "." else inside + "/"

@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _DOWNLOADS = 6  # at a time; more make index and network slower for everybody
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's
-_BATCH = 64  # artifacts that are claimed and placed together: bounds open files, and what an interruption costs
+_BATCH = 100  # artifacts that are claimed and placed together: bounds open files, and what an interruption costs
 _LARGEST = 4 << 30  # bytes of one artifact whose size the lock does not know
 
 
@@ -148,7 +149,8 @@ class Shopping:
             ready = self._in_parallel(missing, workspace)
             self.placed += self.store.place(ready)
         for want in missing:
-            self._cached(want).unlink(missing_ok=True)
+            with suppress(OSError):  # it is in the store now; `store gc` forgets the cached copy
+                self._cached(want).unlink()
 
     def _in_parallel(self, wants: Sequence[_Want], workspace: Path) -> list[tuple[Path, str]]:
         with ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="envknit-install") as pool:

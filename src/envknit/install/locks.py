@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_UNABLE = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+_UNABLE = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, 524})  # 524: ENOTSUPP of some kernels
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -52,7 +52,7 @@ def hold(path: str, *, exclusive: bool, timeout: float = 600.0) -> Iterator[bool
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         if error.errno not in _READ_ONLY:
-            raise
+            raise StoreError(f"the store cannot be locked: {error.strerror}", path=path) from error
         yield False  # where no lock file can be made, nothing can be placed or removed either
         return
     try:

@@ -45,12 +45,14 @@ def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
     Returns:
         Their folder, and one sentence for each name that two pins claim; the first pin's script is taken.
     """
+    from envknit.install.disk import disk_faults  # noqa: PLC0415 - a warm install writes nothing
+
     folder = script_folder(plan)
     if folder.is_dir():
         return folder, []
     owners: dict[str, str] = {}
     warnings = []
-    with store.workspace() as workspace:
+    with disk_faults(folder), store.workspace() as workspace:
         made = workspace / "bin"
         made.mkdir(mode=0o755)
         for pin in plan.pins.values():

@@ -17,7 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,7 +169,8 @@ class Store:
             yield folder
         finally:
             os.close(fd)
-            remove_tree(folder)
+            with suppress(OSError):  # what cannot be removed now, the next install removes
+                remove_tree(folder)
 
     def clean(self) -> int:
         """Remove what dead processes left in `tmp/`; returns how many folders that were."""

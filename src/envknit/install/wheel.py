@@ -30,6 +30,7 @@ _LONGEST_COMPONENT = 240  # bytes; every file system in use takes 255
 _LONGEST_PATH = 1024  # bytes
 _SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
 _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", NOTE})  # we say these, no wheel does
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})  # Unicode categories: controls, format marks, surrogates, private use
 _LARGEST_TEXT = 64 << 20  # bytes of RECORD or METADATA
 
 
@@ -133,11 +134,12 @@ def _refuse_path(path: str) -> None:
     facts = {"member": path.encode("unicode_escape").decode()}
     if any(part in {"", ".", ".."} for part in components) or "\\" in path or ":" in components[0]:
         raise UnsafeWheelError("a path that does not stay inside", **facts)
-    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co"} for char in path):
+    is_plain = path.isascii() and path.isprintable()
+    if not is_plain and any(unicodedata.category(char) in _UNSEEN for char in path):
         raise UnsafeWheelError("a path with characters that cannot be seen", **facts)
     if any(part[-1] in ". " or part[0] == " " for part in components):
         raise UnsafeWheelError("a path with a component that some file systems change", **facts)
-    if unicodedata.normalize("NFC", path) != path:
+    if not is_plain and unicodedata.normalize("NFC", path) != path:
         raise UnsafeWheelError("a path that is not in the normal form NFC", **facts)
     if len(path.encode()) > _LONGEST_PATH or max(len(part.encode()) for part in components) > _LONGEST_COMPONENT:
         raise UnsafeWheelError("a path that is too long", member=path[:80] + "...")
