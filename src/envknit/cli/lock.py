@@ -31,6 +31,9 @@ def configure(parser: ArgumentParser) -> None:
         "--update", metavar="PKG", action="append", default=[], help="let this package move (may be repeated)"
     )
     parser.add_argument("--upgrade", action="store_true", help="let every package move")
+    parser.add_argument(
+        "--split", action="store_true", help="accept several versions of a package where one cannot satisfy everything"
+    )
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache holds")
     parser.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
     parser.add_argument("--check", action="store_true", help="exit with 1 if the lock would change; write nothing")
@@ -45,7 +48,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     previous = place.read() if place.lock.exists() else None
     lock = resolve_place(
         place, previous, screen, environments=arguments.env, update=arguments.update, upgrade=arguments.upgrade,
-        offline=arguments.offline,
+        split=arguments.split, offline=arguments.offline,
     )  # fmt: skip
     rewritten = not place.lock.exists() or render_lock(lock) != place.lock.read_text(encoding="utf-8")
     found = changes(previous, lock)
@@ -69,6 +72,7 @@ def resolve_place(
     environments: Sequence[str] | None = None,
     update: Collection[str] = (),
     upgrade: bool = False,
+    split: bool = False,
     offline: bool = False,
 ) -> Lock:
     """Resolve the project of a place with the index that it uses."""
@@ -84,6 +88,7 @@ def resolve_place(
         environments=environments,
         update=update,
         update_all=upgrade,
+        split=split,
         reporter=screen,
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "envknit.yaml"
 LOCK_FILE = "envknit.lock.yaml"
-_TOP = frozenset({"environments", "system_site_packages", "indexes", "targets", "startup"})
+_TOP = frozenset({"environments", "system_site_packages", "indexes", "targets", "startup", "split"})
 _ENVIRONMENT = frozenset({"python_version", "packages", "dev_packages", "constraints"})
 
 
@@ -45,6 +45,7 @@ class Project:
         targets: platforms to lock for; `()`: all that we know.
         system_site_packages: whether the host's site-packages stay visible behind the lock.
         startup: pins whose start-up code may run.
+        split: names of which an environment may hold several versions where it must; None: any name.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Project:
     targets: tuple[str, ...] = ()
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
+    split: frozenset[str] | None = frozenset()
 
     @property
     def root(self) -> Path:
@@ -120,7 +122,16 @@ def _from_settings(path: Path, settings: dict[str, Value], given: dict[str, Requ
         startup=tuple(sorted({canonical_name(name.text()) for name in settings["startup"].items()}))
         if "startup" in settings
         else DEFAULT_STARTUP,
+        split=_split(settings["split"]) if "split" in settings else frozenset(),
     )
+
+
+def _split(value: Value) -> frozenset[str] | None:
+    if isinstance(value.data, list):
+        return frozenset(canonical_name(name.text()) for name in value.items())
+    if value.text() != "auto":
+        raise value.bad(f"`{value.text()}` is neither `auto` nor a list", hint="write it as in: split: [jinja2]")
+    return None
 
 
 def _environment(name: str, value: Value) -> RequestedEnvironment:

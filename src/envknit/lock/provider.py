@@ -63,7 +63,7 @@ class Candidate:
         return identify(self.name, "", self.copy)
 
     def __str__(self) -> str:
-        return f"{self.identifier} {self.version}"
+        return f"{identify(self.name, self.extra)} {self.version}"
 
 
 class HopelessError(Exception):

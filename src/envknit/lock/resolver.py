@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from envknit.lock.needs import Need
     from envknit.lock.project import Project, RequestedEnvironment
     from envknit.lock.provider import Candidate, Provider
+    from envknit.lock.split_resolution import Splitting
 
 _MOST_ROUNDS = 100_000
 
@@ -38,6 +39,7 @@ def resolve(
     environments: Sequence[str] | None = None,
     update: Collection[str] = (),
     update_all: bool = False,
+    split: bool = False,
     reporter: Reporter | None = None,
 ) -> Lock:
     """Choose a version of everything that a project needs, directly or not.
@@ -49,6 +51,8 @@ def resolve(
         environments: which to resolve; the others keep what `previous` says. None: all.
         update: names whose pins do not stay.
         update_all: whether none stays.
+        split: whether any name may have several versions where it must; else those that the project names, and those
+            that have them in `previous`.
         reporter: hears of progress.
 
     Raises:
@@ -68,7 +72,7 @@ def resolve(
     for name in chosen:
         reporter.stage(f"Resolving {name}")
         old = before.get(name, Environment(name=name))
-        work = _Resolution(project, project.environments[name], index, old, reporter)
+        work = _Resolution(project, project.environments[name], index, old, reporter, split=split)
         done[name] = work.run(frozenset(pin.name for pin in old.pins) if update_all else names)
     return Lock(
         environments=dict(sorted(done.items())),
@@ -131,7 +135,14 @@ class _Resolution:
     """The resolution of one environment."""
 
     def __init__(
-        self, project: Project, wanted: RequestedEnvironment, index: Index, old: Environment, reporter: Reporter
+        self,
+        project: Project,
+        wanted: RequestedEnvironment,
+        index: Index,
+        old: Environment,
+        reporter: Reporter,
+        *,
+        split: bool,
     ) -> None:
         self._project = project
         self._wanted = wanted
@@ -139,10 +150,14 @@ class _Resolution:
         self._old = old
         self._reporter = reporter
         self._targets = Targets.of(project.targets, wanted.python_version)
+        names = [pin.name for pin in old.pins]
+        self._was_split = {name for name in names if names.count(name) > 1}
+        self._splittable = None if split or project.split is None else project.split | self._was_split
 
     def run(self, updated: Collection[str]) -> Environment:
         """Resolve; pins of `updated` names do not stay."""
         from envknit.lock.provider import Provider  # noqa: PLC0415 - resolvelib is loaded where a lock is made
+        from envknit.lock.split_resolution import Splitting  # noqa: PLC0415 - as above
 
         roots = [
             *_read(self._wanted.packages, self._targets, dev=False),
@@ -156,10 +171,14 @@ class _Resolution:
             preferred=dict(self._kept(updated)),
             reporter=self._reporter,
         )
-        chosen = self._search(provider, roots)
-        graph = Graph(chosen, roots, provider.get_dependencies, self._targets)
+        kept: dict[str, set[Version]] = {}
+        for name, version in self._kept(updated):
+            kept.setdefault(name, set()).add(version)
+        splitting = Splitting(provider, roots, kept=kept, accepted=self._splittable, reporter=self._reporter)
+        # What was split is looked at as such first: that one version will not do is proven sooner so.
+        graph = (splitting.find() if self._was_split else None) or self._search(provider, roots, splitting)
         pins = [self._pin(candidate, graph, provider, updated) for candidate in graph.needed()]
-        self._warn_of_extras(chosen.values(), provider)
+        self._warn_of_extras(graph.chosen, provider)
         return Environment(
             name=self._wanted.name,
             python_version=self._wanted.python_version or f"==3.{sys.version_info[1]}.*",
@@ -175,7 +194,7 @@ class _Resolution:
             if pin.name not in updated and version is not None:
                 yield pin.name, version
 
-    def _search(self, provider: Provider, roots: Sequence[Need]) -> dict[str, Candidate]:
+    def _search(self, provider: Provider, roots: Sequence[Need], splitting: Splitting) -> Graph:
         from resolvelib import ResolutionImpossible, ResolutionTooDeep, Resolver  # noqa: PLC0415 - as above
 
         from envknit.lock.provider import HopelessError  # noqa: PLC0415 - as above
@@ -185,15 +204,17 @@ class _Resolution:
         watcher = Watcher(provider, self._reporter)
         self._reporter.begin("resolving", None)
         try:
-            return dict(Resolver(provider, watcher).resolve(roots, max_rounds=_MOST_ROUNDS).mapping)
+            chosen = dict(Resolver(provider, watcher).resolve(roots, max_rounds=_MOST_ROUNDS).mapping)
+            return Graph(chosen, roots, provider.get_dependencies, self._targets)
         except ResolutionImpossible as cause:
-            raise explain(telling_clash(list(cause.causes), watcher), provider, watcher, self._wanted) from None
+            error = explain(telling_clash(list(cause.causes), watcher), provider, watcher, self._wanted)
         except HopelessError as cause:
-            raise explain(cause.clash, provider, watcher, self._wanted) from None
+            error = explain(cause.clash, provider, watcher, self._wanted)
         except ResolutionTooDeep:
-            raise explain_depth(_MOST_ROUNDS, provider, self._wanted) from None
+            error = explain_depth(_MOST_ROUNDS, provider, self._wanted)
         finally:
             self._reporter.finish("resolving")
+        return splitting.instead_of(error)
 
     def _pin(self, candidate: Candidate, graph: Graph, provider: Provider, updated: Collection[str]) -> Pin:
         offer = candidate.offer
