@@ -16,7 +16,7 @@ from envknit.lock.values import Value
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping, MutableSequence
+    from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
     from pathlib import Path
 
 _TEMPLATE = """\
@@ -65,7 +65,7 @@ def add_requirement(path: Path, environment: str, requirement: str, *, dev: bool
     read_environment_name(whole, environment)
 
     def change(document: _Document) -> None:
-        items = document.requirements(environment, dev=dev, create=True)
+        items = document.add_to(environment, dev=dev)
         places = [position for position, item in enumerate(items) if _name_of(item) == name]
         if not places:
             items.append(requirement)
@@ -94,11 +94,11 @@ def remove_requirement(path: Path, environment: str, name: str, *, dev: bool | N
     def change(document: _Document) -> None:
         removed = False
         for kind in (False, True) if dev is None else (dev,):
-            items = document.requirements(environment, dev=kind, create=False)
-            for position in reversed(range(len(items))):
-                if _name_of(items[position]) == wanted:
-                    del items[position]
-                    removed = True
+            for items in document.lists(environment, dev=kind):
+                for position in reversed(range(len(items))):
+                    if _name_of(items[position]) == wanted:
+                        del items[position]
+                        removed = True
         if not removed:
             raise ProjectError(f"{name} is not asked for in the environment `{environment}`", project=path)
 
@@ -121,24 +121,34 @@ class _Document:
         self.make_list = make_list
         self.make_table = make_table
 
-    def requirements(self, environment: str, *, dev: bool, create: bool) -> MutableSequence[Any]:
-        """Return the list itself; an empty one that belongs to nothing where there is none and none is made."""
-        *tables, key = self._place(environment, dev=dev, create=create)
+    def add_to(self, environment: str, *, dev: bool) -> MutableSequence[Any]:
+        """Return the list that a new requirement belongs to; it is made where it is missing."""
+        *tables, key = self.places(environment, dev=dev)[0]
         table: Any = self.top
         for name in tables:
             if not table.get(name):
-                if not create:
-                    return []
                 table[name] = self.make_table()
                 self._begin(name, table)
             table = table[name]
-        if not table.get(key):
-            if not create:
-                return []
-            if not isinstance(table.get(key), list):
-                table[key] = self.make_list()
+        if not isinstance(table.get(key), list):
+            table[key] = self.make_list()
         items: MutableSequence[Any] = table[key]
+        if not items and hasattr(items, "fa"):
+            items.fa.set_block_style()  # `packages: []`, as `init` writes it, becomes a list of lines
         return items
+
+    def lists(self, environment: str, *, dev: bool) -> Iterator[MutableSequence[Any]]:
+        """Give every list there is of the requirements of an environment."""
+        for *tables, key in self.places(environment, dev=dev):
+            table: Any = self.top
+            for name in tables:
+                table = table.get(name) or {}
+            if table.get(key):
+                yield table[key]
+
+    def places(self, environment: str, *, dev: bool) -> list[tuple[str, ...]]:
+        """Name the keys that lead to the lists of an environment, the one to add to first."""
+        return [("environments", environment, "dev_packages" if dev else "packages")]
 
     def _begin(self, name: str, tables: MutableMapping[str, Any]) -> None:
         # A new environment is for the same Pythons as the default one, until the person says otherwise.
@@ -146,22 +156,23 @@ class _Document:
         if python_version and tables is self.top.get("environments"):
             tables[name]["python_version"] = python_version
 
-    def _place(self, environment: str, *, dev: bool, create: bool) -> tuple[str, ...]:  # noqa: ARG002 - TOML needs it
-        return ("environments", environment, "dev_packages" if dev else "packages")
-
 
 class _Pyproject(_Document):
     """`pyproject.toml`: the default environment is `[project]` and the group `dev`; a group is an environment."""
 
-    def _place(self, environment: str, *, dev: bool, create: bool) -> tuple[str, ...]:
-        tool = self.top.get("tool", {}).get("envknit", {})
-        if environment != "default":
-            if environment in tool.get("environments", {}) or (dev and create):
-                return ("tool", "envknit", "environments", environment, "dev_packages" if dev else "packages")
-            return ("dependency-groups", "dev" if dev else self._group(environment))
+    def places(self, environment: str, *, dev: bool) -> list[tuple[str, ...]]:
+        """Name the keys that lead to the lists of an environment, the one to add to first."""
+        kind = "dev_packages" if dev else "packages"
+        table = ("tool", "envknit", "environments", environment, kind)
+        group = ("dependency-groups", "dev" if dev else self._group(environment))
+        if environment == "default":
+            standard = group if dev else ("project", "dependencies")
+            own = ("tool", "envknit", kind)
+            return [standard, own] if dev or "project" in self.top else [own, standard]
         if dev:
-            return ("tool", "envknit", "dev_packages") if "dev_packages" in tool else ("dependency-groups", "dev")
-        return ("project", "dependencies") if "project" in self.top else ("tool", "envknit", "packages")
+            return [table]
+        described = environment in self.top.get("tool", {}).get("envknit", {}).get("environments", {})
+        return [table, group] if described and group[1] not in self.top.get("dependency-groups", {}) else [group, table]
 
     def _group(self, environment: str) -> str:
         groups = self.top.get("dependency-groups", {})
@@ -197,19 +208,9 @@ def _edited_yaml(text: str, change: Callable[[_Document], None]) -> str:
 
     document = _Document(top, block_list, CommentedMap)
     change(document)
-    _unfold(top)
     out = StringIO()
     yaml.dump(top, out)
     return out.getvalue()
-
-
-def _unfold(top: Any) -> None:  # noqa: ANN401 - ruamel's nested containers
-    # `packages: []`, as `init` writes it, becomes a list of lines with its first package.
-    for environment in (top.get("environments") or {}).values():
-        for key in ("packages", "dev_packages"):
-            items = environment.get(key) if hasattr(environment, "get") else None
-            if items is not None and len(items) == 1 and hasattr(items, "fa"):
-                items.fa.set_block_style()
 
 
 def _indentation(text: str) -> tuple[int, int, int]:

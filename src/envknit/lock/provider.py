@@ -170,7 +170,7 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         tried = {candidate.version for candidate in incompatibilities[identifier]}
         # Doomed as of now: resolvelib takes a criterion that runs out of candidates later for one that is answered.
         tried |= {doomed.version for doomed in self._doomed if doomed.identifier == identifier}
-        return lambda: self._matches(name, extra, needs, tried)
+        return lambda: self._in_batches(self._matches(name, extra, needs, tried), min(_AHEAD, 1 << len(tried)))
 
     def doom(self, candidate: Candidate, clash: list[Information], askers: Askers) -> None:
         """Learn that a candidate cannot be joined with what the person asks for, whatever else is chosen.
@@ -209,12 +209,18 @@ class Provider(AbstractProvider[Need, Candidate, str]):
             first = next(usable, None)
             if first is None:
                 continue
-            left = (offer for offer in chain([first], usable) if offer.version not in tried)
-            likely = list(islice(left, min(_AHEAD, 1 << len(tried)))) if tried else []
-            self._fetch_ahead(likely)
-            for offer in chain(likely, left):
-                yield self._candidate(name, extra, offer)
+            for offer in chain([first], usable):
+                if offer.version not in tried:
+                    yield self._candidate(name, extra, offer)
             return
+
+    def _in_batches(self, candidates: Iterator[Candidate], size: int) -> Iterator[Candidate]:
+        # The more versions were of no use, the more will be looked at: their metadata is fetched side by side.
+        while batch := list(islice(candidates, size)):
+            if size > 1:
+                self._fetch_ahead(candidate.offer for candidate in batch)
+            yield from batch
+            size = min(_AHEAD, size * 2)
 
     def _groups(self, name: str, limits: Sequence[Need]) -> Iterator[list[Offer]]:
         """Give the offers that fit: those to choose from, then those for want of better (PEP 440: pre-releases)."""

@@ -39,14 +39,12 @@ def _from_map(value: Value) -> str:
 def _normal(text: str, value: Value) -> str:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 19 ms, for this alone
 
+    if _is_location(text):
+        raise _no_location(text, value)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as cause:
-        if _is_location(text):
-            raise _no_location(text, value) from cause
         raise value.bad(f"`{text}` is not a requirement", hint="write it as in: flask>=3") from cause
-    if requirement.url is not None:
-        raise _no_location(text, value)
     if requirement.marker is not None and "extra" in str(requirement.marker).replace('"', " ").split():
         raise value.bad(f"the marker of `{text}` asks for an extra", hint="an environment has no extras")
     return normal_requirement(requirement)

@@ -6,6 +6,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from envknit.errors import ProjectError
@@ -130,16 +131,17 @@ class Targets:
 def _environments(platforms: tuple[str, ...], pythons: Mapping[int, tuple[str, ...]]) -> Iterator[dict[str, str]]:
     for sys_platform, system, os_name, machine in (PLATFORMS[name] for name in platforms):
         for minor, versions in pythons.items():
-            for version in versions:
+            # Nobody knows the kernels of other machines: `platform_release` is very old, and very new.
+            for version, release in product(versions, ("0", "99999")):
                 yield {
                     "implementation_name": "cpython",
                     "implementation_version": version,
                     "os_name": os_name,
                     "platform_machine": machine,
                     "platform_python_implementation": "CPython",
-                    "platform_release": "",
+                    "platform_release": release,
                     "platform_system": system,
-                    "platform_version": "",
+                    "platform_version": release,
                     "python_full_version": version,
                     "python_version": f"3.{minor}",
                     "sys_platform": sys_platform,
