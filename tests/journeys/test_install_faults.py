@@ -115,6 +115,23 @@ def test_an_install_that_is_killed_anywhere_leaves_entries_absent_or_whole(stage
     assert [] == list((stage.home / "tmp").iterdir())
 
 
+def test_gc_at_the_same_time_takes_nothing_that_an_install_needs(stage: Stage) -> None:
+    collect = "from envknit.install.collect import collect; from envknit.install.store import Store\n"
+    collect += "for _ in range(20): collect(Store().open(), grace=0)"
+    collectors = [
+        subprocess.Popen([sys.executable, "-c", collect], env=stage.env, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    installers = [stage.start() for _ in range(4)]
+    ended = [process.communicate(timeout=60) for process in [*collectors, *installers]]
+
+    assert [""] * 6 == [err for _, err in ended]
+    assert stage.whole()
+    for out, _ in ended[2:]:
+        plan = Plan.read(out.split()[1])
+        assert all((stage.home / pin.folder).is_dir() for pin in plan.pins.values())
+
+
 def remove(folder: Path) -> None:
     """Delete a tree of read-only folders."""
     for parent, _, _ in os.walk(folder):
