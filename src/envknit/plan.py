@@ -11,6 +11,8 @@ relative to the store and use `/`:
     runtime     /usr/lib/python3/site-packages        the folder that holds the envknit which wrote this
     site        hidden                                or `visible`: system_site_packages: true
     dev         yes                                   or `no`: installed with --no-dev
+    guests      click==7.1.2                          pins that plain imports do not see; no line where there are none
+    pin         click 7.1.2 packages/click/7.1.2/py2.py3-none-any-dacca892 pure click-7.1.2.dist-info -
     pin         click 8.1.7 packages/click/8.1.7/py3-none-any-ae74fb96 pure click-8.1.7.dist-info -
     import      click packages/click/8.1.7/py3-none-any-ae74fb96
     startup     coverage packages/coverage/.../a1_coverage.pth
@@ -38,7 +40,7 @@ __all__ = ["ABI", "Plan", "PlannedPin", "bytecode_path", "environment_file", "ho
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 
 class PlannedPin:
@@ -87,10 +89,11 @@ class Plan:
         abi: the interpreter's ABI, as in the suffix of its extension modules.
         site_visible: whether the host's site-packages stay on `sys.path` behind the lock.
         dev: whether dev packages are part of it.
+        guests: (name, version) of pins beside another of their name, which is the resident.
     """
 
     __slots__ = (
-        "abi", "dev", "environment", "imports", "lock", "pins", "runtime", "site_visible", "startup", "store",
+        "abi", "dev", "environment", "guests", "imports", "lock", "pins", "runtime", "site_visible", "startup", "store",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +109,7 @@ class Plan:
         abi: str = ABI,
         site_visible: bool = False,
         dev: bool = True,
+        guests: Collection[tuple[str, str]] = (),
     ) -> None:
         self.abi = abi
         self.environment = environment
@@ -117,6 +121,7 @@ class Plan:
         self.startup = tuple(startup)
         self.site_visible = site_visible
         self.dev = dev
+        self.guests = frozenset(guests)
 
     def render(self) -> str:
         """Write the plan as text; equal plans give equal text."""
@@ -129,8 +134,10 @@ class Plan:
             ("site", "visible" if self.site_visible else "hidden"),
             ("dev", "yes" if self.dev else "no"),
         ]
+        if self.guests:
+            rows.append(("guests", _joined(self.guests)))
         for _, pin in sorted(self.pins.items()):
-            needs = " ".join(f"{name}=={version}" for name, version in sorted(pin.dependencies)) or "-"
+            needs = _joined(pin.dependencies) or "-"
             kind = "native" if pin.native else "pure"
             rows.append(("pin", pin.name, pin.version, pin.folder, kind, pin.dist_info, needs))
         rows += [("import", name, *folders) for name, folders in sorted(self.imports.items())]
@@ -180,6 +187,7 @@ class Plan:
                 abi=facts["abi"],
                 site_visible=facts["site"] == "visible",
                 dev=facts["dev"] == "yes",
+                guests=_parted(facts.get("guests", "")),
             )
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise PlanError("a damaged plan", plan=origin, hint="run: envknit install") from error
@@ -195,15 +203,23 @@ class Plan:
 
 
 def _pin(name: str, version: str, folder: str, kind: str, dist_info: str, needs: str) -> PlannedPin:
-    dependencies = [need.partition("==") for need in needs.split(" ")] if needs != "-" else []
     return PlannedPin(
         name,
         version,
         folder,
         native=kind == "native",
         dist_info=dist_info,
-        dependencies=[(dependency, pinned) for dependency, _, pinned in dependencies],
+        dependencies=_parted(needs) if needs != "-" else (),
     )
+
+
+def _joined(pins: Iterable[tuple[str, str]]) -> str:
+    return " ".join(f"{name}=={version}" for name, version in sorted(pins))
+
+
+def _parted(text: str) -> list[tuple[str, str]]:
+    parts = [pin.partition("==") for pin in text.split()]
+    return [(name, version) for name, _, version in parts]
 
 
 def plan_folder(store: str, lock_bytes: bytes, abi: str = ABI) -> str:

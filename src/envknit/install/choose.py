@@ -9,6 +9,7 @@ from packaging.markers import Marker, default_environment
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, parse_tag, sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from envknit.errors import InstallError, LockError
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 class ChosenPin:
     """A pin that this interpreter needs, the edges that hold here, and the artifact to take.
 
-    `artifact` is None for a pin of a lock that names folders instead of files.
+    `artifact` is None for a pin of a lock that names folders instead of files; `resident` is false for one that stands
+    beside another version, which plain imports get.
     """
 
     pin: Pin
     artifact: Artifact | None
     dependencies: tuple[tuple[str, str], ...]
+    resident: bool = True
 
 
 def accepts_interpreter(python_version: str, python: str | None = None) -> bool:
@@ -54,14 +57,24 @@ def choose(environment: Environment, *, dev: bool) -> list[ChosenPin]:
         InstallError: a pin has no artifact for this interpreter.
     """
     needed = needed_pins(environment, dev=dev)
+    residents = _residents([pin for pin, _ in needed])
     return [
         ChosenPin(
             pin=pin,
-            artifact=None if pin.install_path and not pin.files else choose_artifact(pin),
+            artifact=None if pin.install_path and not pin.files else choose_artifact(pin, guest=pin not in residents),
             dependencies=tuple(sorted({(edge.name, edge.version) for edge in edges})),
+            resident=pin in residents,
         )
         for pin, edges in needed
     ]
+
+
+def _residents(pins: Sequence[Pin]) -> frozenset[Pin]:
+    """Pick the pin of each name that plain imports get: the one that the person asked for, else the newest."""
+    chosen: dict[str, Pin] = {}
+    for pin in sorted(pins, key=lambda pin: (pin.direct, Version(pin.version))):
+        chosen[pin.name] = pin
+    return frozenset(chosen.values())
 
 
 def needed_pins(environment: Environment, *, dev: bool) -> list[tuple[Pin, list[Edge]]]:
@@ -89,13 +102,19 @@ def needed_pins(environment: Environment, *, dev: bool) -> list[tuple[Pin, list[
     return [found[key] for key in sorted(found)]
 
 
-def choose_artifact(pin: Pin) -> Artifact:
+def choose_artifact(pin: Pin, *, guest: bool = False) -> Artifact:
     """Choose the best wheel for this interpreter, by tag priority and then build tag (PEP 425, 427), else the sdist.
+
+    Args:
+        pin: the pin.
+        guest: whether it stands beside another version; a wheel without extension modules comes first then.
 
     Raises:
         InstallError: there is none; the message lists the wheels and the tags that this interpreter accepts.
     """
     ranked = [(rank, wheel) for wheel in pin.files if wheel.is_wheel and (rank := _rank(wheel.name)) is not None]
+    if guest:
+        ranked = [each for each in ranked if each[1].name.endswith("-none-any.whl")] or ranked
     if ranked:
         return max(ranked)[1]
     sdists = sorted(file for file in pin.files if not file.is_wheel)

@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass
 
+from envknit.errors import InstallError
 from envknit.install.bundle import place_bundle
 from envknit.install.contents import NAMESPACE, Contents, read_contents
 from envknit.install.neighbours import groups, overwritten, shared_packages
@@ -54,7 +55,9 @@ def compile_plan(
         The plan, and what the person should know: one sentence each.
     """
     contents = [read_contents(pin.entry) for pin in placed]
-    bundles = _place_bundles(placed, store)
+    _check_guests(placed, contents)
+    seen = [(pin, inside) for pin, inside in zip(placed, contents, strict=True) if pin.chosen.resident]
+    bundles = _place_bundles([pin for pin, _ in seen], store)
     folders = [bundles.get(pin.entry.folder, pin.entry.folder) for pin in placed]
     pins = [
         PlannedPin(
@@ -73,17 +76,33 @@ def compile_plan(
         store=str(store.root),
         runtime=runtime_folder(),
         pins=pins,
-        imports=_imports(folders, contents, [pin.chosen.pin.name for pin in placed]),
+        imports=_imports(
+            [folder for pin, folder in zip(placed, folders, strict=True) if pin.chosen.resident],
+            [inside for _, inside in seen],
+            [pin.chosen.pin.name for pin, _ in seen],
+        ),
         startup=[
             (pin.chosen.pin.name, f"{folder}/{file}")
             for pin, folder, inside in zip(placed, folders, contents, strict=True)
-            if pin.chosen.pin.name in lock.startup
+            if pin.chosen.pin.name in lock.startup and pin.chosen.resident
             for file in inside.startup
         ],
         site_visible=lock.system_site_packages,
         dev=dev,
+        guests=[(pin.chosen.pin.name, pin.chosen.pin.version) for pin in placed if not pin.chosen.resident],
     )
-    return plan, _warnings(placed, contents, lock.startup)
+    return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)
+
+
+def _check_guests(placed: Sequence[PlacedPin], contents: Sequence[Contents]) -> None:
+    """Refuse what would be refused when it is imported: the lock knows wheels only by their names, and sdists not."""
+    for pin, inside in zip(placed, contents, strict=True):
+        if inside.native and not pin.chosen.resident:
+            raise InstallError(
+                f"{pin.title} has extension modules, so it cannot be loaded beside the other version in the lock",
+                hint=f"give what depends on it an environment of its own, and reach it through envknit.worker(); or ask"
+                f" for versions that agree on {pin.chosen.pin.name}",
+            )
 
 
 def _place_bundles(placed: Sequence[PlacedPin], store: Store) -> Mapping[str, str]:
