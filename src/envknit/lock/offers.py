@@ -108,7 +108,7 @@ class Offers:
         for link in links:
             grouped.setdefault(link.version, []).append(link)
         self._rising = sorted(grouped)
-        self._offers = {
+        self.by_version = {
             version: Offer(name, version, sorted(grouped[version], key=_filename), targets)
             for version in reversed(self._rising)
         }
@@ -116,16 +116,16 @@ class Offers:
         self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
 
     def __iter__(self) -> Iterator[Offer]:
-        return iter(self._offers.values())
+        return iter(self.by_version.values())
 
     def __len__(self) -> int:
         return len(self._rising)
 
-    def of(self, versions: Collection[Version]) -> list[Offer]:
-        """Return the offers of these versions, newest first."""
+    def of(self, versions: Collection[Version]) -> Iterator[Offer]:
+        """Give the offers of these versions, newest first; the caller seldom needs more than one."""
         if len(versions) < _FEW:
-            return [self._offers[version] for version in sorted(versions, reverse=True) if version in self._offers]
-        return [offer for version, offer in self._offers.items() if version in versions]
+            return (self.by_version[v] for v in sorted(versions, reverse=True) if v in self.by_version)
+        return (offer for version, offer in self.by_version.items() if version in versions)
 
     @cached_property
     def versions(self) -> frozenset[Version]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, Any
 
 from resolvelib import AbstractProvider
@@ -66,6 +66,15 @@ class Candidate:
         return f"{identify(self.name, self.extra)} {self.version}"
 
 
+@dataclass(slots=True)
+class _Survivor:
+    """How far a list of candidates is doomed: the first of it, the first that is not doomed, and the rest."""
+
+    first: Candidate
+    current: Candidate
+    rest: Iterator[Candidate]
+
+
 class HopelessError(Exception):
     """What the person asks for cannot be, whichever versions are chosen for the rest; `clash` is one conflict of it."""
 
@@ -110,6 +119,7 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         for need in roots:
             self._roots.setdefault(need.identifier, []).append(need)
         self._doomed: dict[Candidate, list[Information]] = {}
+        self._survivors: dict[tuple[Need, ...], _Survivor] = {}
         self._candidates: dict[tuple[str, Version], Candidate] = {}
         self._needs: dict[Candidate, list[Need]] = {}
         self._identifiers: dict[str, tuple[str, str]] = {}
@@ -188,17 +198,28 @@ class Provider(AbstractProvider[Need, Candidate, str]):
                 continue
             self._doomed[lost] = why
             own = self._roots.get(lost.identifier, [])
-            if own and self._all_doomed(lost, own):
-                raise HopelessError(self._first_clash(lost, own))
+            if own and (first := self._first_of_doomed(lost, own)):
+                raise HopelessError(self._doomed[first])
             for need, parent in askers.get(lost.identifier, ()):
-                if parent is not None and parent not in self._doomed and self._all_doomed(lost, [need, *own]):
-                    news.append((parent, self._first_clash(lost, [need, *own])))
+                if parent is not None and parent not in self._doomed:
+                    first = self._first_of_doomed(lost, [need, *own])
+                    if first is not None:
+                        news.append((parent, self._doomed[first]))
 
-    def _all_doomed(self, lost: Candidate, needs: Sequence[Need]) -> bool:
-        return all(other in self._doomed for other in self._matches(lost.name, lost.extra, needs, set()))
-
-    def _first_clash(self, lost: Candidate, needs: Sequence[Need]) -> list[Information]:
-        return self._doomed[next(self._matches(lost.name, lost.extra, needs, set()), lost)]
+    def _first_of_doomed(self, lost: Candidate, needs: Sequence[Need]) -> Candidate | None:
+        """Return the first candidate for these needs if all of them are doomed, else None."""
+        key = tuple(needs)
+        if key not in self._survivors:
+            matches = self._matches(lost.name, lost.extra, needs, set())
+            first = next(matches, lost)
+            self._survivors[key] = _Survivor(first, first, matches)
+        survivor = self._survivors[key]
+        while survivor.current in self._doomed:  # the doomed stay so: the search goes on where it stood
+            following = next(survivor.rest, None)
+            if following is None:
+                return survivor.first
+            survivor.current = following
+        return None
 
     def _matches(self, name: str, extra: str, needs: Sequence[Need], tried: set[Version]) -> Iterator[Candidate]:
         if any(need.refusal for need in needs):
@@ -222,20 +243,21 @@ class Provider(AbstractProvider[Need, Candidate, str]):
             yield from batch
             size = min(_AHEAD, size * 2)
 
-    def _groups(self, name: str, limits: Sequence[Need]) -> Iterator[list[Offer]]:
+    def _groups(self, name: str, limits: Sequence[Need]) -> Iterator[Iterator[Offer]]:
         """Give the offers that fit: those to choose from, then those for want of better (PEP 440: pre-releases)."""
         offers = self.offers(name)
         fitting = offers.versions
         for need in limits:
             fitting = fitting & (frozenset([need.exact]) if need.exact else self._fitting(need))
-        found = offers.of(fitting)
-        if (kept := self._preferred.get(name)) in fitting:
-            found.sort(key=lambda offer: offer.version != kept)
+        kept = self._preferred.get(name)
+        found = [offers.by_version[kept]] if kept in fitting else []
+        rest = (offer for offer in offers.of(fitting) if offer.version != kept)
         if any(need.exact or need.specifier.prereleases for need in limits):
-            yield found
-        else:
-            yield [offer for offer in found if not offer.version.is_prerelease]
-            yield [offer for offer in found if offer.version.is_prerelease]
+            yield chain(found, rest)
+            return
+        releases, others = tee(chain(found, rest))
+        yield (offer for offer in releases if not offer.version.is_prerelease)
+        yield (offer for offer in others if offer.version.is_prerelease)
 
     def _usable(self, offers: Iterable[Offer], needs: Sequence[Need], limits: Sequence[Need]) -> Iterator[Offer]:
         here = any(need.here for need in needs)
