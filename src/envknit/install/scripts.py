@@ -55,7 +55,9 @@ def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
     with disk_faults(folder), store.workspace() as workspace:
         made = workspace / "bin"
         made.mkdir(mode=0o755)
-        for pin in plan.pins.values():
+        for key, pin in plan.pins.items():
+            if key in plan.guests:
+                continue
             location = store.path(pin.folder)
             found = _generated(location / pin.dist_info) if pin.dist_info else {}
             for name, content in {**_shipped(location), **found}.items():

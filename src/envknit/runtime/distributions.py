@@ -35,14 +35,6 @@ def find(activation: Activation, context: DistributionFinder.Context) -> Iterato
 
 
 def residents(activation: Activation) -> list[PlannedPin]:
-    """List the pins that plain imports see, one a name.
-
-    Where a plan holds two pins of one name, the one whose folder its import names lead to is resident.
-    """
+    """List the pins that plain imports see, one a name."""
     plan = plan_of(activation)
-    reached = {folder for folders in plan.imports.values() for folder in folders}
-    chosen: dict[str, PlannedPin] = {}
-    for pin in plan.pins.values():
-        if pin.dist_info and (pin.name not in chosen or pin.folder in reached):
-            chosen[pin.name] = pin
-    return list(chosen.values())
+    return [pin for key, pin in plan.pins.items() if pin.dist_info and key not in plan.guests]

@@ -26,13 +26,14 @@ from envknit.plan import bytecode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType
 
     from _envknit_bootstrap import Activation
 
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
+linked_loader: Callable[[str, str], StoreLoader | None] | None = None  # set where a plan has guests: see linked.py
 _UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: a hash-based pyc that is never compared with its source
 
 
@@ -113,6 +114,8 @@ class StoreFinder(FileFinder):
 
     def source_loader(self, fullname: str, path: str) -> StoreLoader:
         """Make the loader of one source file."""
+        if linked_loader is not None and (loader := linked_loader(fullname, path)) is not None:
+            return loader
         return StoreLoader(fullname, path, self.store)
 
     def invalidate_caches(self) -> None:
@@ -154,6 +157,8 @@ class LockFinder:
 
     def __init__(self, activation: Activation) -> None:
         self.activation = activation
+        if activation.fact("guests"):
+            activation.load("envknit.runtime.linked").start(activation)
         self._finders: dict[str, StoreFinder] = {}
 
     def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451

@@ -38,6 +38,7 @@ class Linker:
         self.plans: list[Plan] = []
         self.resident_plans: list[Plan] = []  # those whose pins plain imports get
         self.routed: set[str] = set()  # every top-level name that some importer may get from elsewhere
+        self.changes = 0  # grows with each plan; what was concluded from fewer may be wrong
         self.aliases: dict[str, str] = {}  # top-level name -> name in sys.modules; from `import_version(alias=)`
         self.views: dict[str, list[tuple[str, Member]]] = {}  # namespace package -> its portions and their members
         self._members: dict[Key, Member] = {}
@@ -47,7 +48,6 @@ class Linker:
         self._builtins: list[dict[str, Any]] = []
         self._lock = RLock()
         self._activation: Activation | None = None
-        self._told = 0
 
     def add(self, plan: Plan, *, resident: bool = False) -> None:
         """Make a plan known; its pins are residents where plain imports get them."""
@@ -57,6 +57,7 @@ class Linker:
             if plan not in self.plans:
                 self.plans.append(plan)
                 self.routed.update(plan.imports)
+                self.changes += 1
 
     def demote(self, plan: Plan) -> None:
         """Note that plain imports do not get this plan's pins any more; nothing of it has been imported."""
@@ -66,16 +67,17 @@ class Linker:
             self._pins.clear()
             self._heads.clear()
             self._reachable.clear()
+            self.changes += 1
 
-    def refresh(self) -> bool:
-        """Make the plan in use known, and those of the other environments of its lock; tell whether any were new."""
+    def refresh(self) -> None:
+        """Make the plan in use known, and those of the other environments of its lock."""
         activation = active()
-        if activation is not None and activation is not self._activation:
-            self._activation = activation
+        if activation is None or activation is self._activation:
+            return
+        with self._lock:
             for index, (_, plan) in enumerate(sibling_plans(activation.plan_path)):
                 self.add(plan, resident=index == 0)
-        count, self._told = self._told, len(self.plans)
-        return count != self._told
+            self._activation = activation
 
     def plan_names(self, plan: Plan) -> dict[str, str]:
         """Return every top-level name of a plan, with the name in `sys.modules` of what it means there."""
@@ -155,12 +157,29 @@ class Linker:
                 mark = guest_tag(pin.version)
                 if tag == mark or tag.startswith(mark + "_"):
                     member = self.member(plan, pin)
-                    if plain in member.names and member.tag == tag:
+                    if member.tag and plain in member.names and member.real(plain) == real:
                         self._heads[real] = member
                         return member
                     if plain in member.names and not member.tag and mark == tag:
                         resident = member  # where the name was pickled, it was a guest
         return resident
+
+    def owns(self, member: Member, head: str) -> bool:
+        """Tell whether a top-level name and a version say which member is meant, without its distribution's name.
+
+        Portions of a namespace package share the name, and so do copies that an `install_path` bundles.
+        """
+        if canonical_name(head) == member.pin.name:
+            return True
+        if is_namespace(os.path.join(member.names[head], head)):
+            return False
+        return not any(
+            guest_tag(pin.version) == guest_tag(member.pin.version)
+            and pin.name != member.pin.name
+            and head in self.member(plan, pin).names
+            for plan in self.plans
+            for pin in plan.pins.values()
+        )
 
     def environments(self, member: Member) -> list[Plan]:
         """Return the plans that hold this very member, in order."""
@@ -186,7 +205,7 @@ class Linker:
             there = plan.pins.get((pin.name, pin.version))
             if there is not None:
                 held = reach(plan, there)
-                if plan in self.resident_plans and _is_resident(plan, there):
+                if plan in self.resident_plans and (pin.name, pin.version) not in plan.guests:
                     if held == key:
                         return ""
                 else:
@@ -320,13 +339,6 @@ def reach(plan: Plan, pin: PlannedPin) -> Key:
                     seen.add(dependency)
                     todo.append(other)
     return (pin.name, pin.version, pin.folder), frozenset(edges)
-
-
-def _is_resident(plan: Plan, pin: PlannedPin) -> bool:
-    """Tell whether plain imports get this pin, where the plan holds two of its name."""
-    if sum(name == pin.name for name, _ in plan.pins) == 1:
-        return True
-    return any(_lies_at(folder, pin) for folders in plan.imports.values() for folder in folders)
 
 
 def _lies_at(folder: str, pin: PlannedPin) -> bool:

@@ -1,0 +1,55 @@
+"""Residents that depend on a guest, in a plan that holds several versions of a package.
+
+They keep their plain names, but their import statements mean what they were locked with; so their modules run with the
+builtins of their member, as those of guests do (see member.py). A plan without guests never loads this module.
+"""
+
+from __future__ import annotations
+
+import os
+
+from envknit.runtime import finder, routing
+from envknit.runtime.active import plan_of
+from envknit.runtime.linker import linker, reach
+from envknit.runtime.loader import GuestLoader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _envknit_bootstrap import Activation
+    from envknit.plan import Plan
+    from envknit.runtime.member import Member
+
+
+_linked: dict[str, Member] = {}  # folder -> the resident that lies there
+
+
+def start(activation: Activation) -> None:
+    """Let the residents of a plan that depend on its guests see them.
+
+    Cost: the plan is read, and a walk over its edges; from now on an import statement costs a Python call more.
+    """
+    plan = plan_of(activation)
+    linker.add(plan, resident=True)
+    _linked.update({member.folder + os.sep: member for member in _members(plan)})
+    finder.linked_loader = _loader
+    routing.install()
+
+
+def _loader(fullname: str, path: str) -> GuestLoader | None:
+    for folder, member in _linked.items():
+        if path.startswith(folder):
+            return GuestLoader(fullname, path, member)
+    return None
+
+
+def _members(plan: Plan) -> list[Member]:
+    """Make the members of all residents from which a guest can be reached; note the names of the guests."""
+    found = []
+    for key, pin in plan.pins.items():
+        if key in plan.guests:
+            linker.routed.update(linker.member(plan, pin).names)
+            continue
+        ends = {other[:2] for edge in reach(plan, pin)[1] for other in edge}
+        if not ends.isdisjoint(plan.guests):
+            found.append(linker.member(plan, pin))
+    return found
