@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -159,6 +160,35 @@ def test_shared_holders_do_not_wait_for_each_other(tmp_path: Path) -> None:
     with hold(path, exclusive=False, timeout=0) as one, hold(path, exclusive=False, timeout=0) as two:
         assert one
         assert two
+
+
+def test_where_nothing_can_be_locked_entries_are_placed_and_nothing_is_removed(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with shelf.store.installing(), shelf.store.claiming(["a" * 64]):
+        shelf.put("x", "1")
+    assert 1 == len(list(shelf.store.entries()))
+    assert 0 == shelf.store.clean()
+    with pytest.raises(StoreError, match="cannot be locked"), shelf.store.collecting():
+        pass
+
+
+def test_where_files_cannot_be_linked_a_bundle_is_copied(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "another device")
+
+    pins = shelf.put("one", "1", {"p/__init__.py": ""}), shelf.put("two", "1", {"p/two.py": "2"})
+    monkeypatch.setattr(os, "link", refuse)
+    plan, _ = shelf.plan(*pins)
+
+    copied = shelf.store.path(plan.pins["two", "1"].folder) / "p/two.py"
+    assert "2" == copied.read_text()
+    assert 1 == copied.stat().st_nlink
+    assert () == shelf.store.verify().findings
 
 
 @pytest.mark.parametrize(
