@@ -195,7 +195,8 @@ def test_a_missing_lock_and_a_newer_schema_are_told_apart(project: Project) -> N
         import envknit
         from envknit.isolation.import_hook import SchemaVersionError
         assert SchemaVersionError is envknit.SchemaVersionError and issubclass(SchemaVersionError, ValueError)
-        for path, kind in (("none.yaml", FileNotFoundError), ("new.yaml", SchemaVersionError), ("bad.yaml", ValueError)):
+        wanted = {"none.yaml": FileNotFoundError, "new.yaml": SchemaVersionError, "bad.yaml": ValueError}
+        for path, kind in wanted.items():
             try: envknit.configure_from_lock(path)
             except kind as error: assert kind is not ValueError or not isinstance(error, SchemaVersionError)
             else: raise SystemExit(path)

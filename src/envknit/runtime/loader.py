@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _frozen_importlib import ModuleSpec, _gcd_import  # type: ignore[attr-defined] # not in typeshed
+from _frozen_importlib import ModuleSpec, _find_and_load  # type: ignore[attr-defined] # not in typeshed
 from _frozen_importlib_external import SourcelessFileLoader, spec_from_file_location
 
 from envknit.errors import CExtensionError, UnlockedError
@@ -37,6 +37,19 @@ class GuestLoader(StoreLoader):
     def __init__(self, fullname: str, path: str, member: Member) -> None:
         super().__init__(fullname, path, member.plan.store)
         self.member = member
+
+    def get_filename(self, name: str | None = None) -> str:
+        """Return the source file; the module may be asked for by its plain name, as its own code does."""
+        return super().get_filename(self._full(name))
+
+    def get_resource_reader(self, name: str | None = None) -> Any:
+        """Return the reader of its resources, by either name (werkzeug/middleware/shared_data.py)."""
+        return super().get_resource_reader(self._full(name))
+
+    def _full(self, name: str | None) -> str | None:
+        head, _, rest = self.name.partition(".")
+        plain = head.partition("@")[0] + (f".{rest}" if rest else "")
+        return self.name if name == plain else name
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module, and with it every import statement in it, in its member's world."""
@@ -98,6 +111,12 @@ def lost(member: Member, **facts: object) -> UnlockedError:
     )
 
 
+def import_real(name: str) -> ModuleType:
+    """Import a module, and its parents, by their names in `sys.modules`, whoever asks."""
+    module: ModuleType = _find_and_load(name, import_real)
+    return module
+
+
 class AliasLoader:
     """Give a module that has another name in `sys.modules` under this one too."""
 
@@ -107,7 +126,7 @@ class AliasLoader:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - PEP 451
         """Import the module under its real name."""
-        module: ModuleType = _gcd_import(self.real)
+        module = import_real(self.real)
         self.spec = module.__spec__
         return module
 

@@ -48,6 +48,7 @@ class Member:
         self.linker = linker
         self.folder = os.path.join(plan.store, pin.folder)
         self.routes: dict[str, str] = {}
+        self._real: dict[str, str] = {}
         self._names: dict[str, str] | None = None
         self._builtins: dict[str, Any] | None = None
         self._sys: GuestSys | None = None
@@ -83,7 +84,13 @@ class Member:
 
     def real(self, head: str) -> str:
         """Return the name that one of its own top-level modules has in `sys.modules`."""
-        return f"{head}@{self.tag}" if self.tag else head
+        if not self.tag:
+            return head
+        found = self._real.get(head)
+        if found is None:
+            mark = self.tag if self.linker.owns(self, head) else f"{self.tag}_{self.pin.name.replace('-', '_')}"
+            found = self._real[head] = f"{head}@{mark}"
+        return found
 
     def route(self, head: str) -> str:
         """Return the name in `sys.modules` of what this member means by a top-level name.

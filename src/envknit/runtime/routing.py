@@ -14,7 +14,7 @@ from _contextvars import ContextVar
 from _frozen_importlib import _resolve_name  # type: ignore[attr-defined] # not in typeshed
 
 from envknit.runtime.linker import linker
-from envknit.runtime.loader import finder, install_finder
+from envknit.runtime.loader import finder, import_real, install_finder
 from envknit.runtime.member import Member, original_import
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ def _gcd_import(name: Any, package: str | None = None, level: int = 0) -> Module
     if level > 0 and package and name:
         name, package, level = _resolve_name(name, package, level), None, 0
     if level == 0 and isinstance(name, str) and name.partition(".")[0] in linker.routed:
-        name = real_name(name, sys._getframe(1))  # noqa: SLF001 - nothing else tells who asked
+        return import_real(real_name(name, sys._getframe(1)))  # noqa: SLF001 - nothing else tells who asked
     module: ModuleType = _original_gcd_import(name, package, level)
     return module
 
@@ -114,12 +114,6 @@ def find_guest(real: str) -> ModuleSpec | None:
     if spec is not None:  # a name that merely holds an `@` must not cost a process that uses no other version
         install()
     return spec
-
-
-def import_real(name: str) -> ModuleType:
-    """Import a module by its name in `sys.modules`, whoever asks."""
-    module: ModuleType = _original_gcd_import(name)
-    return module
 
 
 def real_name(name: str, frame: FrameType | None) -> str:

@@ -9,7 +9,7 @@ from envknit.errors import CExtensionError, LinkError
 from envknit.naming import canonical_name
 from envknit.runtime import routing
 from envknit.runtime.linker import linker
-from envknit.runtime.loader import lost, refusal
+from envknit.runtime.loader import import_real, lost, refusal
 from envknit.runtime.routing import Blocks, current
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-_meanings: dict[tuple[str, str | None, str | None], _Meaning] = {}
+_meanings: dict[tuple[str, str | None, str | None, int], _Meaning] = {}
 
 
 class _Meaning:
@@ -86,7 +86,7 @@ class Block:
     def ready(self) -> ModuleType | None:
         """Import the module that it stands for; return it."""
         routing.install()
-        return routing.import_real(self.main) if self.main else None
+        return import_real(self.main) if self.main else None
 
     @property
     def alone(self) -> Blocks:
@@ -154,7 +154,7 @@ def use(
         block = Block(meaning, opener)
         if auto_worker and meaning.main:
             routing.install()
-            routing.import_real(meaning.main)
+            import_real(meaning.main)
     except CExtensionError:
         if not auto_worker or meaning.member is None:
             raise
@@ -186,7 +186,7 @@ def import_version(
     if not meaning.main:
         raise LinkError(f"{name} {version} holds nothing to import")
     routing.install()
-    module = routing.import_real(meaning.main)
+    module = import_real(meaning.main)
     if alias is not None:
         _name(alias, meaning.main, module)
     return module
@@ -203,12 +203,12 @@ def _name(alias: str, real: str, module: ModuleType) -> None:
 
 
 def _meaning(name: str, version: str | None, env: str | None) -> _Meaning:
-    if linker.refresh():
-        _meanings.clear()
-    found = _meanings.get((name, version, env))
+    linker.refresh()
+    key = (name, version, env, linker.changes)
+    found = _meanings.get(key)
     if found is None:
         found = _environment(name) if version is None and env is None else _pin(name, version, env)
-        _meanings[name, version, env] = found
+        _meanings[key] = found
     return found
 
 
