@@ -104,7 +104,7 @@ class _Story:
         if not fitting:
             return self._nothing_fits(name, sentences, limits, list(offers))
         here = any(need.here for need, _ in needs)
-        reasons = self._reasons(fitting, here=here)
+        reasons = [*self._reasons(fitting, here=here), *self._clashes(fitting)]
         return ResolutionError(
             f"no version of {name} that is asked for can be used",
             environment=self._wanted.name,
@@ -195,12 +195,21 @@ class _Story:
             for reason, versions in list(reasons.items())[:_MOST_REASONS]
         ]
 
+    def _clashes(self, fitting: Sequence[Offer]) -> list[str]:
+        """Say what versions that fit cannot be joined with, of the newest one."""
+        clash = next(filter(None, map(self._provider.clash_of, fitting)), [])
+        said = (
+            f"{parent} needs {need.text or need.refusal}" if parent else f"you ask for {need.text}"
+            for need, parent in clash
+        )
+        return list(dict.fromkeys(said))
+
     def _python_hint(self, reason: str) -> str:
         if "requires Python" not in reason:
             return ""
         lowest = self._provider.targets.lowest[0].rpartition(".")[0]
         if self._wanted.python_version:
-            return f"the environment is for Python {self._wanted.python_version}: raise its python_version"
+            return f"the environment is for Python {self._wanted.python_version}: change its python_version"
         return f"the environment is for Python {lowest}, which runs here: use another one, or another version"
 
     def _yanked_hint(self, fitting: Sequence[Offer]) -> str:

@@ -297,7 +297,7 @@ class Index:
         if (data := static_metadata(path, link.filename)) is not None:
             return data, False
         self._reporter.stage(f"Building the metadata of {link.filename}")
-        return built_metadata(path, link.filename, indexes=self._simple), True
+        return built_metadata(path, link.filename, indexes=self._simple, find_links=self._flat), True
 
     def _offered_metadata(self, link: Link) -> bytes | None:
         if self._offline:

@@ -132,6 +132,11 @@ class Provider(AbstractProvider[Need, Candidate, str]):
         self._identifiers[asked.identifier] = asked.name, asked.extra
         return asked.identifier
 
+    def clash_of(self, offer: Offer) -> list[Information]:
+        """Return why an offer cannot be joined with what the person asks for, where that was learnt; else nothing."""
+        candidate = self._candidates.get((identify(offer.name, ""), offer.version))
+        return self._doomed.get(candidate, []) if candidate else []
+
     def narrow_requirement_selection(
         self,
         identifiers: Iterable[str],

@@ -48,13 +48,14 @@ def _is_pkg_info(name: str) -> bool:
     return name.count("/") == 1 and name.endswith("/PKG-INFO")
 
 
-def built_metadata(sdist: Path, filename: str, *, indexes: Sequence[str]) -> bytes:
+def built_metadata(sdist: Path, filename: str, *, indexes: Sequence[str], find_links: Sequence[str]) -> bytes:
     """Ask an sdist's build backend for its metadata, in a child process with build requirements of its own.
 
     Args:
         sdist: the file.
         filename: its name on the index.
-        indexes: where build requirements come from; `()`: where pip looks.
+        indexes: where build requirements come from.
+        find_links: folders and pages where they come from as well.
 
     Raises:
         UnusableMetadataError: it cannot be unpacked or its backend fails; with the end of what it printed.
@@ -71,7 +72,7 @@ def built_metadata(sdist: Path, filename: str, *, indexes: Sequence[str]) -> byt
             raise UnusableMetadataError(f"{filename} does not hold one folder")
         done = subprocess.run(
             [sys.executable, "-m", "envknit.lock.build_metadata", str(roots[0]), str(out)],
-            cwd=out, env=_environment(indexes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            cwd=out, env=build_environment(indexes, find_links), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
         )  # fmt: skip
         found = sorted(out.glob("*.dist-info/METADATA"))
@@ -81,12 +82,14 @@ def built_metadata(sdist: Path, filename: str, *, indexes: Sequence[str]) -> byt
         return found[0].read_bytes()
 
 
-def _environment(indexes: Sequence[str]) -> dict[str, str]:
+def build_environment(indexes: Sequence[str], find_links: Sequence[str]) -> dict[str, str]:
+    """Make the variables for a build: no lock is active in it, and its pip looks where the project does."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ENVKNIT")}
-    environment |= {"ENVKNIT": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    if indexes:
-        environment |= {"PIP_INDEX_URL": indexes[0], "PIP_EXTRA_INDEX_URL": " ".join(indexes[1:])}
-    return environment
+    environment |= {"ENVKNIT": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_FIND_LINKS": " ".join(find_links)}
+    if not indexes:
+        return environment | {"PIP_NO_INDEX": "1"}
+    environment.pop("PIP_NO_INDEX", None)
+    return environment | {"PIP_INDEX_URL": indexes[0], "PIP_EXTRA_INDEX_URL": " ".join(indexes[1:])}
 
 
 def unpack_sdist(sdist: Path, filename: str, into: Path) -> None:
