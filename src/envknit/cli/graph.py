@@ -10,11 +10,20 @@ if TYPE_CHECKING:
 Key = tuple[str, str]  # name and version
 
 
+def copies(environment: Environment) -> dict[str, list[str]]:
+    """Return the names that an environment holds in several versions, with these, oldest first."""
+    found: dict[str, list[str]] = {}
+    for pin in environment.pins:
+        found.setdefault(pin.name, []).append(pin.version)
+    return {name: versions for name, versions in found.items() if len(versions) > 1}
+
+
 class Graph:
     """The pins of one environment, by name and version."""
 
     def __init__(self, environment: Environment) -> None:
         self.pins: dict[Key, Pin] = {(pin.name, pin.version): pin for pin in environment.pins}
+        self.copies = copies(environment)
         self.askers: dict[Key, list[tuple[Pin, Edge]]] = {}
         for pin in environment.pins:
             for edge in pin.dependencies:
@@ -26,6 +35,11 @@ class Graph:
         return [pin for pin in self.pins.values() if pin.direct] or [
             pin for key, pin in self.pins.items() if key not in self.askers
         ]
+
+    def beside(self, name: str, version: str) -> str:
+        """Say which other versions there are beside a pin; `""` where there is none."""
+        others = [other for other in self.copies.get(name, ()) if other != version]
+        return f" (beside {', '.join(others)})" if others else ""
 
     def chains(self, name: str) -> list[list[Pin]]:
         """Return, for each pin of that name, the shortest chain from each pin that was asked for; cost: O(edges)."""

@@ -9,6 +9,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
+from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import count
@@ -67,6 +68,7 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
         found[name] = {
             "python_version": environment.python_version,
             "pins": len(environment.pins),
+            "copies": copies(environment),
             "installed": plan is not None,
             "dev": plan.dev if plan else None,
             "lost": lost_entries(plan) if plan else [],
@@ -105,6 +107,8 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
         lost = f", lost: {', '.join(row['lost'])}" if row["lost"] else ""
         mark = ", active" if facts["active"] == name else ""
         screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")
+        for package, versions in row["copies"].items():
+            screen.show(f"          {name}: {package} in several versions: {', '.join(versions)}")
     screen.show(f"hook      {facts['hook'] or 'not installed in this interpreter'}")
     if facts["next"]:
         screen.show(f"next      {facts['next']}")

@@ -35,7 +35,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         return 0
     shown: set[Key] = set()
     for pin in graph.roots:
-        screen.show(f"{pin.name} {pin.version}{' (dev)' if pin.dev else ''}")
+        screen.show(f"{pin.name} {pin.version}{graph.beside(pin.name, pin.version)}{' (dev)' if pin.dev else ''}")
         for line in _below(graph, pin, "", shown, arguments.depth):
             screen.show(line)
     return 0
@@ -52,7 +52,8 @@ def _below(graph: Graph, pin: Pin, indent: str, shown: set[Key], depth: int | No
         below = graph.pins.get(key)
         again = " (*)" if key in shown and below and below.dependencies else ""
         marker = f" [{edge.marker}]" if edge.marker else ""
-        yield f"{indent}{'└── ' if last else '├── '}{edge.name} {edge.version}{marker}{again}"
+        title = f"{edge.name} {edge.version}{graph.beside(*key)}"
+        yield f"{indent}{'└── ' if last else '├── '}{title}{marker}{again}"
         if below:
             yield from _below(graph, below, indent + ("    " if last else "│   "), shown, depth and depth - 1)
 

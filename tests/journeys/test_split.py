@@ -1,0 +1,285 @@
+"""One lock with two versions of a dependency: from the conflict to the program that runs with both."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from kit import LoopbackIndex, Machine
+    from kit.machine import Project
+
+LIB = """
+    import pickle, threading
+    VERSION = {version!r}
+    class Thing:
+        def where(self):
+            return VERSION
+    def late():
+        from lib.deep import inner
+        return inner.VALUE
+"""
+
+
+def publish_seed(index: LoopbackIndex) -> None:
+    """The graph of the wish: two dependencies that want different versions of a third, which wants a fourth."""
+    for version in ("1.0", "2.0"):
+        files = {"lib/__init__.py": textwrap.dedent(LIB).format(version=version), "lib/deep/__init__.py": ""}
+        files["lib/deep/inner.py"] = f"import core\nVALUE = ({version!r}, core.VERSION)\n"
+        index.publish("lib", version, files, requires=[f"core=={version}", "common"])
+        index.publish("core", version, {"core.py": f"VERSION = {version!r}\n"})
+    index.publish("common", "1.0", {"common.py": "things = []\n"})
+    for name, wanted in (("dep-a", "2.0"), ("dep-b", "1.0")):
+        index.publish(
+            name,
+            "1.0",
+            {
+                f"{name.replace('-', '_')}/__init__.py": textwrap.dedent("""
+                    import common, lib
+                    from . import part
+                    def seen():
+                        import lib as again
+                        assert again is lib
+                        return lib.VERSION, lib.late(), part.late()
+                    def thing():
+                        return lib.Thing()
+                    def metadata():
+                        from importlib.metadata import version
+                        return version("lib")
+                    def show():
+                        print(*seen()[0:1], metadata())
+                    def by_name():
+                        import importlib
+                        return importlib.import_module("lib.deep.inner").VALUE
+                """),
+                f"{name.replace('-', '_')}/part.py": textwrap.dedent("""
+                    def late():
+                        import lib.deep.inner
+                        return lib.deep.inner.VALUE
+                """),
+            },
+            requires=[f"lib=={wanted}", "common"],
+            entry_points={"console_scripts": {f"show-{name}": f"{name.replace('-', '_')}:show"}},
+        )
+
+
+@pytest.fixture(name="seed")
+def _seed(index: LoopbackIndex, machine: Machine) -> Project:
+    publish_seed(index)
+    return machine.project(["dep-a", "dep-b"])
+
+
+def test_the_lock_explains_the_conflict_and_names_the_smallest_split(seed: Project) -> None:
+    ran = seed.envknit("lock", status=3)
+    assert not seed.lock_file.exists()
+    assert "you ask for dep-a, which gives dep-a 1.0, which needs lib==2.0" in ran.err
+    assert "you ask for dep-b, which gives dep-b 1.0, which needs lib==1.0" in ran.err
+    assert "lib twice: 2.0 for dep-a 1.0 and whatever imports it without asking; 1.0 for dep-b 1.0" in ran.err
+    assert "core twice: 2.0 for lib 2.0" in ran.err
+    assert "stays shared: common 1.0" in ran.err
+    assert "envknit lock --split" in ran.err
+
+
+def test_each_dependency_sees_its_own(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    ran = seed.code(
+        """
+        import dep_a, dep_b, lib, pickle, threading
+        print(dep_a.seen(), dep_b.seen(), lib.VERSION)
+        print(dep_a.by_name(), dep_b.by_name())
+        print(dep_a.metadata(), dep_b.metadata())
+        import common
+        print(dep_a.common is dep_b.common is common, dep_a.lib is lib, dep_a.__name__, dep_b.__name__)
+        there = []
+        threads = [threading.Thread(target=lambda dep=dep: there.append(dep.seen()[1])) for dep in (dep_a, dep_b) * 8]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        print(sorted(set(there)))
+        for dep in (dep_a, dep_b):
+            print(pickle.loads(pickle.dumps(dep.thing())).where())
+        """
+    )
+    assert [
+        "('2.0', ('2.0', '2.0'), ('2.0', '2.0')) ('1.0', ('1.0', '1.0'), ('1.0', '1.0')) 2.0",
+        "('2.0', '2.0') ('1.0', '1.0')",
+        "2.0 1.0",
+        "True True dep_a dep_b",
+        "[('1.0', '1.0'), ('2.0', '2.0')]",
+        "2.0",
+        "1.0",
+    ] == ran.out.splitlines()
+
+
+def test_use_gives_the_very_guest_that_a_dependency_sees(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    ran = seed.code(
+        """
+        import dep_b, envknit, lib
+        with envknit.use("lib", "1.0") as guest:
+            import lib as inside
+            assert inside is guest is dep_b.lib
+        assert lib.VERSION == "2.0"
+        with envknit.use("dep-b", "1.0") as same:
+            assert same is dep_b
+        print("ok")
+        """
+    )
+    assert "ok" == ran.out.strip()
+
+
+def test_a_pickle_is_read_in_another_process(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    seed.code(
+        """
+        import dep_a, dep_b, pickle
+        with open("things", "wb") as file:
+            pickle.dump([dep_a.thing(), dep_b.thing()], file)
+        """
+    )
+    ran = seed.code(
+        """
+        import pickle
+        with open("things", "rb") as file:
+            print(*(thing.where() for thing in pickle.load(file)))
+        """
+    )
+    assert "2.0 1.0" == ran.out.strip()
+
+
+def test_children_see_the_same(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    ran = seed.code(
+        """
+        import multiprocessing, dep_a, dep_b
+
+        def work(dep):
+            return dep.seen()[0], dep.thing()
+
+        def by_name(name):
+            import importlib
+            return work(importlib.import_module(name))
+
+        if __name__ == "__main__":
+            with multiprocessing.get_context("spawn").Pool(2) as pool:
+                for version, thing in pool.map(by_name, ["dep_a", "dep_b"]):
+                    print(version, thing.where())
+        """
+    )
+    assert ["2.0 2.0", "1.0 1.0"] == ran.out.splitlines()
+
+
+def test_scripts_and_entry_points_run_with_what_their_package_was_locked_with(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    assert "2.0 2.0" == seed.envknit("run", "show-dep-a").out.strip()
+    assert "1.0 1.0" == seed.envknit("run", "show-dep-b").out.strip()
+    ran = seed.code(
+        """
+        from importlib.metadata import distributions, entry_points, version
+        for point in sorted(entry_points(group="console_scripts")):
+            point.load()()
+        print(version("lib"), sorted(d.name + " " + d.version for d in distributions() if d.name in ("lib", "core")))
+        """
+    )
+    assert ["2.0 2.0", "1.0 1.0", "2.0 ['core 2.0', 'lib 2.0']"] == ran.out.splitlines()
+
+
+def test_a_lock_that_was_split_stays_so_without_being_told_again(seed: Project) -> None:
+    seed.lock("--split")
+    before = seed.lock_file.read_bytes()
+    assert "up to date" in seed.lock().out
+    assert before == seed.lock_file.read_bytes()
+    seed.envknit("lock", "--check")
+
+
+def test_the_project_can_accept_a_split_in_advance(index: LoopbackIndex, machine: Machine) -> None:
+    publish_seed(index)
+    machine.project(["dep-a", "dep-b"], name="auto", more="split: auto").lock()
+    machine.project(["dep-a", "dep-b"], name="named", more="split: [core, lib]").lock()
+    ran = machine.project(["dep-a", "dep-b"], name="less", more="split: [lib]").envknit("lock", status=3)
+    assert "core twice" in ran.err
+    assert "write `split: [core, lib]` into the project" in ran.err
+
+
+def test_what_the_project_itself_asks_for_is_resident(index: LoopbackIndex, machine: Machine) -> None:
+    publish_seed(index)
+    project = machine.project(["dep-a", "dep-b", "lib<2"])
+    project.lock("--split")
+    project.install()
+    ran = project.code("import lib, dep_a, dep_b; print(lib.VERSION, *dep_a.seen()[:1], *dep_b.seen()[:1])")
+    assert "1.0 2.0 1.0" == ran.out.strip()
+
+
+def test_two_requirements_of_the_project_itself_cannot_be_split(index: LoopbackIndex, machine: Machine) -> None:
+    publish_seed(index)
+    ran = machine.project(["lib<2", "lib>=2"]).envknit("lock", "--split", status=3)
+    assert "no version of lib satisfies all that is asked of it" in ran.err
+    assert "environments of its own" in ran.err.replace("\n", " ")
+
+
+def test_where_types_will_cross_the_lock_warns(index: LoopbackIndex, machine: Machine) -> None:
+    publish_seed(index)
+    index.publish("both", "1.0", {"both.py": "import dep_b, lib"}, requires=["dep-b", "lib>=2"])
+    ran = machine.project(["both", "dep-a"]).lock("--split")
+    assert "dep-b 1.0 works with lib 1.0, and both 1.0 with lib 2.0" in ran.err
+    assert "dep-a 1.0 works" not in ran.err
+
+
+def test_extension_modules_beside_each_other_are_refused_when_locking(index: LoopbackIndex, machine: Machine) -> None:
+    for version in ("1.0", "2.0"):
+        index.publish("fast", version, {"fast.so": ""}, tags="cp39-abi3-manylinux_2_17_x86_64")
+    index.publish("one", "1.0", requires=["fast<2"])
+    index.publish("two", "1.0", requires=["fast>=2"])
+    for options in ([], ["--split"]):
+        ran = machine.project(["one", "two"]).envknit("lock", *options, status=3)
+        assert "fast 1.0 cannot be loaded beside fast 2.0: it has extension modules" in ran.err
+        assert "envknit.worker()" in ran.err
+
+
+def test_the_pure_wheel_of_a_guest_is_installed_even_where_a_native_one_fits(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    for version in ("1.0", "2.0"):
+        files = {"fast.py": f"VERSION = {version!r}"}
+        index.publish("fast", version, {**files, "_fast.abi3.so": ""}, tags="cp39-abi3-manylinux_2_17_x86_64")
+        index.publish("fast", version, files)
+    index.publish("one", "1.0", {"one.py": "import fast"}, requires=["fast<2"])
+    index.publish("two", "1.0", {"two.py": "import fast"}, requires=["fast>=2"])
+    project = machine.project(["one", "two"])
+    project.lock("--split")
+    project.install()
+    assert "1.0 2.0" == project.code("import one, two; print(one.fast.VERSION, two.fast.VERSION)").out.strip()
+    assert ["py3-none-any"] == [
+        entry.name.rpartition("-")[0] for entry in (machine.home / "packages/fast/1.0").iterdir()
+    ]
+
+
+def test_the_verbs_show_both_versions(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    tree = seed.envknit("tree").out
+    assert "lib 1.0 (beside 2.0)" in tree
+    assert "lib 2.0 (beside 1.0)" in tree
+    assert ["dep-a 1.0 -> lib 2.0", "dep-b 1.0 -> lib 1.0"] == sorted(
+        line.strip() for line in seed.envknit("why", "lib").out.splitlines()[1:]
+    )
+    assert "default: lib in several versions: 1.0, 2.0" in seed.envknit("status").out
+    seed.envknit("verify")
+    seed.envknit("store", "gc")
+    seed.envknit("verify")
+    assert "1.0" == seed.code("import dep_b; print(dep_b.seen()[0])").out.strip()
+
+
+def test_a_plan_without_guests_loads_nothing_for_them(index: LoopbackIndex, machine: Machine) -> None:
+    publish_seed(index)
+    project = machine.project(["dep-a"]).ready()
+    ran = project.code(
+        "import builtins, dep_a, sys; print('envknit.runtime.linked' in sys.modules, builtins.__import__)"
+    )
+    assert "False <built-in function __import__>" == ran.out.strip()
