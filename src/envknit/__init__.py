@@ -8,7 +8,15 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envknit import worker
-    from envknit.errors import CExtensionError, EnvknitError, LinkError, SchemaVersionError, WorkerError
+    from envknit.errors import (
+        CExtensionError,
+        CExtIncompatibleError,
+        EnvknitError,
+        LinkError,
+        SchemaVersionError,
+        UnsupportedPlatformError,
+        WorkerError,
+    )
     from envknit.runtime.configure import configure_from_lock
     from envknit.runtime.defaults import disable, enable, set_default
     from envknit.runtime.explain import explain, explain_isinstance
@@ -16,15 +24,21 @@ if TYPE_CHECKING:
     from envknit.runtime.use import import_version, use
     from envknit.worker.api import configure_workers, fetch, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
+    from envknit.worker.interpreter_pool import InterpreterPool
+    from envknit.worker.subinterpreter import SubInterpreterEnv
 
 _NAMES = {
+    "CExtIncompatibleError": "envknit.errors",
     "CExtensionError": "envknit.errors",
     "ContextExecutor": "envknit.runtime.threads",
     "ContextThread": "envknit.runtime.threads",
     "EnvironmentExecutor": "envknit.worker.environment",
     "EnvknitError": "envknit.errors",
+    "InterpreterPool": "envknit.worker.interpreter_pool",
     "LinkError": "envknit.errors",
     "SchemaVersionError": "envknit.errors",
+    "SubInterpreterEnv": "envknit.worker.subinterpreter",
+    "UnsupportedPlatformError": "envknit.errors",
     "WorkerError": "envknit.errors",
     "configure_from_lock": "envknit.runtime.configure",
     "configure_workers": "envknit.worker.api",
@@ -45,13 +59,17 @@ _NAMES = {
 }
 
 __all__ = [
+    "CExtIncompatibleError",
     "CExtensionError",
     "ContextExecutor",
     "ContextThread",
     "EnvironmentExecutor",
     "EnvknitError",
+    "InterpreterPool",
     "LinkError",
     "SchemaVersionError",
+    "SubInterpreterEnv",
+    "UnsupportedPlatformError",
     "WorkerError",
     "__version__",
     "configure_from_lock",

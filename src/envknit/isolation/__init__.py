@@ -2,11 +2,23 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envknit.errors import CExtensionError
+    from envknit.errors import CExtensionError, CExtIncompatibleError, UnsupportedPlatformError
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
     from envknit.runtime.use import use
+    from envknit.worker.interpreter_pool import InterpreterPool
+    from envknit.worker.subinterpreter import SubInterpreterEnv
 
-__all__ = ["CExtensionError", "ContextExecutor", "ContextThread", "context_wrap", "use"]
+__all__ = [
+    "CExtIncompatibleError",
+    "CExtensionError",
+    "ContextExecutor",
+    "ContextThread",
+    "InterpreterPool",
+    "SubInterpreterEnv",
+    "UnsupportedPlatformError",
+    "context_wrap",
+    "use",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -38,8 +38,11 @@ def is_multi_phase(path: str) -> bool:
 
     Cost: a scan of the file up to its symbol names, a fraction of a millisecond; all of it where the answer is no.
     """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return data.find(_MARK) >= 0
+    with open(path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(_MARK) >= 0
 
 
 def record_file(store: str, path: str, gil: str) -> str:
@@ -97,8 +100,8 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     order = {"name": name, "gil": gil, "lock": lock, "plan": plan, "path": list(path), "folders": [package, bootstrap]}
-    command = [sys.executable, "-I", "-S", "-B", script, json.dumps(order)]
-    environ = {**os.environ, "ENVKNIT_HOME": store}
+    command = [sys.executable, "-s", "-P", "-S", "-B", script, json.dumps(order)]
+    environ = {each: os.environ[each] for each in os.environ if each != "PYTHONPATH"} | {"ENVKNIT_HOME": store}
     try:
         done = subprocess.run(
             command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, check=False
@@ -125,7 +128,7 @@ def _end(done: Any) -> str:
 
 
 def _judge(log: list[str], death: str) -> dict[str, Verdict]:
-    """Make verdicts of what a probe reported: `load FILE`, `done FILE`, `fail FILE WHY`, `stop WHY`, `end`."""
+    """Make verdicts of what a probe reported: `load FILE`, `done FILE`, `fail FILE WHY`, `stop WHY`, `came WHY`."""
     verdicts: dict[str, Verdict] = {}
     loading = ""
     for line in log:
@@ -139,6 +142,8 @@ def _judge(log: list[str], death: str) -> dict[str, Verdict]:
             verdicts[file] = Verdict(why)
         elif event == "stop":
             verdicts[""] = Verdict(rest)
+        elif event == "came":
+            verdicts |= {file: Verdict(rest) for file in verdicts if file and not is_multi_phase(file)}
     if not death:
         return verdicts
     if loading and loading not in verdicts:
