@@ -37,12 +37,20 @@ if TYPE_CHECKING:
 # Messages of the control socket: one byte each; the first two carry one end of a new line
 NEW_LINE, NEW_MAIN_LINE, INTERRUPT, QUIT = b"L", b"M", b"I", b"Q"
 
+_DEEPEST = 100  # calls back out of calls back; Python's own limit would be met in the middle of a frame
 _BETWEEN_RELEASES = 0.01  # seconds; proxies that are dropped in a row are released together
 
 
+class _Free(list):  # type: ignore[type-arg]
+    __slots__ = ("__weakref__",)
+    __hash__ = object.__hash__  # type: ignore[assignment]  # (two of them are never the same)
+
+
 class _Threads(threading.local):
-    def __init__(self) -> None:
-        self.free: list[Line] = []  # lines on which this thread may send a call now
+    def __init__(self, all_free: weakref.WeakSet[_Free]) -> None:
+        self.free = _Free()  # lines on which this thread may send a call now
+        all_free.add(self.free)
+        self.depth = 0  # calls that this thread is answering, each out of the one before
 
 
 class Peer:
@@ -103,7 +111,9 @@ class Channel:
         self.origins: dict[int, tuple[Any, str]] = {}  # functions of modules: their reference to module and name
         self._peer = peer or Peer()
         self._control_lock = threading.Lock()
-        self._threads = _Threads()
+        self._all_free: weakref.WeakSet[_Free] = weakref.WeakSet()
+        self._threads = _Threads(self._all_free)
+        self._main_line: Line | None = None  # with the main threads of both sides at its ends
         self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
         self._classes: dict[int, type[Proxy]] = {}
         self._released = 0.0
@@ -171,7 +181,7 @@ class Channel:
             while True:
                 kind, ident, body, descriptors = line.receive()
                 self._between(line, kind, ident, body, descriptors)
-        except Lost:
+        except (Lost, WorkerError):  # nobody is there any more, or nobody who speaks our language
             return
         finally:
             line.close()
@@ -266,9 +276,11 @@ class Channel:
                 line.hang_up()
             else:
                 line.close()
-        for line in self._threads.free:
-            line.close()
-        self._threads = _Threads()
+        for free in list(self._all_free):
+            while free:
+                with suppress(IndexError):  # its thread took the line in this moment, and will see its end
+                    free.pop().close()
+        self._threads = _Threads(self._all_free)
         if wake:
             with suppress(OSError):  # the other side is gone
                 self.control.shutdown(socket.SHUT_RDWR)  # what was said before still arrives
@@ -279,11 +291,11 @@ class Channel:
     def forget_lines(self) -> None:
         """Let the calling thread open a new line for its next call: an interrupt left it anywhere."""
         self._threads.free.clear()
+        self._threads.depth = 0
 
     def adopt(self, end: socket.socket) -> Line:
         """Take a connected socket as a line of the calling thread."""
-        line = self._line(end)
-        line.main = True
+        line = self._main_line = self._line(end)
         self._threads.free.append(line)
         return line
 
@@ -295,7 +307,8 @@ class Channel:
     def _open(self) -> Line:
         if self.closed:
             raise self._gone(sent=False)
-        main = self.is_host and threading.current_thread() is threading.main_thread()
+        # A second line of the main thread (for a call out of a signal handler, say) gets a thread like any other
+        main = self.is_host and self._main_line is None and threading.current_thread() is threading.main_thread()
         ours, theirs = socket.socketpair()
         try:
             self.say(NEW_MAIN_LINE if main else NEW_LINE, [theirs.fileno()])
@@ -305,7 +318,8 @@ class Channel:
         finally:
             theirs.close()
         line = self._line(ours)
-        line.main = main
+        if main:
+            self._main_line = line
         return line
 
     def _packed(self, value: object, plain: int, rich: int) -> tuple[int, bytes, Packer | None]:
@@ -320,7 +334,7 @@ class Channel:
                 packer.undo()
                 raise
         except RecursionError:
-            raise ValueError("the value contains itself or nests too deeply to be sent") from None
+            raise RecursionError("the value contains itself or nests too deeply to be sent") from None
 
     def _unpacked(self, body: bytes | memoryview, descriptors: list[int], timeout: float | None) -> Any:
         unpacker = Unpacker(self, descriptors, timeout)
@@ -338,10 +352,14 @@ class Channel:
             raise WorkerError("an answer that nobody asked for came through the channel", kind=kind)
 
     def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: list[int]) -> None:
-        free = self._threads.free
+        threads = self._threads
+        free = threads.free
         free.append(line)  # calls back go to the thread that waits at the other end
         packer: Packer | None = None
+        threads.depth += 1
         try:
+            if threads.depth > _DEEPEST:
+                raise RecursionError("calls between host and worker nest too deeply")  # noqa: TRY301 - as any failure
             if kind == CALL:
                 operation, ref, args, options = loads(body)
             else:
@@ -352,6 +370,7 @@ class Channel:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             packer = Packer(self)
             kind, body = RAISE, self._packed_error(packer, error)
+        threads.depth -= 1
         if not (free and free[-1] is line):
             raise Lost(sent=True)  # a call back was given up, and the line with it
         free.pop()
@@ -366,6 +385,9 @@ class Channel:
     def _packed_error(self, packer: Packer, error: BaseException) -> bytes:
         try:
             return dumps(packer.pack_exception(error, text_of(error)), self.limit)
+        except RecursionError:
+            packer.undo()
+            return _RECURSION
         except Exception as failure:  # noqa: BLE001 - an exception that cannot cross must still be told
             packer.undo()
             told = WorkerError(f"{type(error).__qualname__}: {error!r} could not be sent: {failure!r}")
@@ -373,11 +395,14 @@ class Channel:
 
     def _give_up(self, line: Line, error: BaseException, timeout: float | None) -> NoReturn:
         line.close()
+        main = line is self._main_line
+        if main:
+            self._main_line = None
         if isinstance(error, BlockingIOError):
             raise self._peer.overdue(timeout or 0.0) from None
         if isinstance(error, Lost):
             raise self._gone(sent=error.sent) from None
-        if line.main and self.is_host and not self.closed:
+        if main and self.is_host and not self.closed:
             with suppress(OSError):  # (it is gone, which is interruption enough)
                 self.say(INTERRUPT)  # Ctrl-C interrupts the call, not the worker
         raise error
@@ -412,6 +437,9 @@ class Channel:
 
 
 _ANSWERS = frozenset([RETURN, RETURN_RICH, RAISE])
+
+
+_RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recursion depth exceeded", "", [], None), 999)
 
 
 def _misplaced(expected: int, got: int) -> WorkerError:

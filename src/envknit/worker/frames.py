@@ -38,12 +38,12 @@ def dumps(tree: Any, limit: int) -> bytes:
 
     Raises:
         WorkerError: the body is larger than `limit` bytes.
-        ValueError: the data contains itself, or nests too deeply.
+        RecursionError: the data contains itself, or nests too deeply.
     """
     try:
         body = marshal.dumps(tree, MARSHAL)
     except ValueError as error:
-        raise ValueError("the value contains itself or nests too deeply to be sent") from error
+        raise RecursionError("the value contains itself or nests too deeply to be sent") from error
     if len(body) > limit:
         raise over_limit(len(body), limit)
     return body

@@ -40,7 +40,7 @@ class Line:
         limit: bytes of the largest body.
     """
 
-    __slots__ = ("__weakref__", "_descriptors", "_limit", "_rest", "end", "main", "pinned", "serial", "timeout")
+    __slots__ = ("__weakref__", "_descriptors", "_limit", "_rest", "end", "pinned", "serial", "timeout")
 
     def __init__(self, end: socket.socket, limit: int) -> None:
         self.end = end
@@ -50,7 +50,6 @@ class Line:
         self._rest = b""
         self._descriptors: list[int] = []
         self.timeout: float | None = None
-        self.main = False  # whether the main threads of both sides are at its ends
 
     def wait_at_most(self, seconds: float | None) -> None:
         """Let reads and writes fail with BlockingIOError after so long; None: never.

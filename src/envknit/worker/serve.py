@@ -88,9 +88,9 @@ class _Worker:
             {
                 "import": self._import,
                 "attribute": _attribute,
-                "module-set": lambda _, module, name, value: setattr(_module(module), name, value),
-                "module-delete": lambda _, module, name: delattr(_module(module), name),
-                "module-dir": lambda _, module: dir(_module(module)),
+                "module-set": lambda _, module, name, value: setattr(import_module(module), name, value),
+                "module-delete": lambda _, module, name: delattr(import_module(module), name),
+                "module-dir": lambda _, module: dir(import_module(module)),
                 "run": _run,
             }
         )
@@ -162,12 +162,8 @@ class _Worker:
         faulthandler.enable(self._words, all_threads=False)
 
 
-def _module(name: str) -> Any:
-    return sys.modules.get(name) or import_module(name)
-
-
 def _attribute(_: None, module: str, name: str) -> object:
-    owner = _module(module)
+    owner = import_module(module)  # (not sys.modules: another thread may be in the middle of the import)
     try:
         value = getattr(owner, name)
     except AttributeError:

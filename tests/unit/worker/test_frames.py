@@ -49,5 +49,5 @@ def test_a_body_over_the_limit_is_refused_where_it_is_made() -> None:
 def test_a_value_that_contains_itself_is_refused() -> None:
     value: list[object] = []
     value.append(value)
-    with pytest.raises(ValueError, match="contains itself"):
+    with pytest.raises(RecursionError, match="contains itself"):
         dumps(value, LARGEST)

@@ -1,0 +1,394 @@
+"""Workers that die, hang or misbehave, and hosts that do (reliability T57 to T60, F20)."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import envknit
+from envknit.errors import WorkerError
+from envknit.worker.frames import CALL, HEADER
+from envknit.worker.line import Lost
+from envknit.worker.pool import pool
+from kit.gadget import write_gadget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envknit.worker.line import Line
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield write_gadget(tmp_path_factory.mktemp("gadget"))
+    pool.close()
+
+
+@pytest.fixture(name="gadget")
+def _gadget(folder: Path) -> Iterator[Any]:
+    with envknit.worker("gadget", "1.0", install_path=folder, timeout=20) as gadget:
+        yield gadget
+
+
+def gone(pid: int, seconds: float = 2.0) -> bool:
+    """Wait until a process has ended, also as a zombie of somebody else."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z" and len(os.listdir(f"/proc/{pid}/task")) <= 1:  # noqa: PTH208 - other threads may still end
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("act", "ended"),
+    [
+        (lambda gadget: gadget.kill(), "signal 9 (SIGKILL)"),
+        (lambda gadget: gadget.leave(7), "exit status 7"),
+        (lambda gadget: gadget.crash(), "signal 11 (SIGSEGV)"),
+    ],
+    ids=["kill -9", "os._exit", "segfault"],
+)
+def test_a_worker_that_dies_in_a_call_is_replaced_by_the_next(gadget: Any, act: Any, ended: str) -> None:
+    pid, box = gadget.pid(), gadget.Box(1)
+    with pytest.raises(WorkerError, match=r"the worker of gadget 1\.0 died during this call") as caught:
+        act(gadget)
+    assert (caught.value.pid, caught.value.ended) == (pid, ended)
+    assert ("crash" in str(caught.value)) == ("SIGSEGV" in ended)  # the last words: where it was
+    assert gone(pid)
+    with pytest.raises(WorkerError, match="died"):
+        box.get()
+    assert gadget.echo("again") == "again"
+    assert gadget.pid() != pid
+
+
+def test_a_worker_that_dies_between_calls_is_replaced_without_a_word(gadget: Any) -> None:
+    for _ in range(3):
+        pid = gadget.pid()
+        echo = gadget.echo
+        os.kill(pid, signal.SIGKILL)
+        assert gone(pid)
+        assert echo("through a kept function") == "through a kept function"
+        assert gadget.pid() != pid
+
+
+def test_a_call_that_was_sent_is_never_made_twice(gadget: Any) -> None:
+    with pytest.raises(WorkerError):
+        gadget.apply(lambda: (gadget.CALLS.append(1), gadget.kill()))
+    assert gadget.count() == 1
+
+
+def test_a_worker_that_dies_while_it_starts_says_so(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
+
+    def kill_it() -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            for worker in envknit.workers():
+                if worker.order.label == "slow 1":
+                    os.kill(worker.pid or 0, signal.SIGKILL)
+                    return
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill_it, daemon=True)
+    killer.start()
+    with pytest.raises(WorkerError, match="died"), envknit.worker("slow", "1", install_path=tmp_path):
+        pass
+    killer.join()
+
+
+def test_a_stopped_worker_is_replaced_after_its_deadline(folder: Path) -> None:
+    with envknit.worker("gadget", "1.0", install_path=folder, timeout=0.3) as gadget:
+        pid = gadget.pid()
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            gadget.echo(1)
+        assert time.monotonic() - began < 2
+        assert gone(pid)
+        assert gadget.echo(2) == 2
+
+
+def test_all_threads_hear_of_a_death_and_one_worker_follows(gadget: Any) -> None:
+    errors: list[str] = []
+    pids: list[int] = []
+
+    def wait() -> None:
+        try:
+            gadget.sleep(20)
+        except WorkerError as error:
+            errors.append(error.message)
+        pids.append(gadget.pid())
+
+    threads = [threading.Thread(target=wait) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    os.kill(gadget.pid(), signal.SIGKILL)
+    for thread in threads:
+        thread.join(10)
+    assert len(errors) == 5
+    assert len(set(pids)) == 1
+
+
+def test_what_does_not_pickle_crosses_all_the_same(gadget: Any) -> None:
+    lock, generator = threading.Lock(), (n for n in range(3))
+    assert gadget.apply(lambda there: there is lock, lock) is True
+    assert gadget.echo(lock) is lock
+    assert list(gadget.apply(list, generator)) == [0, 1, 2]
+
+
+def test_recursion_there_and_between_the_two_ends_cleanly(gadget: Any) -> None:
+    def again() -> Any:
+        return gadget.apply(again)
+
+    with pytest.raises(RecursionError):
+        gadget.apply(again)
+    assert gadget.echo(1) == 1
+
+
+def test_a_result_over_the_limit_is_refused_with_its_size(folder: Path) -> None:
+    pool.close()
+    before = pool.largest
+    try:
+        envknit.configure_workers(largest=10_000_000)
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            pid = gadget.pid()
+            with pytest.raises(WorkerError, match="over the limit") as caught:
+                gadget.huge(10_000_001)
+            assert "10000001" in str(caught.value)
+            assert len(gadget.huge(9_999_999)) == 9_999_999
+            assert gadget.pid() == pid
+    finally:
+        envknit.configure_workers(largest=before)
+        pool.close()
+
+
+def test_a_gigabyte_over_the_default_limit_is_refused(gadget: Any) -> None:
+    with pytest.raises(WorkerError, match="over the limit"):
+        gadget.huge((1 << 30) + 1)
+    assert gadget.echo(1) == 1
+
+
+def test_printing_in_the_middle_of_a_call_disturbs_nothing(gadget: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    assert gadget.say("noise " * 10_000) == 60_000
+    assert gadget.apply(lambda: gadget.say("inner")) == 5
+    assert "inner" in capfd.readouterr().out or gadget.echo(1) == 1  # (the worker kept the stdout it was started with)
+
+
+def test_garbage_on_a_line_ends_the_line_and_not_the_host(gadget: Any) -> None:
+    worker = next(worker for worker in envknit.workers() if worker.pid == gadget.pid())
+    channel = worker.process().channel
+    frames = [
+        b"\xff" * 64,
+        HEADER.pack(2**31, CALL, 0, 1),
+        HEADER.pack(8, CALL, 0, 1) + b"notmarsh",
+        HEADER.pack(0, 99, 0, 0),
+    ]
+    for data in frames:
+        line = channel._open()
+        line.wait_at_most(2)
+        line.end.sendall(data)
+        with pytest.raises((Lost, WorkerError)):
+            _refusal(line)
+        line.close()
+        assert gadget.echo("fine") == "fine"
+
+
+def _refusal(line: Line) -> None:
+    kind, _, body, _ = line.receive()  # its end of file, or an answer that says what it was
+    raise WorkerError(f"{kind} {bytes(body)!r}")
+
+
+def test_a_call_out_of_a_signal_handler_is_answered_while_another_waits(gadget: Any) -> None:
+    answers = []
+    before = signal.signal(signal.SIGALRM, lambda *_: answers.append(gadget.echo("inner")))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        assert gadget.sleep(0.3, "outer") == "outer"
+        assert answers == ["inner"]
+        assert gadget.on_main_thread()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_host(source: str, folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    prelude = "import os, signal, sys, time, threading, envknit\nFOLDER = sys.argv[1]\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", prelude + textwrap.dedent(source), str(folder), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+HOLD = """
+def busy(function):
+    threading.Thread(target=function, args=(30,), daemon=True).start()
+    time.sleep(0.2)
+with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+    print(gadget.pid(), flush=True)
+    {act}
+"""
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "os._exit(1)",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "pass",
+        "raise SystemExit(2)",
+        "busy(gadget.sleep)",
+        "busy(gadget.hold_gil); os.kill(os.getpid(), signal.SIGKILL)",
+    ],
+)
+def test_no_worker_outlives_its_host_however_the_host_ends(folder: Path, act: str) -> None:
+    segments = sorted(os.listdir("/dev/shm"))  # noqa: PTH208 - a look
+    host = run_host(HOLD.format(act=act), folder)
+    out, err = host.communicate(timeout=20)
+    assert gone(int(out)), err
+    assert sorted(os.listdir("/dev/shm")) == segments  # noqa: PTH208 - a look
+
+
+def test_a_fork_uses_workers_of_its_own_and_leaves_its_parents_alone(folder: Path) -> None:
+    host = run_host(
+        """
+        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            box, first = gadget.Box(5), gadget.pid()
+            child = os.fork()
+            if not child:
+                try:
+                    box.get()
+                except envknit.WorkerError as error:
+                    print(error.message.split(",")[0].replace(str(os.getppid()), "PARENT"))
+                own = gadget.pid()
+                print(own != first, gadget.echo(1))
+                with envknit.worker("gadget", "1.0", install_path=FOLDER) as again:
+                    print(again.pid() == own, flush=True)
+                sys.exit()
+            os.waitpid(child, 0)
+            print(box.get(), gadget.pid() == first)
+        """,
+        folder,
+    )
+    out, err = host.communicate(timeout=20)
+    assert (out, err) == ("this worker belongs to process PARENT\nTrue 1\nTrue\n5 True\n", "")
+
+
+def test_a_fork_that_lives_on_does_not_keep_its_parents_worker(folder: Path) -> None:
+    host = run_host(
+        """
+        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            print(gadget.pid(), flush=True)
+            if not os.fork():
+                os.close(1); os.close(2)
+                time.sleep(5)
+                os._exit(0)
+            os._exit(0)
+        """,
+        folder,
+    )
+    out, _ = host.communicate(timeout=20)
+    assert gone(int(out))
+
+
+def test_multiprocessing_by_fork_uses_workers_in_each_process(folder: Path) -> None:
+    host = run_host(
+        """
+        import multiprocessing
+        def use(number):
+            with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+                return gadget.echo(number), gadget.pid()
+        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            mine = gadget.pid()
+            with multiprocessing.get_context("fork").Pool(2) as processes:
+                answers = processes.map(use, range(20))
+                processes.close()
+                processes.join()
+            print([value for value, _ in answers] == list(range(20)), mine in {pid for _, pid in answers})
+        """,
+        folder,
+    )
+    out, err = host.communicate(timeout=30)
+    assert out == "True False\n", err
+
+
+@pytest.mark.parametrize("group", [True, False], ids=["from the terminal", "to the host alone"])
+def test_ctrl_c_interrupts_the_call_and_not_the_pool(folder: Path, group: bool) -> None:  # noqa: FBT001 - a parameter
+    host = run_host(
+        """
+        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            pid, box = gadget.pid(), gadget.Box("kept")
+            for call in (gadget.sleep, gadget.spin):
+                print("ready", flush=True)
+                try:
+                    call(15)
+                except KeyboardInterrupt:
+                    began = time.monotonic()
+                    same, main = gadget.pid() == pid, gadget.on_main_thread()
+                    print(same, box.get(), main, time.monotonic() - began < 3, flush=True)
+        """,
+        folder,
+        start_new_session=True,
+    )
+    assert host.stdout is not None
+    for _ in range(2):
+        assert host.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        (os.killpg if group else os.kill)(host.pid, signal.SIGINT)
+        assert select.select([host.stdout], [], [], 10)[0]
+        assert host.stdout.readline() == "True kept True True\n"
+    _, err = host.communicate(timeout=20)
+    assert (host.returncode, err) == (0, "")
+
+
+def test_a_worker_needs_few_descriptors_and_says_when_there_are_none(folder: Path) -> None:
+    host = run_host(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+        try:
+            with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+                print(gadget.pid())
+        except OSError as error:
+            print(error.errno)
+        """,
+        folder,
+    )
+    out, err = host.communicate(timeout=20)
+    assert out == "24\n", err
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 64
+
+
+def test_a_host_with_closed_streams_can_have_workers(folder: Path, tmp_path: Path) -> None:
+    host = run_host(
+        """
+        for number in (0, 1, 2):
+            os.close(number)
+        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            answer = gadget.echo("ok")
+            open(sys.argv[2], "w").write(answer)
+        """,
+        folder,
+        str(tmp_path / "answer"),
+    )
+    host.communicate(timeout=20)
+    assert (tmp_path / "answer").read_text() == "ok"
