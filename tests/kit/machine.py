@@ -18,8 +18,20 @@ if TYPE_CHECKING:
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# What of the outer environment would reach into a test; coverage's own variables must get through
-_LEAKS = ("PYTHON", "PIP", "ENVKNIT", "VIRTUAL_ENV", "PYTEST", "XDG_", "FORCE_COLOR", "NO_COLOR", "CLICOLOR")
+# What of the outer environment would reach into a test: also the data file of our coverage, which a pytest-cov in a
+# test would empty. The rest of coverage's variables must get through
+_LEAKS = (
+    "PYTHON",
+    "PIP",
+    "ENVKNIT",
+    "VIRTUAL_ENV",
+    "PYTEST",
+    "COVERAGE_FILE",
+    "XDG_",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "CLICOLOR",
+)
 
 # Variables for a process whose modules or time are what is measured: coverage would be a part of both
 UNMEASURED: dict[str, None] = {"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}
