@@ -76,7 +76,7 @@ def test_the_lock_explains_the_conflict_and_names_the_smallest_split(seed: Proje
     assert not seed.lock_file.exists()
     assert "you ask for dep-a, which gives dep-a 1.0, which needs lib==2.0" in ran.err
     assert "you ask for dep-b, which gives dep-b 1.0, which needs lib==1.0" in ran.err
-    assert "lib twice: 2.0 for dep-a 1.0 and whatever imports it without asking; 1.0 for dep-b 1.0" in ran.err
+    assert "lib twice: 2.0 for dep-a 1.0 and for plain imports; 1.0 for dep-b 1.0" in ran.err
     assert "core twice: 2.0 for lib 2.0" in ran.err
     assert "stays shared: common 1.0" in ran.err
     assert "envknit lock --split" in ran.err
@@ -283,3 +283,70 @@ def test_a_plan_without_guests_loads_nothing_for_them(index: LoopbackIndex, mach
         "import builtins, dep_a, sys; print('envknit.runtime.linked' in sys.modules, builtins.__import__)"
     )
     assert "False <built-in function __import__>" == ran.out.strip()
+
+
+@pytest.mark.network
+def test_real_applications_run_with_both_generations_of_urllib3_and_click(online: Machine) -> None:
+    project = online.project(["requests==2.28.2", "dulwich>=0.25", "typer==0.3.2", "flask>=3"])
+    refused = project.envknit("lock", status=3).err
+    assert "click twice" in refused
+    assert "urllib3 twice" in refused
+    project.lock("--split")
+    project.install()
+    ran = project.code(
+        """
+        import http.server, pickle, threading
+        import click, dulwich.client, flask, requests, typer, urllib3
+        from importlib.metadata import version
+        from typer.testing import CliRunner
+
+        class Echo(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(self.headers["User-Agent"].encode())
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+
+        answers = []
+        def ask():
+            manager = dulwich.client.default_urllib3_manager(None)
+            answers.append((requests.get(url).text, manager.request("GET", url).status))
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        print(set(answers))
+        print(requests.packages.urllib3.__version__.split(".")[0], urllib3.__version__.split(".")[0])
+        print(pickle.loads(pickle.dumps(requests.get(url))).text)
+        try:
+            requests.get("http://127.0.0.1:1/")
+        except requests.ConnectionError as error:
+            kind = type(error.args[0])
+            print(kind.__module__.partition("_")[0], pickle.loads(pickle.dumps(kind)) is kind)
+
+        commands = typer.Typer()
+        @commands.command()
+        def hello(name: str):
+            typer.echo(f"hello {name} from {typer.main.click.__name__}")
+        print(CliRunner().invoke(commands, ["ada"]).output.strip())
+
+        site = flask.Flask(__name__)
+        @site.cli.command("hi")
+        @click.argument("name")
+        def hi(name):
+            click.echo(f"hi {name} from {click.__name__} {version('click').split('.')[0]}")
+        print(site.test_cli_runner().invoke(args=["hi", "ada"]).output.strip())
+        """
+    )
+    assert [
+        "{('python-requests/2.28.2', 200)}",
+        "1 2",
+        "python-requests/2.28.2",
+        "urllib3@1 True",
+        "hello ada from click@7_1_2",
+        "hi ada from click 8",
+    ] == ran.out.splitlines()

@@ -49,8 +49,8 @@ def _copies(split: Split, name: str) -> str:
     parts = []
     for version in versions:
         users = [_who(pin) for pin, links in sorted(split.links.items(), key=_place) if links.get(name) == version]
-        seen = " and whatever imports it without asking" if version == split.residents[name] else ""
-        parts.append(f"{version} for {_listed(users)}{seen}")
+        plain = version == split.residents[name] and name not in split.links[ROOT, ""]
+        parts.append(f"{version} for {_listed(users)}{' and for plain imports' if plain else ''}")
     return f"{name} {_TIMES.get(len(versions), f'{len(versions)} times')}: {'; '.join(parts)}"
 
 
