@@ -151,6 +151,20 @@ def test_a_pickle_is_read_in_another_process(seed: Project) -> None:
     assert "2.0 1.0" == ran.out.strip()
 
 
+def test_a_worker_holds_whichever_is_asked_for(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    ran = seed.code(
+        """
+        import envknit
+        for name, version in (("lib", "1.0"), ("lib", "2.0"), ("dep-b", "1.0")):
+            with envknit.worker(name, version) as there:
+                print(name, there.VERSION if name == "lib" else there.seen()[0])
+        """
+    )
+    assert ["lib 1.0", "lib 2.0", "dep-b 1.0"] == ran.out.splitlines()
+
+
 def test_children_see_the_same(seed: Project) -> None:
     seed.lock("--split")
     seed.install()

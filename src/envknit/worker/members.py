@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envknit.errors import WorkerError
-from envknit.naming import canonical_name
+from envknit.naming import canonical_name, guest_tag
 from envknit.runtime.active import active, sibling_plans
 from envknit.worker.process import Order
 from envknit.worker.pythons import find_python, plans_for
@@ -61,6 +61,9 @@ def order_for_pin(
         if pin is not None:
             label = f"{wanted} {version}"
             found = module or _only(label, wanted, _imports(plan, pin))
+            if (wanted, version) in plan.guests:  # plain imports get the resident there too
+                head, dot, rest = found.partition(".")
+                found = f"{head}@{guest_tag(version)}{dot}{rest}"
             order = Order(label, python=interpreter, lock=plan.lock, plan=path)
             return order, found
     others = sorted({v for _, plan in plans for n, v in plan.pins if n == wanted})
@@ -90,6 +93,8 @@ def order_for_folder(
 
 
 def _imports(plan: Plan, pin: PlannedPin) -> list[str]:
+    if (pin.name, pin.version) in plan.guests:
+        return _modules_in(os.path.join(plan.store, pin.folder))
     names = [name for name, folders in plan.imports.items() if pin.folder in folders]
     neighbours = [other for other in plan.pins.values() if other.folder == pin.folder]
     if len(neighbours) > 1:  # one folder for several pins: RECORD tells whose is what
