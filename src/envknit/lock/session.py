@@ -268,6 +268,7 @@ class Session:
                 f"certificates cannot be loaded: {cause}", file=bundle or self._settings.client_cert
             ) from cause
         if trusted:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the person was asked once, by pip
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context

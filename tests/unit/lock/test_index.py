@@ -307,3 +307,50 @@ def test_the_store_that_the_cache_makes_is_the_users_alone_to_write(tmp_path: Pa
 
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o755
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "store/cache").rglob("*"))
+
+
+def test_a_page_of_links_adds_to_the_indexes(
+    tmp_path: Path, index: LoopbackIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.publish("a", "1.0")
+    index.publish("b", "1.0")
+    page = tmp_path / "links.html"
+    page.write_text(f'<a href="{index.host}/files/b-1.0-py3-none-any.whl">b</a>', encoding="utf-8")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{page.as_uri()} {index.url}a/")
+
+    with opened(home=tmp_path) as it:
+        assert names(it, "a") == ["a-1.0-py3-none-any.whl"]
+        assert names(it, "b") == ["b-1.0-py3-none-any.whl"]
+        assert names(it, "c") == []
+
+
+def test_a_page_of_links_that_is_not_there_is_an_error(
+    tmp_path: Path, index: LoopbackIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{index.url}absent/")
+
+    with opened(home=tmp_path) as it, pytest.raises(PackageIndexError, match="find-links"):
+        it.links("a")
+
+
+def test_metadata_that_was_promised_and_is_not_there_comes_from_the_wheel(tmp_path: Path) -> None:
+    with LoopbackIndex(pep658=True) as server, opened(server, home=tmp_path) as index:
+        server.publish("a", "1.0", requires=["b"])
+        (link,) = index.links("a")
+        server.fail("404", "*.metadata")
+
+        assert [requirement.name for requirement in index.metadata(link).requires_dist] == ["b"]
+
+
+def test_a_damaged_cache_is_asked_anew(tmp_path: Path, index: LoopbackIndex) -> None:
+    index.publish("a", "1.0")
+    with opened(index, home=tmp_path) as it:
+        it.links("a")
+    (page,) = (tmp_path / "store/cache/pages").iterdir()
+    page.write_bytes(page.read_bytes()[:-10])
+    with opened(index, home=tmp_path) as it:
+        assert len(it.links("a")) == 1
+    with opened(index, home=tmp_path, offline=True) as it:
+        assert len(it.links("a")) == 1
