@@ -1,11 +1,12 @@
-"""What a guest sees as `sys`: the real one, but for `sys.modules`, which speaks the guest's own names.
+"""What a guest sees as `sys` and `builtins`: the real ones, but for `sys.modules` and `__import__`.
 
-Packages read and write it in their plain names: requests puts `sys.modules["requests.packages.urllib3"]` there and
-copies every `urllib3.…` that it finds (requests/packages.py); in the real table these are names of guests.
+`sys.modules` speaks the guest's own names. Packages read and write it in them: requests copies every `urllib3.…` that
+it finds there to `requests.packages.urllib3.…` (requests/packages.py); in the real table these are names of guests.
 """
 
 from __future__ import annotations
 
+import builtins
 import sys
 from _collections_abc import MutableMapping
 from types import ModuleType
@@ -29,8 +30,8 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
         self._member = member
 
     def __getitem__(self, name: str) -> Any:
-        if name == "sys":
-            return self._member.sys
+        if name in PROXIES:
+            return self._member.proxy(name)
         try:
             return sys.modules[self._real(name)]
         except KeyError:
@@ -76,6 +77,32 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
         return str(self._member.linker.means(self._member, head)) + dot + rest
 
 
+class GuestBuiltins(ModuleType):
+    """The module `builtins` of one member: the real one, but for `__import__` (sqlalchemy/util/compat.py takes it)."""
+
+    def __init__(self, member: Member) -> None:
+        super().__init__("builtins", builtins.__doc__)
+        super().__setattr__("_member", member)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override] # what `vars(builtins)` is to give
+        return self._member.builtins  # type: ignore[no-any-return] # set by its name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__import__":
+            return self._member.import_module_statement
+        return getattr(builtins, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(builtins, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(builtins, name)
+
+    def __dir__(self) -> list[str]:
+        return dir(builtins)
+
+
 class GuestSys(ModuleType):
     """The module `sys` of one member: everything is read from and written to the real one, but for `modules`."""
 
@@ -114,3 +141,6 @@ class GuestSys(ModuleType):
 
     def __dir__(self) -> list[str]:
         return dir(sys)
+
+
+PROXIES = {"builtins": GuestBuiltins, "sys": GuestSys}

@@ -12,7 +12,7 @@ import os
 import sys
 
 from envknit.naming import canonical_name
-from envknit.runtime.guest_modules import GuestSys
+from envknit.runtime.guest_modules import PROXIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Member:
         self._real: dict[str, str] = {}
         self._names: dict[str, str] | None = None
         self._builtins: dict[str, Any] | None = None
-        self._sys: GuestSys | None = None
+        self._proxies: dict[str, ModuleType] = {}
 
     def __repr__(self) -> str:
         return f"<{'guest' if self.tag else 'resident'} {self.title}>"
@@ -75,12 +75,12 @@ class Member:
             self._builtins = self.linker.share_builtins(self.import_module_statement)
         return self._builtins
 
-    @property
-    def sys(self) -> GuestSys:
-        """The module `sys` as its code sees it."""
-        if self._sys is None:
-            self._sys = GuestSys(self)
-        return self._sys
+    def proxy(self, name: str) -> ModuleType:
+        """Return the module `sys` or `builtins` as its code sees it."""
+        found = self._proxies.get(name)
+        if found is None:
+            found = self._proxies.setdefault(name, PROXIES[name](self))
+        return found
 
     def real(self, head: str) -> str:
         """Return the name that one of its own top-level modules has in `sys.modules`."""
@@ -118,8 +118,8 @@ class Member:
     ) -> ModuleType:
         """Be `__import__` for its modules: map absolute names, leave relative ones to `__package__`."""
         if level == 0:
-            if name == "sys":
-                return self.sys
+            if name in PROXIES:
+                return self.proxy(name)
             head, dot, rest = name.partition(".")
             real = self.routes.get(head)
             if real is None:
