@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ import pytest
 import envknit
 from envknit.errors import WorkerError
 from envknit.worker.pool import pool
+from envknit.worker.pythons import abi_of, find_python
 from kit.gadget import GADGET, PARTS, write_gadget
 from kit.planned import make_plan
 
@@ -356,6 +358,44 @@ def test_a_worker_that_cannot_start_says_why(folder: Path, tmp_path: Path) -> No
         pass
     with pytest.raises(WorkerError, match="not a folder"):
         envknit.worker("gadget", "1.0", install_path=tmp_path / "none")
+
+
+def test_a_worker_may_run_another_interpreter(project: Project) -> None:
+    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    others = [version for version in ("3.10", "3.11", "3.12", "3.13") if version != mine and _python(version)]
+    if not others:
+        pytest.skip("this machine has one CPython only")
+    other = others[0]
+    program = f"""
+        import envknit
+        with envknit.worker("gadget", "1.0", python={other!r}) as gadget:
+            print(gadget.sys.version_info[:2], gadget.echo([1, "a", {{2.0}}]), gadget.__version__)
+            box = gadget.Box(5)
+            print(box.get(), len(gadget.huge(100_000)))
+            try:
+                gadget.apply(lambda: 1 / 0)
+            except ZeroDivisionError as error:
+                print(error)
+        """
+    refused = project.code(program, status=1)
+    assert "the lock is not installed for this interpreter" in refused.err
+    assert "-m envknit install" in refused.err
+    (plan,) = project.machine.home.glob("plans/*/*/default.plan")
+    own, abi = plan.parts[-3], abi_of(_python(other))
+    target = Path(str(plan.parent).replace(own, abi))
+    shutil.copytree(plan.parent, target)
+    (target / "default.plan").write_text(plan.read_text().replace(own, abi))
+    major, minor = other.split(".")
+    assert project.code(program).out == f"({major}, {minor}) [1, 'a', {{2.0}}] 1.0\n5 100000\ndivision by zero\n"
+    ran = project.code("import envknit\nenvknit.worker('gadget', '1.0', python='2.7')", status=1)
+    assert "no interpreter 2.7 was found" in ran.err
+
+
+def _python(version: str) -> str:
+    try:
+        return find_python(version)
+    except WorkerError:
+        return ""
 
 
 def test_a_program_without_a_lock_is_told_so(tmp_path: Path) -> None:

@@ -119,10 +119,8 @@ def test_other_arguments_are_another_process(folder: Path, tmp_path: Path) -> No
 
 def test_all_workers_end_with_the_main_process(machine: Machine, folder: Path) -> None:
     """'All workers are terminated automatically via atexit when the main process exits.'"""
-    ran = machine.run(
-        "-c",
-        f"import envknit\nwith envknit.worker('gadget', '1.0', install_path={str(folder)!r}) as gadget:\n print(gadget.pid())",
-    )
+    block = f"with envknit.worker('gadget', '1.0', install_path={str(folder)!r}) as gadget: print(gadget.pid())"
+    ran = machine.run("-c", f"import envknit\n{block}")
     with pytest.raises(ProcessLookupError):
         os.kill(int(ran.out), 0)
 
