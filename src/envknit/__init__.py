@@ -7,7 +7,6 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envknit import worker
     from envknit.errors import (
         CExtensionError,
         CExtIncompatibleError,
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from envknit.runtime.explain import explain, explain_isinstance
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
     from envknit.runtime.use import import_version, use
-    from envknit.worker.api import configure_workers, fetch, workers
+    from envknit.worker.api import configure_workers, fetch, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
     from envknit.worker.interpreter_pool import InterpreterPool
     from envknit.worker.subinterpreter import SubInterpreterEnv

@@ -160,7 +160,7 @@ def use(
             raise
         import envknit  # noqa: PLC0415 - the package's door: a worker is above this layer
 
-        return envknit.worker(  # type: ignore[operator] # loaded when it is asked for
+        return envknit.worker(
             meaning.member.pin.name, meaning.member.pin.version
         )
     return block
@@ -215,6 +215,8 @@ def _meaning(name: str, version: str | None, env: str | None) -> _Meaning:
 def _pin(name: str, version: str | None, env: str | None) -> _Meaning:
     plan, pin = linker.find(name, version, env)
     member = linker.member(plan, pin)
+    if not os.path.isdir(member.folder):
+        raise lost(member)
     names = {head: member.route(head) for head in member.names if head not in sys.stdlib_module_names}
     main = member.main_module()
     return _Meaning(names, [(plan, pin)], member.real_name(main) if main else "", member)
@@ -243,5 +245,3 @@ def _check(meaning: _Meaning, *, pure: bool) -> None:
         return
     if member.pin.native and not pure:
         raise refusal(member)
-    if not os.path.isdir(member.folder):
-        raise lost(member)
