@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -34,13 +34,13 @@ class Graph:
     def _candidates(self) -> dict[str, list[str]]:
         return {name: sorted(there, key=Version, reverse=True) for name, there in self.packages.items()}
 
-    @lru_cache  # noqa: B019 - as long as the graph
+    @cache  # noqa: B019 - as long as the graph
     def wanted(self, name: str, version: str, extra: str) -> Sequence[Wanted] | None:
         texts = self.requirements if name == ROOT else self.packages[name][version]
         return [need for text in texts if (need := self._wanted(text, extra)) is not None]
 
     def _wanted(self, text: str, extra: str) -> Wanted | None:
-        requirement = Requirement(text)
+        requirement, accepted = self._read(text)
         marker = requirement.marker
         if marker is not None:
             asked = {value for value in ("", extra) if any(self._holds(requirement, value, at) for at in self._at)}
@@ -48,8 +48,13 @@ class Graph:
                 return None
         elif extra:
             return None
-        accepted = [v for v in self.candidates(requirement.name) if requirement.specifier.contains(v, prereleases=True)]
-        return Wanted(name=requirement.name, versions=tuple(accepted), extras=frozenset(requirement.extras))
+        return Wanted(name=requirement.name, versions=accepted, extras=frozenset(requirement.extras))
+
+    @cache  # noqa: B019 - as above
+    def _read(self, text: str) -> tuple[Requirement, tuple[str, ...]]:
+        requirement = Requirement(text)
+        versions = self.candidates(requirement.name)
+        return requirement, tuple(v for v in versions if requirement.specifier.contains(v, prereleases=True))
 
     @property
     def _at(self) -> Sequence[dict[str, str]]:
