@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.lock.filenames import is_component, version_in
+
+# A busy machine is no fault of what is tested
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,7 @@ def test_other_files_have_none(filename: str, name: str) -> None:
     assert version_in(filename, name) is None
 
 
+@UNHURRIED
 @given(st.text())
 def test_a_component_never_leaves_a_folder(text: str) -> None:
     if is_component(text):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import LockError, SchemaVersionError
@@ -228,6 +228,9 @@ def test_a_missing_lock_says_which_command_makes_it(tmp_path: Path) -> None:
         read_lock(tmp_path / "envknit.lock.yaml")
 
 
+# A busy machine is no fault of what is tested
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 names = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,5}){0,2}", fullmatch=True)
 versions = st.lists(st.integers(0, 2030), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -269,6 +272,7 @@ def locks(draw: st.DrawFn) -> Lock:
     )
 
 
+@UNHURRIED
 @given(locks())
 def test_any_lock_survives_writing_and_reading_and_is_written_the_same_again(lock: Lock) -> None:
     text = render_lock(lock)
@@ -277,6 +281,7 @@ def test_any_lock_survives_writing_and_reading_and_is_written_the_same_again(loc
     assert render_lock(parse(text)) == text
 
 
+@UNHURRIED
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_any_bytes_are_a_lock_or_a_lock_error(data: bytes) -> None:
     try:
