@@ -23,6 +23,7 @@ from envknit.worker.frames import CALL, CALL_RICH, LARGEST, RAISE, RELEASE, RETU
 from envknit.worker.line import Line, Lost
 from envknit.worker.operations import OPERATIONS, describe
 from envknit.worker.pack import Packer, Shared, Unpacker
+from envknit.worker.peer import INTERRUPT, NEW_LINE, NEW_MAIN_LINE, Peer
 from envknit.worker.proxy import WorkerGone, make, make_class, set_timeout
 from envknit.worker.references import Exports, Imports
 from envknit.worker.values import is_plain
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from envknit.worker.proxy import Proxy
-
-# Messages of the control socket: one byte each; the first two carry one end of a new line
-NEW_LINE, NEW_MAIN_LINE, INTERRUPT, QUIT = b"L", b"M", b"I", b"Q"
 
 _DEEPEST = 100  # calls back out of calls back; Python's own limit would be met in the middle of a frame
 _BETWEEN_RELEASES = 0.01  # seconds; proxies that are dropped in a row are released together
@@ -51,24 +49,6 @@ class _Threads(threading.local):
         self.free = _Free()  # lines on which this thread may send a call now
         all_free.add(self.free)
         self.depth = 0  # calls that this thread is answering, each out of the one before
-
-
-class Peer:
-    """What the owner of a channel knows and the channel does not."""
-
-    source: Any = None  # of module proxies
-
-    def explain(self, *, sent: bool) -> WorkerGone:
-        """Say why the other side is gone; `sent`: whether the call in flight may have been executed."""
-        return WorkerGone("the other side of the channel is gone", sent=sent)
-
-    def overdue(self, seconds: float) -> BaseException:
-        """End a call that was not answered in time; returns what to raise."""
-        return TimeoutError(f"no answer within {seconds} seconds")
-
-    def module(self, name: str, timeout: float | None) -> Any:
-        """Return the stand-in of a module of the other side."""
-        raise WorkerError("a module cannot cross in this direction", module=name, timeout=timeout)
 
 
 class Channel:
@@ -101,11 +81,7 @@ class Channel:
         self.operations: dict[str, Callable[..., Any]] = {
             **OPERATIONS,
             "describe": lambda _, number: describe(self.exports.type_of(number)),
-            "data": _data,
-            "array": _array,
             "view": self._share,
-            "pickle": _pickle,
-            "package": lambda target: type(target).__module__.partition(".")[0],
         }
         self.on_export: Callable[[], None] | None = None  # called once, when the other side first gets a reference
         self.origins: dict[int, tuple[Any, str]] = {}  # functions of modules: their reference to module and name
@@ -444,25 +420,6 @@ _RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recurs
 
 def _misplaced(expected: int, got: int) -> WorkerError:
     return WorkerError("an answer to another call came through the channel", expected=expected, got=got)
-
-
-def _data(target: object, name: str) -> object:
-    value = getattr(target, name)
-    if is_plain(value):
-        return value
-    raise AttributeError(f"{type(target).__name__!r} object offers no {name!r} to another process")
-
-
-def _array(target: Any) -> object:
-    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - what has __array__ has numpy
-
-    return np.asarray(target)
-
-
-def _pickle(target: object) -> bytes:
-    import pickle  # noqa: PLC0415 - only for fetch()
-
-    return pickle.dumps(target, protocol=4)
 
 
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()

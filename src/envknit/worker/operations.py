@@ -6,6 +6,7 @@ import math
 import operator
 
 from envknit.worker.proxy import Proxy
+from envknit.worker.values import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,26 @@ PROTOCOL: dict[str, Callable[..., object]] = {
     "__hash__": hash,
 }
 
+
+def _data(target: object, name: str) -> object:
+    value = getattr(target, name)
+    if is_plain(value):
+        return value
+    raise AttributeError(f"{type(target).__name__!r} object offers no {name!r} to another process")
+
+
+def _array(target: Any) -> object:
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - what has __array__ has numpy
+
+    return np.asarray(target)
+
+
+def _pickle(target: object) -> bytes:
+    import pickle  # noqa: PLC0415 - only for fetch()
+
+    return pickle.dumps(target, protocol=4)
+
+
 # What every proxy can ask besides
 OPERATIONS: dict[str, Callable[..., object]] = {
     **PROTOCOL,
@@ -99,6 +120,10 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "repr": repr,
     "str": str,
     "dir": dir,
+    "data": _data,
+    "array": _array,
+    "pickle": _pickle,
+    "package": lambda target: type(target).__module__.partition(".")[0],
 }
 
 _INHERITED = ("__hash__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__format__")

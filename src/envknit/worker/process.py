@@ -12,7 +12,8 @@ from time import monotonic
 
 from envknit.errors import WorkerError
 from envknit.worker import buffers, handshake
-from envknit.worker.channel import QUIT, Channel, Peer
+from envknit.worker.channel import Channel
+from envknit.worker.peer import QUIT, Peer
 from envknit.worker.proxy import WorkerGone
 
 TYPE_CHECKING = False

@@ -16,7 +16,8 @@ from importlib import import_module
 from queue import SimpleQueue
 
 from envknit.worker import handshake
-from envknit.worker.channel import INTERRUPT, NEW_MAIN_LINE, QUIT, Channel
+from envknit.worker.channel import Channel
+from envknit.worker.peer import INTERRUPT, NEW_MAIN_LINE, QUIT
 from envknit.worker.values import is_plain
 
 TYPE_CHECKING = False
