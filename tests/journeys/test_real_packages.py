@@ -272,7 +272,7 @@ def test_tools_that_manage_environments_are_untouched_in_a_locked_project(real: 
     fresh = project.run(tmp_path / "fresh/bin/python", "-m", "pip", "--version")
 
     assert built.status == 0
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["small-1-py3-none-any.whl"]
+    assert [path.name.split("-")[0] for path in (tmp_path / "out").iterdir()] == ["small"]
     assert str(tmp_path / "fresh") in fresh.out
 
 
