@@ -78,10 +78,10 @@ def main(rounds: int) -> None:
 
 def _project(knit: Path, store: Path) -> Path:
     """Install two versions of a package from a folder of wheels."""
-    import sys  # noqa: PLC0415 - only to find the tests' equipment
+    import sys
 
     sys.path.insert(0, str(ROOT / "tests"))
-    from kit import make_wheel, wheel_name  # noqa: PLC0415 - as above
+    from kit import make_wheel, wheel_name
 
     folder = fresh("use")
     wheels = folder / "wheels"

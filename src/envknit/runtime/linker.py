@@ -11,9 +11,9 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder
 from _thread import RLock
+from binascii import crc32
 from types import ModuleType
 
-from _envknit_bootstrap import key as digest
 from envknit.errors import LinkError, UnlockedError
 from envknit.naming import canonical_name, guest_tag
 from envknit.runtime.active import active, sibling_plans
@@ -200,18 +200,19 @@ class Linker:
         return found
 
     def _tag(self, key: Key, pin: PlannedPin) -> str:
-        others = []
+        resident: list[Key] = []
+        others: list[Key] = []
         for plan in self.plans:
             there = plan.pins.get((pin.name, pin.version))
             if there is not None:
-                held = reach(plan, there)
-                if plan in self.resident_plans and (pin.name, pin.version) not in plan.guests:
-                    if held == key:
-                        return ""
-                else:
-                    others.append(held)
+                is_guest = plan not in self.resident_plans or (pin.name, pin.version) in plan.guests
+                known = others if is_guest else resident
+                known.append(reach(plan, there))
+        if key in resident:
+            return ""
         tag = guest_tag(pin.version)
-        return tag if not others or others[0] == key else f"{tag}_{_short(repr(sorted(key[1])))}"
+        first = next((other for other in others if other not in resident), key)
+        return tag if first == key else f"{tag}_{_short(repr(sorted(key[1])))}"
 
     def _not_locked(self, name: str, version: str | None, environment: str | None) -> LinkError:
         versions = self.versions(name)
@@ -354,7 +355,7 @@ def pin_at(plan: Plan, folder: str) -> PlannedPin | None:
 
 
 def _short(text: str) -> str:
-    return digest(text.encode())[:8]
+    return f"{crc32(text.encode()):08x}"  # the same in every Python: pickles name it
 
 
 def _release(version: str) -> str:

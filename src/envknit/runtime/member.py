@@ -182,13 +182,11 @@ def _listed(folder: str) -> Iterator[tuple[str, str]]:
 
 def _is_importable(folder: str, depth: int = 3) -> bool:
     """Tell a package from a folder of data: is there Python in it, at most three levels down?"""
-    folders = []
-    for entry in os.scandir(folder):
-        if entry.name.endswith((".py", ".pyc", ".so", ".pyd")):
-            return True
-        if entry.is_dir():
-            folders.append(entry.path)
-    return depth > 1 and any(_is_importable(inner, depth - 1) for inner in folders)
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    if any(entry.name.endswith((".py", ".pyc", ".so", ".pyd")) for entry in found):
+        return True
+    return depth > 1 and any(_is_importable(entry.path, depth - 1) for entry in found if entry.is_dir())
 
 
 def is_namespace(folder: str) -> bool:
