@@ -192,7 +192,7 @@ def test_idle_workers_end_and_the_limit_ends_the_idlest(tmp_path: Path) -> None:
     before = pool.idle, pool.processes
     pool.close()
     try:
-        envknit.configure_workers(idle=0.2, processes=2)
+        envknit.configure_workers(idle=60, processes=2)
         for number in range(3):
             folder = write_gadget(tmp_path / str(number))
             with envknit.worker("gadget", f"{number}", install_path=folder) as gadget:
@@ -200,6 +200,7 @@ def test_idle_workers_end_and_the_limit_ends_the_idlest(tmp_path: Path) -> None:
             assert len(envknit.workers()) <= 2
         assert [worker.order.label for worker in envknit.workers()] == ["gadget 1", "gadget 2"]
         del gadget
+        envknit.configure_workers(idle=0.2)
         deadline = time.monotonic() + 10
         while envknit.workers() and time.monotonic() < deadline:
             time.sleep(0.05)
