@@ -328,7 +328,7 @@ def test_extension_modules_are_refused_unless_resident_optional_or_in_a_worker(p
         made = []
         envknit.worker = lambda *a, **k: made.append((a, k)) or "worker"
         assert envknit.use("native", "1.0", auto_worker=True) == envknit.use("needs-native", "1.0", auto_worker=True)
-        assert made == [(("native", "1.0"), {}), (("needs-native", "1.0"), {})]
+        assert made == [(("native", "1.0"), {"env": None}), (("needs-native", "1.0"), {"env": None})]
         with envknit.use("lib", "1.0", auto_worker=True) as module:
             assert module.__version__ == "1.0"
     """)

@@ -160,7 +160,7 @@ def use(
             raise
         import envknit  # noqa: PLC0415 - the package's door: a worker is above this layer
 
-        return envknit.worker(meaning.member.pin.name, meaning.member.pin.version)
+        return envknit.worker(meaning.member.pin.name, meaning.member.pin.version, env=env)
     return block
 
 
