@@ -78,8 +78,9 @@ class Step:
 @pytest.fixture(name="machine")
 def _machine(tmp_path: Path, index: LoopbackIndex) -> Machine:
     """A machine whose index has what the pages name."""
-    index.publish("click", "8.0.4")
-    index.publish("click", "8.1.7")
+    for version in ("7.1.2", "8.0.4", "8.1.7"):
+        index.publish("click", version, {"click/__init__.py": f"__version__ = {version!r}\n"})
+    index.publish("typer", "0.3.2", {"typer/__init__.py": "import click\n"}, requires=["click<7.2"])
     index.publish("markupsafe", "3.0.0")
     index.publish("jinja2", "3.1.0", requires=["markupsafe>=2"])
     scripts = {"console_scripts": {"flask": "flask:main"}}

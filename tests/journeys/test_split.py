@@ -54,6 +54,7 @@ def publish_seed(index: LoopbackIndex) -> None:
                         import importlib
                         return importlib.import_module("lib.deep.inner").VALUE
                 """),
+                f"{name.replace('-', '_')}/__main__.py": "import lib, sys; print(__name__, lib.VERSION)",
                 f"{name.replace('-', '_')}/part.py": textwrap.dedent("""
                     def late():
                         import lib.deep.inner
@@ -202,6 +203,13 @@ def test_scripts_and_entry_points_run_with_what_their_package_was_locked_with(se
         """
     )
     assert ["2.0 2.0", "1.0 1.0", "2.0 ['core 2.0', 'lib 2.0']"] == ran.out.splitlines()
+
+
+def test_a_package_run_by_its_name_sees_its_own(seed: Project) -> None:
+    seed.lock("--split")
+    seed.install()
+    assert "__main__ 2.0" == seed.run("-m", "dep_a").out.strip()
+    assert "__main__ 1.0" == seed.run("-m", "dep_b").out.strip()
 
 
 def test_a_lock_that_was_split_stays_so_without_being_told_again(seed: Project) -> None:

@@ -7,6 +7,7 @@ builtins of their member, as those of guests do (see member.py). A plan without 
 from __future__ import annotations
 
 import os
+import sys
 
 from envknit.runtime import finder, routing
 from envknit.runtime.active import plan_of
@@ -15,6 +16,8 @@ from envknit.runtime.loader import GuestLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
     from _envknit_bootstrap import Activation
     from envknit.plan import Plan
     from envknit.runtime.member import Member
@@ -35,11 +38,24 @@ def start(activation: Activation) -> None:
     routing.install()
 
 
-def _loader(fullname: str, path: str) -> GuestLoader | None:
+def _loader(fullname: str, path: str) -> LinkedLoader | None:
     for folder, member in _linked.items():
         if path.startswith(folder):
-            return GuestLoader(fullname, path, member)
+            return LinkedLoader(fullname, path, member)
     return None
+
+
+class LinkedLoader(GuestLoader):
+    """Load a source file of a resident, under its plain name; or as `__main__`, for `python -m`."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code; `runpy` runs it in the namespace of `__main__`, past `exec_module`."""
+        caller: FrameType | None = sys._getframe(1)  # noqa: SLF001 - runpy does not say what it wants the code for
+        while caller is not None and caller.f_code.co_name == "_get_module_details":
+            caller = caller.f_back
+            if caller is not None and caller.f_code.co_name == "_run_module_as_main":
+                vars(sys.modules["__main__"])["__builtins__"] = self.member.builtins
+        return super().get_code(fullname)
 
 
 def _members(plan: Plan) -> list[Member]:
