@@ -36,7 +36,17 @@ import sys
 from _envknit_bootstrap import ABI, PLAN_HEADER, environment_file, home, key
 from envknit.errors import PlanError
 
-__all__ = ["ABI", "Plan", "PlannedPin", "bytecode_path", "environment_file", "home", "key", "plan_folder"]
+__all__ = [
+    "ABI",
+    "Plan",
+    "PlannedPin",
+    "bytecode_path",
+    "environment_file",
+    "home",
+    "key",
+    "plan_folder",
+    "runtime_folder",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -225,6 +235,11 @@ def _parted(text: str) -> list[tuple[str, str]]:
 def plan_folder(store: str, lock_bytes: bytes, abi: str = ABI) -> str:
     """Name the folder that holds the plans made of these lock bytes for this ABI."""
     return os.path.join(store, "plans", abi, key(lock_bytes))
+
+
+def runtime_folder() -> str:
+    """Return the folder that holds the `envknit` package which runs now."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def bytecode_path(store: str, source: str) -> str:

@@ -10,9 +10,8 @@ from envknit.errors import InstallError
 from envknit.install.bundle import place_bundle
 from envknit.install.contents import NAMESPACE, Contents, read_contents
 from envknit.install.neighbours import groups, overwritten, shared_packages
-from envknit.install.sync import runtime_folder
 from envknit.naming import canonical_name
-from envknit.plan import Plan, PlannedPin
+from envknit.plan import Plan, PlannedPin, runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import os
 from envknit.errors import PlanError
 from envknit.install.roots import read_root, root_path
 from envknit.install.scripts import script_place
-from envknit.plan import Plan, environment_file, home, plan_folder
+from envknit.plan import Plan, environment_file, home, plan_folder, runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,11 +108,6 @@ def is_installed(
 ) -> bool:
     """Tell whether `install` would have nothing to do; cost: a few reads and one `stat` a pin."""
     return _installed(os.path.abspath(lock_path), environments, dev=dev) is not None
-
-
-def runtime_folder() -> str:
-    """Return the folder that holds the `envknit` package which runs now."""
-    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def _installed(lock_path: str, environments: Sequence[str] | None, *, dev: bool) -> Installed | None:
