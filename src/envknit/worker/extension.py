@@ -147,8 +147,7 @@ def _judge(log: list[str], death: str) -> dict[str, Verdict]:
     if not death:
         return verdicts
     if loading and loading not in verdicts:
-        verdicts[loading] = Verdict(f"{death} while it was loaded")
-        return verdicts
+        return verdicts | {loading: Verdict(f"{death} while it was loaded"), "": Verdict(death)}
     return {file: Verdict(verdict.why or f"{death} after it was loaded") for file, verdict in verdicts.items()} | {
         "": Verdict(death)
     }

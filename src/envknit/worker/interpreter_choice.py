@@ -62,7 +62,6 @@ def _objection(plan: Plan, pin: PlannedPin, plan_path: str, name: str, closure: 
     known = extension.remembered(plan.store, evidence, "own")
     if known is None:
         found = extension.probe(plan.store, name, "own", lock=plan.lock, plan=plan_path, path=())
-        failed = [verdict for verdict in found.values() if not verdict.loads]
-        known = found.get("") or (failed[0] if failed else extension.Verdict())
+        known = found.get("") or extension.Verdict()  # what a package can do without does not count
         extension.remember(plan.store, evidence, "own", known)
     return known.why

@@ -23,7 +23,7 @@ def main() -> None:
     for interpreter in tried:
         interpreter.be_probed(log, order["lock"], order["plan"], order["path"])
         try:
-            interpreter.try_import(order["name"])
+            interpreter.try_import(order["name"], raise_on_cext=True)
         except ImportError as error:
             os.write(log, f"stop\t{_first_line(error)}\n".encode(errors="replace"))
     came = sorted(

@@ -67,6 +67,7 @@ class Interpreter:
         if reason:
             raise UnsupportedPlatformError(reason, hint="use envknit.worker(): a process of its own")
         self.gil = gil
+        _load_static_types()
         self._mailbox: Any
         if sys.version_info >= (3, 14):
             self._interpreter, self._mailbox = _create_public(gil)
@@ -135,6 +136,27 @@ class _told:  # noqa: N801 - reads as a statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if kind is not None and (kind.__module__.startswith(("_xx", "_interp", "concurrent")) or kind is RuntimeError):
             raise WorkerError("the interpreter failed", reason=str(error)) from error
+
+
+_static: list[Any] = []
+
+
+def _load_static_types() -> None:
+    """Let the host own the types of `_datetime`; it outlives every interpreter.
+
+    They are static in CPython 3.13 and later, and belong to whichever interpreter loads them first: when that one ends
+    before another, the process aborts (tried on 3.13.0). The module does not go into the host's `sys.modules`.
+    """
+    if _static or sys.version_info < (3, 13):
+        return
+    from importlib.util import find_spec, module_from_spec  # noqa: PLC0415 - once, and only here
+
+    spec = find_spec("_datetime")
+    if spec is None or spec.loader is None:
+        _static.append(None)  # a Python without it: nothing to own
+        return
+    _static.append(module_from_spec(spec))
+    spec.loader.exec_module(_static[0])
 
 
 def _create_public(gil: str) -> tuple[Any, Any]:

@@ -286,8 +286,10 @@ class _Room:
         if self._left:
             _abandon(self)
             return
-        kind, *answer = self.ask(("restore",))
-        if kind == "value" and answer[0]:
+        answer: tuple[Any, ...] = ()
+        with suppress(WorkerError):  # it may have broken what we run in it
+            answer = self.ask(("restore",))
+        if answer == ("value", True):
             _idle[self.gil].append(self)
         else:
             self.destroy()

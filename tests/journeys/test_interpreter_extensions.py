@@ -1,0 +1,195 @@
+"""Extension modules in interpreters: what is proven may load, what is not never takes the host down."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.interpreters import HAS, add_extension, entry, inside, interpreter_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kit import Machine, Project
+
+pytestmark = pytest.mark.skipif(not HAS, reason="sub-interpreters need CPython 3.12")
+
+TRY = """
+    import envknit
+    with SubInterpreterEnv(gil={gil!r}) as interp:
+        interp.configure_from_lock(LOCK)
+        for name in {names!r}:
+            print(name, interp.try_import(name))
+            try:
+                interp.try_import(name, raise_on_cext=True)
+            except envknit.CExtIncompatibleError as error:
+                print(error.message, "|", error.module, "|", error.why, "|", error.hint)
+"""
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    project = interpreter_project(machine)
+    for package, extension in (("wrap", "_testsinglephase"), ("wrap", "_testmultiphase"), ("wrap", "xxlimited_35")):
+        add_extension(project, package, extension)
+    add_extension(project, "crash", "_testmultiphase")
+    return project
+
+
+def _verdicts(project: Project) -> list[Path]:
+    return [path for path in (project.machine.home / "cache").rglob("*.so") if path.is_file()]
+
+
+def test_a_multi_phase_module_loads_and_is_remembered_as_proven(project: Project) -> None:
+    # As documented, "True: Module loaded successfully"
+    out = inside(project, TRY.format(gil="own", names=["wrap._testmultiphase"]))
+
+    assert out == "wrap._testmultiphase True\n"
+    assert [path.read_text() for path in _verdicts(project)] == [""]
+
+
+def test_a_single_phase_module_is_refused_from_what_its_file_says(project: Project) -> None:
+    # As documented, "False: C-extension incompatible (only when raise_on_cext=False)"; else CExtIncompatibleError
+    out = inside(project, TRY.format(gil="own", names=["wrap._testsinglephase"]))
+
+    assert out == (
+        "wrap._testsinglephase False\n"
+        "wrap._testsinglephase cannot be loaded in this sub-interpreter | wrap._testsinglephase | "
+        "it is initialised in a single phase: one module for the whole process (PEP 489) | "
+        'SubInterpreterEnv(gil="shared") may load it, and envknit.worker("wrap", VERSION) loads it in a process of its '
+        "own\n"
+    )
+    assert not _verdicts(project)
+
+
+def test_a_module_that_refuses_own_gils_is_refused_and_remembered(project: Project) -> None:
+    names = ["wrap.xxlimited_35"]
+    first = inside(project, TRY.format(gil="own", names=names))
+
+    assert "does not support loading in subinterpreters" in first
+    assert first == inside(project, TRY.format(gil="own", names=names))
+
+
+def test_with_a_shared_gil_they_load(project: Project) -> None:
+    names = ["wrap._testsinglephase", "wrap._testmultiphase", "wrap.xxlimited_35"]
+
+    assert inside(project, TRY.format(gil="shared", names=names)) == "".join(f"{name} True\n" for name in names)
+
+
+def test_with_a_shared_gil_the_same_file_is_another_module_in_each(project: Project) -> None:
+    source = """
+        import wrap._testsinglephase as host
+        CODE = '''
+        import wrap._testsinglephase as m
+        m.mine = 1
+        result = [m.__file__, m.initialized_count() if hasattr(m, "initialized_count") else 0]
+        '''
+        files = {host.__file__}
+        for _ in range(3):
+            with SubInterpreterEnv(gil="shared") as one, SubInterpreterEnv(gil="shared") as two:
+                one.configure_from_lock(LOCK)
+                two.configure_from_lock(LOCK)
+                files |= {one.eval_json(CODE)[0], two.eval_json(CODE)[0]}
+        print(len(files), hasattr(host, "mine"))
+    """
+
+    assert inside(project, source) == "1 False\n"
+    assert not list((project.machine.home / "cache/interpreters/copies").iterdir())
+
+
+def test_what_crashes_in_a_probe_is_refused_and_the_host_lives(project: Project) -> None:
+    out = inside(project, TRY.format(gil="own", names=["crash._testmultiphase"]) + "    print('alive')\n")
+
+    assert out.startswith("crash._testmultiphase False\n")
+    assert "the probe's process died of SIGABRT" in out
+    assert out.endswith("alive\n")
+
+
+def test_code_inside_gets_the_same_error_before_anything_is_loaded(project: Project) -> None:
+    source = """
+        with SubInterpreterEnv() as interp:
+            interp.configure_from_lock(LOCK)
+            print(interp.eval_json('''
+        try:
+            import wrap._testsinglephase
+        except ImportError as error:
+            result = [type(error).__name__, error.module]
+        '''))
+            try:
+                interp.run_string("import wrap._testsinglephase")
+            except RuntimeError as error:
+                print(type(error.__cause__).__name__)
+    """
+
+    assert inside(project, source) == "['CExtIncompatibleError', 'wrap._testsinglephase']\nCExtIncompatibleError\n"
+
+
+def test_a_package_that_falls_back_loads_and_one_that_hides_the_cause_is_told_apart(project: Project) -> None:
+    out = inside(project, TRY.format(gil="own", names=["falls", "covers"])).splitlines()
+
+    assert out[:2] == ["falls True", "covers False"]
+    assert out[2].startswith("wrap._testsinglephase cannot be loaded")
+
+
+def test_the_standard_library_s_own_refusals_are_told_the_same_way(project: Project) -> None:
+    out = inside(project, TRY.format(gil="own", names=["faulthandler"]))
+
+    assert out.startswith("faulthandler False\nfaulthandler cannot be loaded in this sub-interpreter | faulthandler |")
+
+
+def test_a_damaged_file_is_an_import_error_and_no_crash(project: Project) -> None:
+    suffix = next((entry(project) / "wrap").glob("_testmultiphase*")).name.partition(".")[2]
+    (entry(project) / f"wrap/empty.{suffix}").write_bytes(b"")
+    (entry(project) / f"wrap/rubbish.{suffix}").write_bytes(b"PyModuleDef_Init\0" * 100)
+
+    out = inside(project, TRY.format(gil="own", names=["wrap.empty", "wrap.rubbish"]))
+
+    assert out.splitlines()[0] == "wrap.empty False"
+    assert "wrap.rubbish False" in out
+
+
+def test_isolation_is_chosen_by_evidence(project: Project) -> None:
+    source = """
+        from envknit.plan import Plan, PlannedPin
+        from envknit.runtime.active import active, plan_of
+        from envknit.worker.interpreter_choice import choose_isolation
+        activation = active()
+        plan = plan_of(activation)
+        alpha, wrap = plan.pins["alpha", "1.0"], plan.pins["wrap", "1.0"]
+        print(choose_isolation(plan, alpha, activation.plan_path))
+        wrap.native = True
+        for names in ["falls"], ["wrap", "crash"]:
+            plan.imports = {name: (wrap.folder,) for name in names}
+            print(choose_isolation(plan, wrap, activation.plan_path))
+    """
+    out = inside(project, source).splitlines()
+
+    assert out[0] == "('guest', 'alpha 1.0 and what it depends on are pure Python')"
+    assert out[1].startswith("('interpreter', 'wrap has extension modules, and a probe loaded them")
+    assert out[2].startswith("('worker', ")
+    assert "SIGABRT" in out[2]
+
+
+@pytest.mark.network
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sub-interpreters need CPython 3.12")
+def test_two_numpys_live_in_one_process(online: Machine) -> None:
+    # On CPython 3.13.0 importing numpy 2.1 in an interpreter with a GIL of its own aborts the process
+    old, new = ("2.4.0", "2.4.6") if sys.version_info >= (3, 13) else ("1.26.4", "2.1.3")
+    project = online.project([f"numpy=={new}"], environments={"old": [f"numpy=={old}"]}).ready()
+    source = """
+        import warnings
+        def work(warn):
+            import warnings
+            warnings.simplefilter("ignore")
+            import numpy
+            return numpy.__version__, float(numpy.linalg.norm([3, 4])), numpy.arange(5).sum().item()
+        with SubInterpreterEnv(gil="shared") as a, SubInterpreterEnv(gil="shared") as b, SubInterpreterEnv() as own:
+            a.configure_from_lock(LOCK); b.configure_from_lock(LOCK, "old"); own.configure_from_lock(LOCK)
+            print(own.try_import("numpy"), a.call(work, 0), b.call(work, 0))
+            import numpy
+            print(numpy.__version__, a.call(work, 0)[0])
+    """
+
+    assert inside(project, source) == f"False ('{new}', 5.0, 10) ('{old}', 5.0, 10)\n{new} {new}\n"
