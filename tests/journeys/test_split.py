@@ -229,6 +229,16 @@ def test_the_project_can_accept_a_split_in_advance(index: LoopbackIndex, machine
     assert "write `split: [core, lib]` into the project" in ran.err
 
 
+def test_a_package_can_be_added_though_it_needs_a_split(index: LoopbackIndex, machine: Machine) -> None:
+    publish_seed(index)
+    project = machine.project(["dep-a"]).ready()
+    before = project.file.read_bytes()
+    assert "lib twice" in project.envknit("add", "dep-b", status=3).err
+    assert before == project.file.read_bytes()
+    project.envknit("add", "dep-b", "--split")
+    assert "2.0 1.0" == project.code("import dep_a, dep_b; print(dep_a.seen()[0], dep_b.seen()[0])").out.strip()
+
+
 def test_what_the_project_itself_asks_for_is_resident(index: LoopbackIndex, machine: Machine) -> None:
     publish_seed(index)
     project = machine.project(["dep-a", "dep-b", "lib<2"])

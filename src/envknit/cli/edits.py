@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 def finish(parser: ArgumentParser) -> None:
     """Declare the arguments that both verbs have."""
+    parser.add_argument(
+        "--split", action="store_true", help="accept several versions of a package where one cannot satisfy everything"
+    )
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
     parser.add_argument("--no-install", action="store_true", help="edit and lock, but install nothing")
 
@@ -30,7 +33,7 @@ def edit(place: Place, change: Callable[[], None], arguments: Namespace, screen:
     previous = place.read() if place.lock.exists() else None
     try:
         change()
-        lock = resolve_place(place, previous, screen, offline=arguments.offline)
+        lock = resolve_place(place, previous, screen, split=arguments.split, offline=arguments.offline)
     except BaseException:  # Ctrl-C too must not leave a project file that its lock does not answer
         if path.read_bytes() != before:
             place_file(path, before)

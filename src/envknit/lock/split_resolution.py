@@ -78,7 +78,8 @@ class Splitting:
                 error.message,
                 **error.facts,
                 **describe(split),
-                hint=f"to accept it, run: envknit lock --split (or write `split: [{names}]` into the project)",
+                hint="to accept it, run: envknit lock --split (`add` knows it too), "
+                f"or write `split: [{names}]` into the project",
             )
         return graph
 
