@@ -166,6 +166,44 @@ def test_a_worker_holds_whichever_is_asked_for(seed: Project) -> None:
     assert ["lib 1.0", "lib 2.0", "dep-b 1.0"] == ran.out.splitlines()
 
 
+def test_three_versions_live_together_and_who_shares_one_shares_the_module(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    for version in ("1", "2", "3"):
+        index.publish("lib", version, {"lib.py": f"VERSION = {version!r}"})
+    for name, wanted in (("a", "==1"), ("b", "==2"), ("c", "==3"), ("d", "<2"), ("e", "")):
+        index.publish(name, "1", {f"{name}.py": "import lib"}, requires=[f"lib{wanted}"])
+    project = machine.project(["a", "b", "c", "d", "e"])
+    project.lock("--split")
+    project.install()
+    ran = project.code(
+        """
+        import a, b, c, d, e, lib
+        print(a.lib.VERSION, b.lib.VERSION, c.lib.VERSION, d.lib is a.lib, e.lib is c.lib is lib)
+        """
+    )
+    assert "1 2 3 True True" == ran.out.strip()
+
+
+def test_a_guest_and_a_resident_can_need_each_other(index: LoopbackIndex, machine: Machine) -> None:
+    for version in ("1", "2"):
+        files = {"lib.py": f"VERSION = {version!r}\ndef plugin():\n    import plugin\n    return plugin"}
+        index.publish("lib", version, files, requires=["plugin"])
+    index.publish("plugin", "1", {"plugin.py": "import lib"}, requires=["lib"])
+    index.publish("old", "1", {"old.py": "import lib"}, requires=["lib<2"])
+    index.publish("new", "1", {"new.py": "import lib"}, requires=["lib>=2"])
+    project = machine.project(["old", "new"])
+    assert "plugin 1 works with lib 2, and is used by lib 1:" in project.lock("--split").err
+    project.install()
+    ran = project.code(
+        """
+        import new, old
+        print(old.lib.VERSION, new.lib.VERSION, old.lib.plugin().lib.VERSION, new.lib.plugin().lib.VERSION)
+        """
+    )
+    assert "1 2 2 2" == ran.out.strip()
+
+
 def test_children_see_the_same(seed: Project) -> None:
     seed.lock("--split")
     seed.install()
@@ -259,7 +297,7 @@ def test_where_types_will_cross_the_lock_warns(index: LoopbackIndex, machine: Ma
     publish_seed(index)
     index.publish("both", "1.0", {"both.py": "import dep_b, lib"}, requires=["dep-b", "lib>=2"])
     ran = machine.project(["both", "dep-a"]).lock("--split")
-    assert "dep-b 1.0 works with lib 1.0, and both 1.0 with lib 2.0" in ran.err
+    assert "dep-b 1.0 works with lib 1.0, and is used by both 1.0 with lib 2.0:" in ran.err
     assert "dep-a 1.0 works" not in ran.err
 
 

@@ -35,11 +35,12 @@ def crossings(split: Split) -> list[str]:
     for user, links in split.links.items():
         for used in links.items():
             for name in split.copies:
-                inner, outer = split.links[used].get(name), links.get(name)
+                inner, outer = split.links[used].get(name), user[1] if user[0] == name else links.get(name)
                 if used[0] != name and inner is not None and outer not in (None, inner):
+                    knows = "" if user[0] == name else f" with {name} {outer}"
                     found.append(
-                        f"{_title(used)} works with {name} {inner}, and {_who(user)} with {name} {outer}:"
-                        f" where {name}'s objects pass between them, types will not match"
+                        f"{_title(used)} works with {name} {inner}, and is used by {_who(user)}{knows}:"
+                        f" where objects of {name} pass between them, types will not match"
                     )
     return sorted(found)
 
