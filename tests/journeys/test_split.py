@@ -312,6 +312,20 @@ def test_extension_modules_beside_each_other_are_refused_when_locking(index: Loo
         assert "envknit.worker()" in ran.err
 
 
+def test_a_wheel_that_hides_an_extension_module_is_refused_when_installing(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    for version in ("1.0", "2.0"):
+        index.publish("sly", version, {"sly/__init__.py": "", "sly/_fast.abi3.so": ""})
+    index.publish("one", "1.0", requires=["sly<2"])
+    index.publish("two", "1.0", requires=["sly>=2"])
+    project = machine.project(["one", "two"])
+    project.lock("--split")
+    ran = project.envknit("install", status=None)
+    assert ran.status
+    assert "sly 1.0 has extension modules, so it cannot be loaded beside the other version" in ran.err
+
+
 def test_the_pure_wheel_of_a_guest_is_installed_even_where_a_native_one_fits(
     index: LoopbackIndex, machine: Machine
 ) -> None:

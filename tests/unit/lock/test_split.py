@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import ResolutionError
@@ -17,6 +17,7 @@ from kit.graphs import Graph
 if TYPE_CHECKING:
     import random
 
+SLOWLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 NAMES = ("a", "b", "c", "d", "e")
 # By the number of versions that there are: each is satisfied by one of them, so most graphs are conflicts.
 SPECIFIERS = {
@@ -66,28 +67,28 @@ def conflicts(draw: st.DrawFn) -> Graph:
     return Graph(packages, ["a", "b", "c"])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(SLOWLY, max_examples=250)
 @given(graphs())
 def test_a_split_is_never_larger_than_the_smallest_there_is(graph: Graph) -> None:
     split = smallest_split(graph)
     assert cheapest_split(graph) == (None if split is None else cost_of(split))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(SLOWLY, max_examples=150)
 @given(conflicts())
 def test_conflicts_are_solved_by_the_smallest_split(graph: Graph) -> None:
     split = smallest_split(graph)
     assert cheapest_split(graph) == (None if split is None else cost_of(split))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(SLOWLY, max_examples=120)
 @given(graphs(most=7, extras=True))
 def test_extras_do_not_make_it_larger_either(graph: Graph) -> None:
     split = smallest_split(graph)
     assert cheapest_split(graph, extras=["x"]) == (None if split is None else cost_of(split))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(SLOWLY, max_examples=200)
 @given(conflicts() | graphs(most=15, extras=True))
 def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: Graph) -> None:
     split = smallest_split(graph)
@@ -106,7 +107,7 @@ def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: G
     assert {name for name, _ in split.pins} == set(split.residents)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(SLOWLY, max_examples=100)
 @given(conflicts() | graphs(most=15, extras=True), st.randoms(use_true_random=False))
 def test_the_order_in_which_things_are_said_does_not_matter(graph: Graph, chance: random.Random) -> None:
     def shuffled(items: dict[str, object]) -> dict[str, object]:
@@ -120,7 +121,7 @@ def test_the_order_in_which_things_are_said_does_not_matter(graph: Graph, chance
     assert smallest_split(graph) == smallest_split(other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(SLOWLY, max_examples=100)
 @given(conflicts() | graphs(most=15, extras=True))
 def test_only_allowed_names_are_split(graph: Graph) -> None:
     split = smallest_split(graph, allowed={"a", "c", "x", "y"})
