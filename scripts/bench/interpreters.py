@@ -10,7 +10,7 @@ from harness import ROOT, environment, fresh, interpreter, table, versions
 _PROGRAM = """
 import json, sys, threading, time
 import envknit
-from envknit.worker.subinterpreter import _end_idle
+from envknit.worker.interpreter_room import end_unused
 
 def work(n):
     x = 0
@@ -58,7 +58,7 @@ def main(rounds):
     worker.call("warm", 1.0)
     for number in range(rounds):
         for gil in "own", "shared":
-            _end_idle()
+            end_unused()
             seconds, one = timed(lambda: made(gil))
             note("make", f"{gil} GIL, new", seconds)
             note("close", f"{gil} GIL", timed(one.close)[0])

@@ -425,3 +425,39 @@ def test_a_process_can_fork_when_its_interpreters_are_closed_and_is_warned_when_
     """
 
     assert inside(project, source) == "child 2\n0\n"
+
+
+def test_one_that_nobody_closed_is_told_and_ended(project: Project) -> None:
+    source = """
+        import gc, sys, threading, time, warnings
+        def lose():
+            SubInterpreterEnv("lost").run_string("import atexit, os; atexit.register(print, 'ended')")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            lose()
+            gc.collect()
+        print([str(warning.message)[:30] for warning in told], flush=True)
+        busy = SubInterpreterEnv()
+        threading.Thread(target=busy.run_string, args=("import time; time.sleep(0.5)",), daemon=True).start()
+        time.sleep(0.1)
+        sys.exit(3)
+    """
+
+    assert inside(project, source, status=3) == '["unclosed <SubInterpreterEnv \'l"]\nended\n'
+
+
+def test_tuples_in_the_making_are_left_alone(project: Project) -> None:
+    source = """
+        with SubInterpreterEnv() as interp:
+            print(interp.eval_json('''
+        import gc, math
+        def names():
+            for n in range(2000):
+                if n % 100 == 0:
+                    gc.collect(n // 100 % 3)
+                yield str(n)
+        result = [len(tuple(names())) for _ in range(5)] + [math.isclose(1, 1, abs_tol=0.1)]
+        '''))
+    """
+
+    assert inside(project, source) == "[2000, 2000, 2000, 2000, 2000, True]\n"

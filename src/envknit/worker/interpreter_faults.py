@@ -40,7 +40,10 @@ def hold() -> None:
 
 
 def _is_signature(each: tuple[object, ...]) -> bool:
-    return all(type(name) is str for name in each) and each in _signatures
+    # A tuple may be in the making, and its empty places must not be touched: the traversal of the garbage collector
+    # passes over them. It goes from the end to the start.
+    items = gc.get_referents(each)
+    return len(items) == len(each) and all(type(item) is str for item in items) and tuple(items[::-1]) in _signatures
 
 
 def _before_collection(phase: str, _: dict[str, int]) -> None:

@@ -85,8 +85,11 @@ class Guard:
         try:
             module = create(spec) if self.gil == "own" else self._create_from_copy(spec, create)
         except ImportError as error:
-            self._note("fail", path, str(error))
-            raise self._refusal(spec.name, path, str(error)) from error
+            why = str(error)
+            if self.gil == "shared" and sys.version_info >= (3, 13) and not extension.is_multi_phase(path):
+                why += " (its single-phase initialisation runs in the host, from CPython 3.13 on)"
+            self._note("fail", path, why)
+            raise self._refusal(spec.name, path, why) from error
         self.loaded.append(path)
         return module
 

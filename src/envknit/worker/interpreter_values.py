@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 
-from envknit.worker.buffers import LARGE
 from envknit.worker.values import is_plain
 
 TYPE_CHECKING = False
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+LARGE = 64 * 1024  # bytes from which a buffer travels beside the text
 _COUNT = 4  # bytes that say how many buffers are values of their own; those behind them belong to pickled objects
 _defined: list[Any] = []
 

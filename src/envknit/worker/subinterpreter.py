@@ -7,16 +7,11 @@ import os
 import sys
 import threading
 import weakref
-from contextlib import suppress
-from itertools import count
 
-import _envknit_bootstrap
 import envknit.errors
 from envknit.errors import CExtIncompatibleError, EnvknitError, LinkError, LockError, WorkerError
-from envknit.plan import home
+from envknit.worker import interpreter_room
 from envknit.worker.failures import Mirror, RemoteTraceback, rebuild
-from envknit.worker.interpreter_values import decode, encode
-from envknit.worker.interpreters import GILS, SHARES_MEMORY, Interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,15 +19,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-_START = (
-    "__import__('_frozen_importlib')._load(__import__('_frozen_importlib_external')"
-    ".spec_from_file_location('_envknit_start', _envknit_start)).start(globals())"
-)
-_SERVE = "__import__('sys').modules['envknit.worker.interpreter_inside'].serve(globals())"
+    from envknit.worker.interpreter_room import Room
 
-_idle: dict[str, list[_Room]] = {gil: [] for gil in GILS}
+# Seconds that the end of the process waits for a daemon thread to come out; CPython 3.12 aborts if it does not
+_LAST_WAIT = 5.0 if sys.version_info < (3, 13) else 0.0
+
 _open: weakref.WeakSet[SubInterpreterEnv] = weakref.WeakSet()
-_numbers = count()
 
 
 class SubInterpreterEnv:
@@ -64,7 +56,7 @@ class SubInterpreterEnv:
         self._pins = 0
         self._guard = threading.Lock()
         self._mirror = Mirror()
-        self._room: _Room | None = _room(gil)
+        self._room: Room | None = interpreter_room.take(gil)
         _open.add(self)
 
     def __repr__(self) -> str:
@@ -78,6 +70,16 @@ class SubInterpreterEnv:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        room = getattr(self, "_room", None)
+        if room is not None:
+            interpreter_room.dropped.append(
+                room
+            )  # the garbage collector may run anywhere, and is no place to enter an interpreter
+            import warnings  # noqa: PLC0415 - rarely needed
+
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     @property
     def closed(self) -> bool:
@@ -243,87 +245,9 @@ class SubInterpreterEnv:
         return rebuild(self._mirror.stand_in(tree), args, text, facts)
 
 
-class _Room:
-    """An interpreter that serves, and may serve another `SubInterpreterEnv` afterwards."""
-
-    def __init__(self, gil: str) -> None:
-        self.gil = gil
-        self._interpreter = Interpreter(gil)
-        self._left: list[str] = []
-        self._private = os.path.join(home(), "cache", "interpreters", "copies", f"{os.getpid()}-{next(_numbers)}")
-        folder = os.path.dirname(os.path.abspath(__file__))
-        names = {
-            "_envknit_start": os.path.join(folder, "interpreter_start.py"),
-            "_envknit_bootstrap": os.path.abspath(_envknit_bootstrap.__file__ or ""),
-            "_envknit_package": os.path.dirname(folder),
-            "_envknit_mailbox": self._interpreter.mailbox,
-            "_envknit_gil": gil,
-            "_envknit_private": self._private,
-        }
-        self._interpreter.run(_START, names)
-
-    def ask(self, request: tuple[object, ...]) -> tuple[Any, ...]:
-        """Have the interpreter do one thing, on this thread; return what it answered."""
-        if self._left:
-            raise WorkerError(
-                "daemon threads still run in the interpreter, and CPython 3.12 cannot enter it again",
-                threads=", ".join(self._left),
-                hint="end them within the call that starts them, or use Python 3.13",
-            )
-        text, memory = encode(request)
-        names: dict[str, object] = {"_envknit_request": text, "_envknit_memory": len(memory)}
-        for index, view in enumerate(memory):
-            names[f"_envknit_{index}"] = view if SHARES_MEMORY else view.tobytes()
-        self._interpreter.run(_SERVE, names)
-        parcels = self._interpreter.parcels()
-        body, pieces, self._left = decode(next(parcels), ())
-        # A view of the interpreter's memory must not outlive it, and who asked may keep the result for ever
-        answer: tuple[Any, ...] = decode(body, [bytearray(piece) for piece in parcels][:pieces])
-        return answer
-
-    def leave(self) -> None:
-        """Make it as new for the next one, or end it."""
-        if self._left:
-            _abandon(self)
-            return
-        answer: tuple[Any, ...] = ()
-        with suppress(WorkerError):  # it may have broken what we run in it
-            answer = self.ask(("restore",))
-        if answer == ("value", True):
-            _idle[self.gil].append(self)
-        else:
-            self.destroy()
-
-    def destroy(self) -> None:
-        """End the interpreter, and remove its private folder."""
-        with suppress(WorkerError):  # threads of it still run: CPython keeps it then
-            self._interpreter.destroy()
-        if os.path.isdir(self._private):
-            import shutil  # noqa: PLC0415 - only where something was copied
-
-            shutil.rmtree(self._private, ignore_errors=True)
-
-
-def _room(gil: str) -> _Room:
-    with suppress(IndexError, KeyError):
-        return _idle[gil].pop()
-    if gil == "shared":
-        _sweep()
-    return _Room(gil)
-
-
-def _abandon(room: _Room) -> None:
-    """Keep an interpreter that can neither be entered nor ended; CPython 3.12 would end it with its last reference.
-
-    A code object is no container to the garbage collector, so a cycle with one is never freed.
-    """
-    kept: list[object] = [room]
-    kept.append(_abandon.__code__.replace(co_consts=(None, kept)))
-
-
 def _prepare_fork() -> None:
     """Leave as few interpreters as can be: a forked child of CPython 3.12.1 or 3.13.0 crashes when it finds any."""
-    _end_idle()
+    interpreter_room.end_unused()
     if _open:
         import warnings  # noqa: PLC0415 - rarely needed
 
@@ -333,32 +257,11 @@ def _prepare_fork() -> None:
 
 def _forget_in_child() -> None:
     """After a fork only the main interpreter is left; what stood for others is closed."""
-    for rooms in _idle.values():
-        rooms.clear()
+    interpreter_room.forget()
     for environment in _open:
         environment._room = None
         environment._guard = threading.Lock()
     _open.clear()
-
-
-def _sweep() -> None:
-    """Remove the copies of processes that were killed."""
-    folder = os.path.join(home(), "cache", "interpreters", "copies")
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        if not _runs(int(name.partition("-")[0])):
-            import shutil  # noqa: PLC0415 - rarely needed
-
-            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's process has that number now
-    return True
 
 
 def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
@@ -386,16 +289,10 @@ def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
 
 def _end_all() -> None:
     for environment in list(_open):
-        if environment._guard.acquire(timeout=0):
+        if environment._guard.acquire(timeout=_LAST_WAIT):
             environment._guard.release()
             environment.close()
-    _end_idle()
-
-
-def _end_idle() -> None:
-    for rooms in _idle.values():
-        while rooms:
-            rooms.pop().destroy()
+    interpreter_room.end_unused()
 
 
 atexit.register(_end_all)
