@@ -196,9 +196,9 @@ def test_garbage_on_a_line_ends_the_line_and_not_the_host(gadget: Any) -> None:
     channel = worker.process().channel
     frames = [
         b"\xff" * 64,
-        HEADER.pack(2**31, CALL, 0, 1),
-        HEADER.pack(8, CALL, 0, 1) + b"notmarsh",
-        HEADER.pack(0, 99, 0, 0),
+        HEADER.pack(2**31, CALL, 0, 1, 0),
+        HEADER.pack(8, CALL, 0, 1, 0) + b"notmarsh",
+        HEADER.pack(0, 99, 0, 0, 0),
     ]
     for data in frames:
         line = channel._open()

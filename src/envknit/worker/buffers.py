@@ -1,6 +1,7 @@
 """Memory that two processes see: files without a name, passed as descriptors, so that nothing can be left behind.
 
-Where the kernel has it, that is a memfd; elsewhere a temporary file that is unlinked before it is used.
+Values do not go this way: a new page of a file costs more than to send its bytes through a socket. Where the kernel has
+it, that is a memfd; elsewhere a temporary file that is unlinked before it is used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LARGE = 64 * 1024  # bytes from which a buffer goes through shared memory and not through the line
 _WRITE_MOST = 1 << 30  # bytes of one write(); Linux takes 2 GiB less a page
 
 
@@ -51,35 +51,10 @@ def scratch() -> int:
     return _create()
 
 
-def take(descriptor: int, size: int) -> bytes:
-    """Read the whole of shared memory as bytes, and close the descriptor."""
-    parts = []
-    offset = 0
-    try:
-        while offset < size:
-            part = os.pread(descriptor, min(size - offset, _WRITE_MOST), offset)
-            if not part:
-                raise EOFError("shared memory is shorter than what was sent")
-            parts.append(part)
-            offset += len(part)
-    finally:
-        os.close(descriptor)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def open_copy(descriptor: int, size: int) -> mmap.mmap:
-    """Map shared memory so that writes stay private (copy on write), and close the descriptor."""
-    return _map(descriptor, size, mmap.ACCESS_COPY)
-
-
 def open_shared(descriptor: int, size: int, *, writable: bool) -> mmap.mmap:
     """Map shared memory as it is, and close the descriptor."""
-    return _map(descriptor, size, mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
-
-
-def _map(descriptor: int, size: int, access: int) -> mmap.mmap:
     try:
-        return mmap.mmap(descriptor, size, access=access)
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
     finally:
         os.close(descriptor)
 

@@ -18,21 +18,22 @@ from time import monotonic
 
 from envknit.errors import WorkerError
 from envknit.worker import arrays
-from envknit.worker.failures import Mirror, text_of
+from envknit.worker.bodies import packed, packed_error, unpacked
+from envknit.worker.failures import Mirror
 from envknit.worker.frames import CALL, CALL_RICH, LARGEST, RAISE, RELEASE, RETURN, RETURN_RICH, dumps, frame, loads
 from envknit.worker.line import Line, Lost
 from envknit.worker.operations import OPERATIONS, describe
-from envknit.worker.pack import Packer, Shared, Unpacker
+from envknit.worker.pack import Packer, Shared
 from envknit.worker.peer import INTERRUPT, NEW_LINE, NEW_MAIN_LINE, Peer
 from envknit.worker.proxy import WorkerGone, make, make_class, set_timeout
 from envknit.worker.references import Exports, Imports
-from envknit.worker.values import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
+    from envknit.worker.frames import Attached
     from envknit.worker.proxy import Proxy
 
 _DEEPEST = 100  # calls back out of calls back; Python's own limit would be met in the middle of a frame
@@ -117,21 +118,19 @@ class Channel:
             WorkerError: the other side is gone.
             BaseException: what the operation raised.
         """
-        body: bytes | memoryview
-        kind, body, packer = self._packed((operation, ref, args, options), CALL, CALL_RICH)
+        kind, body, packer = packed(self, (operation, ref, args, options), CALL, CALL_RICH)
         free = self._threads.free
         line = free.pop() if free else self._open()
         try:
             line.serial = ident = (line.serial + 1) & 0xFFFFFFFF
             if timeout != line.timeout:
                 line.wait_at_most(timeout)
-            before = self._releases() if self.imports.dropped else b""
-            line.send(kind, ident, body, packer.descriptors if packer is not None else (), before)
-            kind, got, body, descriptors = line.receive()
+            line.send(kind, ident, body, packer, self._releases() if self.imports.dropped else b"")
+            kind, got, answer, attached = line.receive()
             while kind not in _ANSWERS:
-                self._between(line, kind, got, body, descriptors)
+                self._between(line, kind, got, answer, attached)
                 line.wait_at_most(timeout)
-                kind, got, body, descriptors = line.receive()
+                kind, got, answer, attached = line.receive()
             if got != ident:
                 raise _misplaced(ident, got)  # noqa: TRY301 - one way to give a line up
         except BaseException as error:  # noqa: BLE001 - whatever it was, the line is not to be used again
@@ -141,8 +140,8 @@ class Channel:
                 packer.close()
         free.append(line)
         if kind == RETURN:
-            return loads(body)
-        value = self._unpacked(body, descriptors, timeout)
+            return loads(answer)
+        value = unpacked(self, answer, attached, timeout)
         if kind == RAISE:
             try:
                 raise value
@@ -155,8 +154,7 @@ class Channel:
         self._lines.add(line)
         try:
             while True:
-                kind, ident, body, descriptors = line.receive()
-                self._between(line, kind, ident, body, descriptors)
+                self._between(line, *line.receive())
         except (Lost, WorkerError):  # nobody is there any more, or nobody who speaks our language
             return
         finally:
@@ -298,36 +296,15 @@ class Channel:
             self._main_line = line
         return line
 
-    def _packed(self, value: object, plain: int, rich: int) -> tuple[int, bytes, Packer | None]:
-        """Return the kind of frame that a value takes, its body, and the packer that holds what goes with it."""
-        try:
-            if is_plain(value):
-                return plain, dumps(value, self.limit), None
-            packer = Packer(self)
-            try:
-                return rich, dumps(packer.pack(value), self.limit), packer
-            except BaseException:
-                packer.undo()
-                raise
-        except RecursionError:
-            raise RecursionError("the value contains itself or nests too deeply to be sent") from None
-
-    def _unpacked(self, body: bytes | memoryview, descriptors: list[int], timeout: float | None) -> Any:
-        unpacker = Unpacker(self, descriptors, timeout)
-        try:
-            return unpacker.unpack(loads(body))
-        finally:
-            unpacker.close()
-
-    def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: list[int]) -> None:
+    def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, attached: Attached | None) -> None:
         if kind == RELEASE:
             self.exports.release(loads(body))
         elif kind in (CALL, CALL_RICH):
-            self._answer(line, kind, ident, body, descriptors)
+            self._answer(line, kind, ident, body, attached)
         else:
             raise WorkerError("an answer that nobody asked for came through the channel", kind=kind)
 
-    def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: list[int]) -> None:
+    def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, attached: Attached | None) -> None:
         threads = self._threads
         free = threads.free
         free.append(line)  # calls back go to the thread that waits at the other end
@@ -339,35 +316,23 @@ class Channel:
             if kind == CALL:
                 operation, ref, args, options = loads(body)
             else:
-                operation, ref, args, options = self._unpacked(body, descriptors, None)
+                operation, ref, args, options = unpacked(self, body, attached, None)
             target = self.exports.get(ref)
             result = self.operations[operation](target, *args, **options or {})
-            kind, body, packer = self._packed(result, RETURN, RETURN_RICH)
+            kind, body, packer = packed(self, result, RETURN, RETURN_RICH)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             packer = Packer(self)
-            kind, body = RAISE, self._packed_error(packer, error)
+            kind, body = RAISE, packed_error(packer, error, self.limit)
         threads.depth -= 1
         if not (free and free[-1] is line):
             raise Lost(sent=True)  # a call back was given up, and the line with it
         free.pop()
         try:
-            before = self._releases() if self.imports.dropped else b""
-            line.send(kind, ident, body, packer.descriptors if packer is not None else (), before)
+            line.send(kind, ident, body, packer, self._releases() if self.imports.dropped else b"")
         finally:
             line.pinned = packer.pinned if packer is not None else []
             if packer is not None:
                 packer.close()
-
-    def _packed_error(self, packer: Packer, error: BaseException) -> bytes:
-        try:
-            return dumps(packer.pack_exception(error, text_of(error)), self.limit)
-        except RecursionError:
-            packer.undo()
-            return _RECURSION
-        except Exception as failure:  # noqa: BLE001 - an exception that cannot cross must still be told
-            packer.undo()
-            told = WorkerError(f"{type(error).__qualname__}: {error!r} could not be sent: {failure!r}")
-            return dumps(packer.pack_exception(told, ""), self.limit)
 
     def _give_up(self, line: Line, error: BaseException, timeout: float | None) -> NoReturn:
         line.close()
@@ -413,9 +378,6 @@ class Channel:
 
 
 _ANSWERS = frozenset([RETURN, RETURN_RICH, RAISE])
-
-
-_RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recursion depth exceeded", "", [], None), 999)
 
 
 def _misplaced(expected: int, got: int) -> WorkerError:

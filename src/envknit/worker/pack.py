@@ -7,9 +7,9 @@ import sys
 from types import BuiltinFunctionType, ModuleType
 
 from envknit.worker import arrays, buffers, failures
-from envknit.worker.frames import MOST_DESCRIPTORS, over_limit
+from envknit.worker.frames import ALIGNMENT, MOST_BUFFERS, Attached, over_limit
 from envknit.worker.proxy import Method, ModuleProxy, Proxy
-from envknit.worker.values import ATOMS, by_name, named, put_together, taken_apart
+from envknit.worker.values import ATOMS, LARGE, by_name, named, put_together, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Packer:
         self._granted: list[int] = []
         self.pinned: list[Proxy] = []  # must not be released before the other side has read the frame
         self.descriptors: list[int] = []
+        self.buffers: list[bytes | memoryview] = []  # where they lie; `memory` is their length, with what pads them
+        self.memory = 0
 
     def pack(self, value: Any) -> Any:
         """Return the tree of a value."""
@@ -51,10 +53,11 @@ class Packer:
         return method(self, value) if method is not None else self._pack_other(value, kind)
 
     def close(self) -> None:
-        """Close this side's descriptors, once they were sent."""
+        """Let go of descriptors and buffers, once they were sent."""
         for descriptor in self.descriptors:
             os.close(descriptor)
         self.descriptors = []
+        self.buffers = []
 
     def undo(self) -> None:
         """Take everything back: the frame will not be sent."""
@@ -146,11 +149,13 @@ class Packer:
 
     def _data(self, data: bytes | bytearray | memoryview) -> int | bytes:
         size = data.nbytes if isinstance(data, memoryview) else len(data)
-        if size > self._channel.limit:
-            raise over_limit(size, self._channel.limit)
-        if size < buffers.LARGE or len(self.descriptors) >= MOST_DESCRIPTORS:
+        if self.memory + size > self._channel.limit:
+            raise over_limit(self.memory + size, self._channel.limit)
+        if size < LARGE or len(self.buffers) >= 2 * MOST_BUFFERS:
             return bytes(data)
-        self.descriptors.append(buffers.put(data))
+        padding = -size % ALIGNMENT
+        self.buffers += (memoryview(data).cast("B"), bytes(padding))
+        self.memory += size + padding
         return size
 
     def _pack_bytes(self, value: bytes) -> Any:
@@ -201,13 +206,14 @@ class Unpacker:
 
     Args:
         channel: where references are looked up.
-        descriptors: what came with the frame, in the order of packing.
+        attached: what came with the frame.
         timeout: seconds that calls through the new proxies may take.
     """
 
-    def __init__(self, channel: Channel, descriptors: list[int], timeout: float | None) -> None:
+    def __init__(self, channel: Channel, attached: Attached | None, timeout: float | None) -> None:
         self._channel = channel
-        self._descriptors = iter(descriptors)
+        self._descriptors = iter(attached.descriptors if attached is not None else ())
+        self._buffers = attached.memory if attached is not None else memoryview(b"")
         self._timeout = timeout
 
     def unpack(self, tree: Any) -> Any:
@@ -233,11 +239,14 @@ class Unpacker:
         return dict(zip(items, items, strict=True))
 
     def _bytes(self, data: int | bytes) -> bytes:
-        return data if isinstance(data, bytes) else buffers.take(next(self._descriptors), data)
+        return data if isinstance(data, bytes) else bytes(self._memory(data))
 
     def _memory(self, data: int | bytes) -> Any:
         # A picture of its own for the receiver: it may write to it, and nobody else sees that
-        return data if isinstance(data, bytes) else buffers.open_copy(next(self._descriptors), data)
+        if isinstance(data, bytes):
+            return data
+        memory, self._buffers = self._buffers[:data], self._buffers[data + -data % ALIGNMENT :]
+        return memory
 
     def _array(self, tree: Any) -> Any:
         import array  # noqa: PLC0415 - rare

@@ -8,7 +8,7 @@ A tree is marshal data. Atoms and lists stand for themselves; every tuple in it 
     ("t", *items) ("d", *pairs) ("s", *items) ("f", *items)     tuple, dict, set, frozenset
     (":", start, stop, step) ("r", start, stop, step)           slice, range
     ("!",)                                                      NotImplemented
-    ("b", size) ("y", size | bytes) ("a", code, size | bytes)   bytes, bytearray, array.array; a size: see `buffers`
+    ("b", size) ("y", size | bytes) ("a", code, size | bytes)   bytes, bytearray, array.array; a size: see `frames`
     ("n", dtype, shape, order, size | bytes) ("v", ...)         numpy array or scalar; memoryview
     ("k", kind, *fields)                                        datetime, Decimal, Path, ...: `_KINDS`
     ("g", module, name)                                         a type or function known to both sides by its name
@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import sys
 
-from envknit.worker.buffers import LARGE
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+LARGE = 64 * 1024  # bytes from which a buffer crosses beside the body of a frame and not in it
 ATOMS = frozenset({type(None), bool, int, float, complex, str, type(...)})
 _SEQUENCES = frozenset({tuple, list, set, frozenset})
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from envknit.errors import WorkerError
-from envknit.worker.buffers import LARGE
 from envknit.worker.proxy import Proxy
+from envknit.worker.values import LARGE
 
 if TYPE_CHECKING:
     from conftest import Pair
