@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -464,13 +465,18 @@ def test_run_in_runs_functions_of_the_project_with_a_whole_environment(project: 
     assert len(lines) == 12
 
 
+def memory(pid: int) -> int:
+    """Return the bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def test_dropped_objects_and_rounds_leave_nothing_behind(folder: Path) -> None:
-    """1,000 rounds of open and close: no growth of descriptors, processes, shared memory or objects."""
+    """1,000 rounds of open and close: no growth of descriptors, processes, memory, shared memory or objects."""
 
     def rounds(count: int) -> None:
         for number in range(count):
             with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
-                box = gadget.Box(b"x" * 70_000)  # through shared memory
+                box = gadget.Box(b"x" * 70_000)  # beside the frame's body
                 assert len(box.get()) == 70_000
                 assert gadget.echo(number) == number
 
@@ -482,7 +488,10 @@ def test_dropped_objects_and_rounds_leave_nothing_behind(folder: Path) -> None:
     before = state()
     (worker,) = [worker for worker in envknit.workers() if worker.order.label == "gadget 1.0"]
     there = len(os.listdir(f"/proc/{worker.pid}/fd"))  # noqa: PTH208 - a look
+    sizes = memory(os.getpid()), memory(worker.pid or 0)
     rounds(1000)
+    grown = [now - size for now, size in zip((memory(os.getpid()), memory(worker.pid or 0)), sizes, strict=True)]
+    assert max(grown) < 16_000_000  # 1,000 leaked boxes would be 70 MB
     assert state() == before
     assert len(os.listdir(f"/proc/{worker.pid}/fd")) == there  # noqa: PTH208 - a look
 
@@ -505,3 +514,18 @@ def test_processes_that_come_and_go_leave_nothing_behind(folder: Path) -> None:
         ["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True, text=True, check=False
     )
     assert "Z" not in zombies.stdout
+
+
+def test_a_worker_is_found_in_a_lock_that_the_program_configured(machine: Machine) -> None:
+    project = machine.project()
+    make_plan(project, {"lib==2.0": {"lib.py": "def version(): return '2.0'\n"}})
+    elsewhere = machine.root / "elsewhere"
+    elsewhere.mkdir()
+    program = f"""if 1:
+        import envknit
+        envknit.configure_from_lock({str(project.lock_file)!r}, auto_install=False)
+        with envknit.worker("lib", "2.0") as lib:
+            print(lib.version())
+        print(envknit.run_in("default", "lib:version"))
+    """
+    assert machine.run("-c", program, cwd=elsewhere).out == "2.0\n2.0\n"

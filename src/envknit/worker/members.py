@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from envknit.errors import WorkerError
 from envknit.naming import canonical_name, guest_tag
@@ -27,22 +28,33 @@ def installed_plans(environment: str | None, python: str) -> list[tuple[str, Pla
     Raises:
         WorkerError: no lock is active, or it has no such environment.
     """
-    here = active()
-    if here is None:
+    known = _known_plans()
+    if not known:
         raise WorkerError(
             "no lock is active, so there is nothing to open a worker from",
             hint="run: envknit install; or give install_path=",
         )
-    plans = plans_for(here.plan_path, python) if python else sibling_plans(here.plan_path)
-    chosen = [entry for entry in plans if environment in (None, entry[1].environment)]
+    plans: dict[str, Plan] = {}
+    for path in known:
+        if path not in plans:
+            plans.update(plans_for(path, python) if python else sibling_plans(path))
+    chosen = [entry for entry in plans.items() if environment in (None, entry[1].environment)]
     if not chosen:
         raise WorkerError(
             f"the environment {environment!r} is not installed",
-            lock=here.lock,
-            environments=", ".join(plan.environment for _, plan in plans) or "none",
+            lock=next(iter(plans.values())).lock,
+            environments=", ".join(plan.environment for plan in plans.values()),
             hint=f"run: envknit install --env {environment}",
         )
     return chosen
+
+
+def _known_plans() -> list[str]:
+    """Return the plan in use, and those of `configure_from_lock`: each stands for all environments of its lock."""
+    here = active()
+    configured = sys.modules.get("envknit.runtime.defaults")  # not loaded: nothing was configured
+    registered = [path for _, path, _ in configured._registered] if configured is not None else []
+    return [*([here.plan_path] if here is not None else []), *registered]
 
 
 def order_for_pin(
