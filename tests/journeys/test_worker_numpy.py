@@ -24,6 +24,7 @@ def _project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return machine.project(
         environments={
             "old": [f"numpy=={OLD}", f"pandas=={PANDAS}", "pydantic==1.10.24", "cryptography==42.0.8"],
+            "plots": ["matplotlib==3.9.4"],
             "new": [f"numpy=={NEW}", "pandas==2.2.3", "pydantic==2.10.6", "cryptography==44.0.1"],
         }
     ).ready()
@@ -181,3 +182,35 @@ def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> No
         env={"ENVKNIT_ENV": "new"},
     )
     assert ran.out == "done\n"
+
+
+def test_a_worker_saves_a_figure(project: Project) -> None:
+    ran = project.run(
+        "-c",
+        """if 1:
+        import envknit, io
+        with envknit.worker("matplotlib", "3.9.4", env="plots") as matplotlib:
+            matplotlib.use("Agg")
+            figure, axes = matplotlib.pyplot.subplots()
+            axes.plot([1, 2, 3], [1, 4, 9])
+            figure.savefig("figure.png")
+            here = io.BytesIO()
+            figure.savefig(here, format="png")
+        print(open("figure.png", "rb").read(8) == here.getvalue()[:8] == b"\\x89PNG\\r\\n\\x1a\\n")
+        """,
+    )
+    assert ran.out == "True\n"
+
+
+def test_use_gives_a_worker_where_extension_modules_stand_in_the_way(project: Project) -> None:
+    ran = project.run(
+        "-c",
+        f"""if 1:
+        import envknit, numpy as host
+        with envknit.use("numpy", {OLD!r}, auto_worker=True) as np:
+            print(np.__version__ == {OLD!r}, np.arange(4).sum() == 6)
+        print(host.__version__ == {NEW!r})
+        """,
+        env={"ENVKNIT_ENV": "new"},
+    )
+    assert ran.out == "True True\nTrue\n"
