@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Make Ctrl-C work in the processes under test, also where the run itself was started to ignore it (`nohup … &`)."""
+    """Make Ctrl-C work in the processes under test, also where the run itself was started to ignore it."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
