@@ -279,7 +279,7 @@ class Activation:
         return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)] if start >= 0 else ""
 
     def place(self) -> None:
-        """Put the lock where site-packages was: behind the standard library (DESIGN 4, end of site)."""
+        """Put the lock where site-packages was: behind the standard library (docs/explanation/startup.md)."""
         global active  # noqa: PLW0603 - as _started
         library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
         own = [path == library or path.endswith("lib-dynload") for path in sys.path]

@@ -1,4 +1,4 @@
-"""Processes that an active process starts (DESIGN 4, children)."""
+"""Processes that an active process starts: docs/explanation/startup.md."""
 
 from __future__ import annotations
 

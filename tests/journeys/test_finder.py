@@ -1,4 +1,4 @@
-"""Imports, metadata and resources out of the store, as a program under a lock sees them (DESIGN 5)."""
+"""Imports, metadata and resources out of the store, as a program under a lock sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When Python starts: which lock is found, what activates, what stays out, what children get (DESIGN 4)."""
+"""When Python starts: which lock is found, what activates, what stays out, what children get."""
 
 from __future__ import annotations
 

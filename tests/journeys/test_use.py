@@ -1,4 +1,4 @@
-"""Two versions in one process, as a program under a lock sees them (DESIGN 6, issue "use", seed 001)."""
+"""Two versions in one process, as a program under a lock sees them (docs/explanation/worlds.md)."""
 
 from __future__ import annotations
 
