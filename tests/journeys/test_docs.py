@@ -100,6 +100,7 @@ def test_every_block_of_the_page_does_what_it_says(page: str, machine: Machine) 
     _walk(page, machine)
 
 
+@pytest.mark.once
 @pytest.mark.network
 @pytest.mark.parametrize("page", ON_THE_REAL_INDEX)
 def test_the_first_pages_do_so_with_real_packages(page: str, online: Machine) -> None:

@@ -54,6 +54,7 @@ def test_a_working_folder_does_not_become_the_tool(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.once
 @pytest.mark.network
 def test_the_demo_shows_what_it_says() -> None:
     done = subprocess.run(

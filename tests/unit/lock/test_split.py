@@ -68,6 +68,7 @@ def conflicts(draw: st.DrawFn) -> Graph:
 
 
 @settings(SLOWLY, max_examples=250)
+@pytest.mark.once
 @given(graphs())
 def test_a_split_is_never_larger_than_the_smallest_there_is(graph: Graph) -> None:
     split = smallest_split(graph)
@@ -75,6 +76,7 @@ def test_a_split_is_never_larger_than_the_smallest_there_is(graph: Graph) -> Non
 
 
 @settings(SLOWLY, max_examples=150)
+@pytest.mark.once
 @given(conflicts())
 def test_conflicts_are_solved_by_the_smallest_split(graph: Graph) -> None:
     split = smallest_split(graph)
@@ -82,6 +84,7 @@ def test_conflicts_are_solved_by_the_smallest_split(graph: Graph) -> None:
 
 
 @settings(SLOWLY, max_examples=120)
+@pytest.mark.once
 @given(graphs(most=7, extras=True))
 def test_extras_do_not_make_it_larger_either(graph: Graph) -> None:
     split = smallest_split(graph)
@@ -89,6 +92,7 @@ def test_extras_do_not_make_it_larger_either(graph: Graph) -> None:
 
 
 @settings(SLOWLY, max_examples=200)
+@pytest.mark.once
 @given(conflicts() | graphs(most=15, extras=True))
 def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: Graph) -> None:
     split = smallest_split(graph)
@@ -108,6 +112,7 @@ def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: G
 
 
 @settings(SLOWLY, max_examples=100)
+@pytest.mark.once
 @given(conflicts() | graphs(most=15, extras=True), st.randoms(use_true_random=False))
 def test_the_order_in_which_things_are_said_does_not_matter(graph: Graph, chance: random.Random) -> None:
     def shuffled(items: dict[str, object]) -> dict[str, object]:
@@ -122,6 +127,7 @@ def test_the_order_in_which_things_are_said_does_not_matter(graph: Graph, chance
 
 
 @settings(SLOWLY, max_examples=100)
+@pytest.mark.once
 @given(conflicts() | graphs(most=15, extras=True))
 def test_only_allowed_names_are_split(graph: Graph) -> None:
     split = smallest_split(graph, allowed={"a", "c", "x", "y"})
