@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envknit.plan import Plan
     from envknit.runtime.member import Member
 
-_registered: list[tuple[str, str, Plan]] = []  # lock, plan file, plan: what was configured, in order
+registered: list[tuple[str, str, Plan]] = []  # lock, plan file, plan: what was configured, in order
 _chosen: dict[str, tuple[Member, dict[str, str]]] = {}  # distribution -> what `set_default` made of it
 _withdrawn: list[Activation] = []
 
@@ -89,17 +89,17 @@ def register(lock: str, plan_path: str, plan: Plan) -> None:
     """
     linker.add(plan)
     routing.forget_hosts()
-    if all(known is not plan for _, _, known in _registered):
-        _registered.append((lock, plan_path, plan))
+    if all(known is not plan for _, _, known in registered):
+        registered.append((lock, plan_path, plan))
 
 
 def _place_registered() -> None:
     """Make the first plan resident where none is or the one found at start-up is unused, the others defaults."""
     defaults.clear()
     default_pins.clear()
-    for lock, plan_path, plan in _registered:
+    for lock, plan_path, plan in registered:
         activation = active.active()
-        if activation is not None and activation.plan_path != plan_path and plan is _registered[0][2]:
+        if activation is not None and activation.plan_path != plan_path and plan is registered[0][2]:
             found = active.plan_of(activation)
             if not _is_imported(found):
                 active.withdraw(activation)
@@ -108,10 +108,10 @@ def _place_registered() -> None:
         if activation is None:
             active.activate(lock, plan_path)
             linker.refresh()
-    for _, _, plan in _registered:
+    for _, _, plan in registered:
         resident = active.active()
         if resident is not None and active.plan_of(resident) is not plan:
-            explicit = plan is _registered[0][2]
+            explicit = plan is registered[0][2]
             _add_defaults(plan, () if explicit else linker.resident_plans)
     for member, names in _chosen.values():
         defaults.update(names)
@@ -173,7 +173,7 @@ _strict = _Strict()
 def _is_projects(spec: Any) -> bool:
     places = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
     folders = {os.path.dirname(plan.lock) for plan in linker.plans} | {
-        os.path.dirname(lock) for lock, _, _ in _registered
+        os.path.dirname(lock) for lock, _, _ in registered
     }
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     folders.add(os.path.dirname(os.path.abspath(main)) if main else os.getcwd())

@@ -53,7 +53,7 @@ def _known_plans() -> list[str]:
     """Return the plan in use, and those of `configure_from_lock`: each stands for all environments of its lock."""
     here = active()
     configured = sys.modules.get("envknit.runtime.defaults")  # not loaded: nothing was configured
-    registered = [path for _, path, _ in configured._registered] if configured is not None else []
+    registered = [path for _, path, _ in configured.registered] if configured is not None else []
     return [*([here.plan_path] if here is not None else []), *registered]
 
 
