@@ -26,6 +26,7 @@ ABI = _imp.extension_suffixes()[0].split(".")[1]
 
 # Tools that manage environments must see the interpreter's own packages, whatever folder they run in
 OUTSIDERS = frozenset(["envknit", "pip", "venv", "ensurepip", "virtualenv", "pipx", "uv"])
+WORKER = "/envknit/worker/child.py"  # is told by its host which plan to use
 
 active: "Activation | None" = None
 problem: "BaseException | None" = None  # why start() gave up; `envknit doctor` shows it
@@ -102,6 +103,8 @@ def _stays_out() -> bool:
     if hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid()):
         return True
     script = _argument()
+    if script.endswith(WORKER):
+        return True
     if script == "-m":
         # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import _envknit_bootstrap
 import envknit
 from envknit.errors import WorkerError
 from envknit.worker.pool import pool
 from envknit.worker.pythons import abi_of, find_python
 from kit.gadget import GADGET, PARTS, write_gadget
+from kit.machine import UNMEASURED
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -97,13 +99,72 @@ def test_the_same_function_is_the_same_proxy(gadget: Any) -> None:
     assert isinstance(box, gadget.Box)
 
 
-def test_the_child_is_clean(gadget: Any) -> None:
-    argv, main, isolated = gadget.argv()
-    assert (argv, isolated) == ([""], 1)
-    assert main.endswith("worker/child.py")
-    path = gadget.path()
-    assert not any("site-packages" in entry for entry in path)
-    assert os.getcwd() not in path  # noqa: PTH109 - as a string
+def test_the_child_is_clean(folder: Path, machine: Machine) -> None:
+    (machine.root / "planted").mkdir()
+    ran = machine.run(
+        "-c",
+        f"""if 1:
+        import envknit, os
+        with envknit.worker("gadget", "1.0", install_path={str(folder)!r}) as gadget:
+            argv, main = gadget.argv()
+            assert argv == [""] and main.endswith("worker/child.py"), (argv, main)
+            path = gadget.path()
+            assert not any("site-packages" in entry or "planted" in entry for entry in path), path
+            assert os.getcwd() not in path and os.path.dirname(main) not in path and "" not in path, path
+            assert gadget.finders() == ["BuiltinImporter", "FrozenImporter", "PathFinder"], gadget.finders()
+        print("clean")
+        """,
+        env={"PYTHONPATH": str(machine.root / "planted")} | UNMEASURED,
+    )
+    assert ran.out == "clean\n"
+
+
+@pytest.mark.parametrize("flag", ["-P", "-I", "-S", "-B", "-Xdev", "-Werror"])
+def test_a_worker_starts_whatever_the_flags_of_its_host(folder: Path, machine: Machine, flag: str) -> None:
+    if flag == "-P" and sys.version_info < (3, 11):
+        pytest.skip("this Python has no -P")
+    site = str(Path(envknit.__file__).parents[1]), str(Path(_envknit_bootstrap.__file__).parent)
+    ran = machine.run(
+        flag,
+        "-c",
+        f"""if 1:
+        import sys
+        sys.path += {site!r}
+        import envknit
+        with envknit.worker("gadget", "1.0", install_path={str(folder)!r}) as gadget:
+            print(gadget.echo(sys.version_info[0]))
+        """,
+        env=UNMEASURED,
+    )
+    assert (ran.out, ran.err) == ("3\n", "")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_processes_that_a_worker_starts_see_its_environment(project: Project, method: str) -> None:
+    ran = project.code(f"""
+        import envknit
+        with envknit.worker("gadget", "1.0") as gadget:
+            here = gadget.where()
+            print(gadget.child({method!r}) == here, gadget.child_program() == here)
+    """)
+    assert ran.out == "True True\n"
+
+
+def test_a_worker_sees_the_hosts_packages_where_the_project_says_so(machine: Machine) -> None:
+    project = machine.project()
+    source = {"gadget/__init__.py": GADGET + "\ndef find(name): return __import__(name).__name__\n"}
+    make_plan(project, {"gadget==1.0": source}, site_visible=True)
+    program = """
+        import envknit
+        with envknit.worker("gadget", "1.0") as gadget:
+            try:
+                print(gadget.find("pytest"))
+            except ModuleNotFoundError as error:
+                print(error)
+    """
+    assert project.code(program).out == "pytest\n"
+    make_plan(project, {"gadget==1.0": source})
+    assert "No module named 'pytest'" in project.code(program).out
 
 
 def test_each_thread_of_the_host_has_its_own_thread_there(gadget: Any) -> None:

@@ -39,11 +39,20 @@ def remember(value): local.value = value
 def recall(): return getattr(local, "value", None)
 def on_main_thread(): return threading.current_thread() is threading.main_thread()
 def huge(size): return b"x" * size
-def argv(): return sys.argv, sys.modules["__main__"].__file__, sys.flags.isolated
+def argv(): return sys.argv, sys.modules["__main__"].__file__
 def path(): return list(sys.path)
+def finders(): return [getattr(finder, "__name__", type(finder).__name__) for finder in sys.meta_path]
 def later(function, value): threading.Timer(0.05, function, (value,)).start()
 def hold_gil(seconds): ctypes.PyDLL(None).sleep(seconds)
 def children(): return os.environ.get("ENVKNIT_ACTIVE", "")
+def child(method):
+    import multiprocessing
+    with multiprocessing.get_context(method).Pool(1) as pool: return pool.apply(where)
+def child_program():
+    import subprocess
+    code = "import gadget; print(gadget.__file__)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+def where(): return __file__
 def at_exit(path):
     import atexit
     atexit.register(lambda: open(path, "w").close())

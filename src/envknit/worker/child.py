@@ -1,9 +1,12 @@
-"""The script that a worker runs: find envknit, and nothing else of the host's; then serve.
+"""The script that a worker runs: forget the host, find envknit, then serve.
 
 The host's main module is never run here, so hosts need no `if __name__ == "__main__"`.
 """
 
+import os
 import sys
+from _frozen_importlib import _load  # type: ignore[attr-defined] # not in typeshed
+from _frozen_importlib_external import spec_from_file_location
 
 
 def main() -> None:
@@ -11,12 +14,15 @@ def main() -> None:
     descriptors = [int(number) for number in sys.argv[1].split(",")]
     folders = sys.argv[2:]
     sys.argv[:] = [""]
+    forget = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forget.py")
+    site_packages = _load(spec_from_file_location("_envknit_forget", forget)).forget_host(())
+    del sys.modules["_envknit_forget"]
     sys.path[:0] = folders
     import _envknit_bootstrap  # noqa: F401, PLC0415 - its folder is on sys.path only now
     from envknit.worker.serve import serve  # noqa: PLC0415 - as above
 
     del sys.path[: len(folders)]
-    serve(*descriptors)
+    serve(*descriptors, site_packages=site_packages)
 
 
 if __name__ == "__main__":

@@ -231,10 +231,9 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folders = [os.path.dirname(package), os.path.dirname(os.path.abspath(_envknit_bootstrap.__file__))]
     script = os.path.join(package, "worker", "child.py")
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    command = [order.python, *flags, "-I", "-S", script, ",".join(map(str, descriptors)), *folders]
+    command = [order.python, *_flags(order.python), script, ",".join(map(str, descriptors)), *folders]
     try:
-        popen = subprocess.Popen(command, pass_fds=descriptors, stderr=words, env=_environ())
+        popen = subprocess.Popen(command, pass_fds=descriptors, stderr=words, env=_environ(order.python))
     except OSError as error:
         for end in ours:
             end.close()
@@ -256,9 +255,19 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
     return worker
 
 
-def _environ() -> dict[str, str]:
+def _flags(python: str) -> list[str]:
+    """Return our own flags: `-W error`, `-X dev` and their like hold for the worker, and for what it starts, too."""
+    import subprocess  # noqa: PLC0415 - as in `start`
+
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [flag for flag in flags if python == sys.executable or flag != "-P"]  # Python 3.10 has no -P
+
+
+def _environ(python: str) -> dict[str, str]:
     environ = dict(os.environ)
     environ.pop("ENVKNIT_ACTIVE", None)  # the worker's own plan decides what its children see
+    if python != sys.executable:
+        environ.pop("PYTHONHOME", None)  # where this interpreter's library is
     return environ
 
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 environment = ""  # the name of the environment that this worker has; only a worker loads this module
 
 
-def serve(control: int, life: int, line: int, words: int, stderr: int) -> None:
+def serve(control: int, life: int, line: int, words: int, stderr: int, *, site_packages: list[str]) -> None:
     """Serve on inherited descriptors.
 
     Args:
@@ -40,6 +41,7 @@ def serve(control: int, life: int, line: int, words: int, stderr: int) -> None:
         line: the line of the host's main thread.
         words: the file that takes what is said on stderr until the start is over, and at a crash.
         stderr: the host's own stderr.
+        site_packages: what a plan puts the lock in the place of, or behind it (`system_site_packages: true`).
     """
     _die_with_host(life)
     for descriptor in (control, life, line, words, stderr):
@@ -49,7 +51,7 @@ def serve(control: int, life: int, line: int, words: int, stderr: int) -> None:
     channel = Channel(socket.socket(fileno=control), is_host=False, limit=config["limit"])
     worker = _Worker(channel, words, stderr)
     try:
-        _activate(config)
+        _activate(config, site_packages)
     except Exception as error:  # noqa: BLE001 - the host raises it
         handshake.say(main_line, error=f"{type(error).__name__}: {error}")
         sys.exit(1)
@@ -57,12 +59,13 @@ def serve(control: int, life: int, line: int, words: int, stderr: int) -> None:
     worker.run(channel.adopt(main_line))
 
 
-def _activate(config: dict[str, Any]) -> None:
+def _activate(config: dict[str, Any], site_packages: list[str]) -> None:
     global environment  # noqa: PLW0603 - what this process is
     sys.path[:0] = config["first"]
     if config["plan"]:
         from envknit.runtime.active import activate  # noqa: PLC0415 - only where there is a plan
 
+        sys.path += site_packages
         environment = activate(config["lock"], config["plan"]).environment
     sys.path += config["last"]
 
@@ -105,6 +108,9 @@ class _Worker:
         self._main_lines.put(line)
         while self._serve_next():
             pass
+        with suppress(OSError):  # the host is gone
+            self._channel.control.shutdown(socket.SHUT_RDWR)  # wakes the thread that listens
+        self._channel.control.close()
 
     def _serve_next(self) -> bool:
         try:
