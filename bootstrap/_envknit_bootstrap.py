@@ -96,14 +96,12 @@ def _start() -> None:
 
 
 def _stays_out() -> bool:
-    if _setting("ENVKNIT") == "0" or getattr(sys, "frozen", False):
+    script = _argument()
+    if _setting("ENVKNIT") == "0" or getattr(sys, "frozen", False) or script.endswith(WORKER):
         return True
     if "_PYPROJECT_HOOKS_BUILD_BACKEND" in os.environ or "PIP_BUILD_TRACKER" in os.environ:
         return True  # a PEP 517 build runs in the folder of the source, with packages of its own
     if hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid()):
-        return True
-    script = _argument()
-    if script.endswith(WORKER):
         return True
     if script == "-m":
         # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`

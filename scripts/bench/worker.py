@@ -1,4 +1,4 @@
-"""What a call into another process costs: envknit.worker beside RPyC, managers, execnet and a bare pipe."""
+"""What a call into another process costs: envknit.worker beside RPyC, managers, execnet, a bare pipe, one copy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 from harness import CACHE, ROOT, environment, interpreter, versions
 
-RIVALS = ("pipe", "envknit", "rpyc", "manager", "execnet")
+RIVALS = ("pipe", "copy", "envknit", "rpyc", "manager", "execnet")
 
 
 def main(rounds: int) -> None:

@@ -23,7 +23,7 @@ from envknit.errors import WorkerError
 from envknit.worker.pool import pool
 from envknit.worker.pythons import abi_of, find_python
 from kit.gadget import GADGET, PARTS, write_gadget
-from kit.machine import UNMEASURED
+from kit.machine import UNMEASURED, descriptors
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -49,10 +49,6 @@ def _project(machine: Machine) -> Project:
     project = machine.project()
     make_plan(project, {"gadget==1.0": {"gadget/__init__.py": GADGET, "gadget/parts.py": PARTS}})
     return project
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - nothing else is wanted
 
 
 def test_the_module_answers_from_another_process(gadget: Any) -> None:

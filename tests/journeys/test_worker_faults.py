@@ -196,9 +196,9 @@ def test_garbage_on_a_line_ends_the_line_and_not_the_host(gadget: Any) -> None:
     channel = worker.process().channel
     frames = [
         b"\xff" * 64,
-        HEADER.pack(2**31, CALL, 0, 1, 0),
-        HEADER.pack(8, CALL, 0, 1, 0) + b"notmarsh",
-        HEADER.pack(0, 99, 0, 0, 0),
+        HEADER.pack(2**31, CALL, 0, 1),
+        HEADER.pack(8, CALL, 0, 1) + b"notmarsh",
+        HEADER.pack(0, 99, 0, 0),
     ]
     for data in frames:
         line = channel._open()
@@ -291,6 +291,15 @@ def test_a_fork_uses_workers_of_its_own_and_leaves_its_parents_alone(folder: Pat
     )
     out, err = host.communicate(timeout=20)
     assert (out, err) == ("this worker belongs to process PARENT\nTrue 1\nTrue\n5 True\n", "")
+
+
+def test_memory_that_a_fork_of_the_worker_sees_is_never_used_again(folder: Path) -> None:
+    with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+        assert gadget.keep(memoryview(b"k" * 300_000)) == b"kkk"
+        gadget.fork()
+        for _ in range(5):
+            assert gadget.keep(memoryview(b"n" * 300_000)) == b"nnn"
+        assert gadget.join() == 0
 
 
 def test_a_fork_that_lives_on_does_not_keep_its_parents_worker(folder: Path) -> None:

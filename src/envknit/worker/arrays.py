@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import sys
 
-from envknit.worker import buffers
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from envknit.worker.buffers import Arena, Lease
+    from envknit.worker.channel import Channel
+    from envknit.worker.proxy import Proxy
+
+
+class Shared:
+    """An array's memory on its way to the other side: facts about it (see `_offer`) and the lease (None: empty)."""
+
+    __slots__ = ("facts", "lease")
+
+    def __init__(self, facts: dict[str, object], lease: Lease | None) -> None:
+        self.facts = facts
+        self.lease = lease
 
 
 def is_numpy(kind: type) -> bool:
@@ -63,7 +75,33 @@ def _as_view(dtype: Any, shape: tuple[int, ...], order: str, data: Any) -> memor
     return view.cast(code, shape)  # type: ignore[no-any-return]
 
 
-def offer(value: Any, *, alone: bool) -> tuple[dict[str, object], int, object]:
+def view(proxy: Proxy) -> tuple[dict[str, Any], Any]:
+    """Return what numpy must know of a remote array, and its memory, mapped here."""
+    channel, ref = proxy._envknit_channel, proxy._envknit_ref
+    memory = channel.imports.views.get(ref)
+    facts, new = channel.call(proxy._envknit_timeout, "view", 0, (ref, memory is not None))
+    if new is None:
+        return facts, memory
+    if facts["writable"]:
+        channel.imports.views[ref] = new
+    return facts, new
+
+
+def share(channel: Channel, _: None, ref: int, known: bool) -> object:  # noqa: FBT001 - an answer of the other side
+    """Answer the `view` of the other side: an array that moved there before is known to it."""
+    exports = channel.exports
+    facts = exports.shared.get(ref)
+    if facts is not None and known:
+        return {**facts, "shape": tuple(exports.get(ref).shape)}, None
+    alone = facts is None and exports.is_alone(ref)
+    facts, lease, held = _offer(exports.get(ref), channel.arena, alone=alone)
+    if facts["writable"]:
+        exports.replace(ref, held)
+        exports.shared[ref] = facts
+    return Shared(facts, lease)
+
+
+def _offer(value: Any, arena: Arena, *, alone: bool) -> tuple[dict[str, object], Lease | None, object]:
     """Put an array's memory where the other side can map it.
 
     An array that nobody else here holds *moves* there: both sides then see one memory. One that others hold, or
@@ -71,16 +109,18 @@ def offer(value: Any, *, alone: bool) -> tuple[dict[str, object], int, object]:
 
     Args:
         value: a numpy array, or any object with the buffer protocol.
+        arena: where the memory is taken from.
         alone: whether the caller holds the only references to it.
 
     Returns:
-        What numpy's `__array_interface__` needs besides the data, a descriptor, and the object to hold from now on.
+        What numpy's `__array_interface__` needs besides the data, the memory (None: it is empty), and the object to
+        hold from now on.
 
     Raises:
         TypeError: it holds Python objects, which have no meaning elsewhere.
     """
     if not is_numpy(type(value)) and not hasattr(value, "__array_interface__"):
-        return _picture_of_buffer(value)
+        return _picture_of_buffer(value, arena)
     import numpy as np  # noqa: PLC0415 - the value is numpy's own
 
     array = np.asarray(value)
@@ -93,20 +133,18 @@ def offer(value: Any, *, alone: bool) -> tuple[dict[str, object], int, object]:
         "descr": [tuple(field) for field in array.dtype.descr],
         "format": _format(array),
     }
-    if not (alone and type(value) is np.ndarray and array.flags.writeable and array.nbytes):
-        flat = np.ascontiguousarray(array)
-        return {**facts, "size": array.nbytes, "writable": False}, buffers.put(_bytes_of(flat)), value
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    descriptor, memory = buffers.allocate(array.nbytes)
-    moved = np.ndarray(array.shape, array.dtype, buffer=memory, order=order)
-    moved[...] = array
-    return {**facts, "strides": moved.strides, "size": array.nbytes, "writable": True}, descriptor, moved
-
-
-def _bytes_of(flat: Any) -> memoryview:
-    import numpy as np  # noqa: PLC0415 - the value is numpy's own
-
-    return memoryview(flat.reshape(-1).view(np.uint8)) if flat.nbytes else memoryview(b"")
+    size = array.nbytes
+    facts |= {"size": size, "writable": False}
+    if not size:
+        return facts, None, value
+    moves = alone and type(value) is np.ndarray and array.flags.writeable
+    order: Any = "F" if moves and array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    flat = np.ascontiguousarray(array.T if order == "F" else array)
+    lease = arena.lend([memoryview(flat.reshape(-1).view(np.uint8))], size)
+    if not moves:
+        return facts, lease, value
+    moved = np.ndarray(array.shape, array.dtype, buffer=lease.open(size), order=order)
+    return {**facts, "strides": moved.strides, "writable": True}, lease, moved
 
 
 def _format(array: Any) -> str:
@@ -116,7 +154,7 @@ def _format(array: Any) -> str:
         return ""
 
 
-def _picture_of_buffer(value: Any) -> tuple[dict[str, object], int, object]:
+def _picture_of_buffer(value: Any, arena: Arena) -> tuple[dict[str, object], Lease | None, object]:
     view = memoryview(value)
     flat = view if view.c_contiguous else memoryview(view.tobytes())
     facts: dict[str, object] = {
@@ -127,7 +165,7 @@ def _picture_of_buffer(value: Any) -> tuple[dict[str, object], int, object]:
         "size": view.nbytes,
         "writable": False,
     }
-    return facts, buffers.put(flat.cast("B") if view.nbytes else b""), value
+    return facts, arena.lend([flat.cast("B")], view.nbytes) if view.nbytes else None, value
 
 
 def _typestr(view: memoryview) -> str:

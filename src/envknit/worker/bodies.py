@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from envknit.errors import WorkerError
 from envknit.worker.failures import text_of
-from envknit.worker.frames import dumps, loads
+from envknit.worker.frames import CALL, CALL_RICH, dumps, loads
 from envknit.worker.pack import Packer, Unpacker
-from envknit.worker.values import is_plain
+from envknit.worker.values import are_atoms, is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from envknit.worker.channel import Channel
-    from envknit.worker.frames import Attached
 
 _RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recursion depth exceeded", "", [], None), 999)
+
+
+def packed_call(
+    channel: Channel, operation: str, ref: int, args: tuple[object, ...], options: dict[str, object] | None
+) -> tuple[int, bytes, Packer | None]:
+    """Return what `packed` does, of a call."""
+    if not options and are_atoms(args):  # most calls: what is around the arguments is ours, and plain
+        return CALL, dumps((operation, ref, args, None), channel.limit), None
+    return packed(channel, (operation, ref, args, options), CALL, CALL_RICH)
 
 
 def packed(channel: Channel, value: object, plain: int, rich: int) -> tuple[int, bytes, Packer | None]:
@@ -30,7 +39,7 @@ def packed(channel: Channel, value: object, plain: int, rich: int) -> tuple[int,
             return plain, dumps(value, channel.limit), None
         packer = Packer(channel)
         try:
-            return rich, dumps(packer.pack(value), channel.limit), packer
+            return rich, dumps(packer.whole(packer.pack(value)), channel.limit), packer
         except BaseException:
             packer.undo()
             raise
@@ -41,7 +50,7 @@ def packed(channel: Channel, value: object, plain: int, rich: int) -> tuple[int,
 def packed_error(packer: Packer, error: BaseException, limit: int) -> bytes:
     """Return the body of a frame that raises; of an error that cannot cross, one that tells of it."""
     try:
-        return dumps(packer.pack_exception(error, text_of(error)), limit)
+        return dumps(packer.whole(packer.pack_exception(error, text_of(error))), limit)
     except RecursionError:
         packer.undo()
         return _RECURSION
@@ -51,9 +60,9 @@ def packed_error(packer: Packer, error: BaseException, limit: int) -> bytes:
         return dumps(packer.pack_exception(told, ""), limit)
 
 
-def unpacked(channel: Channel, body: bytes | memoryview, attached: Attached | None, timeout: float | None) -> Any:
-    """Return the value of a body; calls through its proxies may take `timeout` seconds."""
-    unpacker = Unpacker(channel, attached, timeout)
+def unpacked(channel: Channel, body: bytes | memoryview, descriptors: Sequence[int], timeout: float | None) -> Any:
+    """Return the value of a body and the descriptors with it; calls through its proxies may take `timeout` seconds."""
+    unpacker = Unpacker(channel, descriptors, timeout)
     try:
         return unpacker.unpack(loads(body))
     finally:

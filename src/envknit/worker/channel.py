@@ -17,13 +17,13 @@ from functools import partial
 from time import monotonic
 
 from envknit.errors import WorkerError
-from envknit.worker import arrays
-from envknit.worker.bodies import packed, packed_error, unpacked
+from envknit.worker import arrays, buffers
+from envknit.worker.bodies import packed, packed_call, packed_error, unpacked
 from envknit.worker.failures import Mirror
 from envknit.worker.frames import CALL, CALL_RICH, LARGEST, RAISE, RELEASE, RETURN, RETURN_RICH, dumps, frame, loads
 from envknit.worker.line import Line, Lost
 from envknit.worker.operations import OPERATIONS, describe
-from envknit.worker.pack import Packer, Shared
+from envknit.worker.pack import Packer
 from envknit.worker.peer import INTERRUPT, NEW_LINE, NEW_MAIN_LINE, Peer
 from envknit.worker.proxy import WorkerGone, make, make_class, set_timeout
 from envknit.worker.references import Exports, Imports
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
-    from envknit.worker.frames import Attached
     from envknit.worker.proxy import Proxy
 
 _DEEPEST = 100  # calls back out of calls back; Python's own limit would be met in the middle of a frame
@@ -78,11 +77,12 @@ class Channel:
         self.mirror: Mirror = mirror or Mirror()
         self.exports: Exports = Exports()
         self.imports = Imports(self._on_drop)
+        self.arena = buffers.Arena()
         self.closed = ""
         self.operations: dict[str, Callable[..., Any]] = {
             **OPERATIONS,
             "describe": lambda _, number: describe(self.exports.type_of(number)),
-            "view": self._share,
+            "view": partial(arrays.share, self),
         }
         self.on_export: Callable[[], None] | None = None  # called once, when the other side first gets a reference
         self.origins: dict[int, tuple[Any, str]] = {}  # functions of modules: their reference to module and name
@@ -118,30 +118,28 @@ class Channel:
             WorkerError: the other side is gone.
             BaseException: what the operation raised.
         """
-        kind, body, packer = packed(self, (operation, ref, args, options), CALL, CALL_RICH)
+        kind, body, packer = packed_call(self, operation, ref, args, options)
+        descriptors: Sequence[int] = packer.descriptors if packer is not None else ()
         free = self._threads.free
         line = free.pop() if free else self._open()
         try:
             line.serial = ident = (line.serial + 1) & 0xFFFFFFFF
             if timeout != line.timeout:
                 line.wait_at_most(timeout)
-            line.send(kind, ident, body, packer, self._releases() if self.imports.dropped else b"")
-            kind, got, answer, attached = line.receive()
+            line.send(kind, ident, body, descriptors, self._releases() if self.imports.dropped else b"")
+            kind, got, answer, descriptors = line.receive()
             while kind not in _ANSWERS:
-                self._between(line, kind, got, answer, attached)
+                self._between(line, kind, got, answer, descriptors)
                 line.wait_at_most(timeout)
-                kind, got, answer, attached = line.receive()
+                kind, got, answer, descriptors = line.receive()
             if got != ident:
                 raise _misplaced(ident, got)  # noqa: TRY301 - one way to give a line up
         except BaseException as error:  # noqa: BLE001 - whatever it was, the line is not to be used again
             self._give_up(line, error, timeout)
-        finally:
-            if packer is not None:
-                packer.close()
         free.append(line)
         if kind == RETURN:
             return loads(answer)
-        value = unpacked(self, answer, attached, timeout)
+        value = unpacked(self, answer, descriptors, timeout)
         if kind == RAISE:
             try:
                 raise value
@@ -169,16 +167,18 @@ class Channel:
         set_timeout(proxy, timeout)
         return proxy
 
-    def view(self, proxy: Any) -> tuple[dict[str, Any], Any]:
-        """Return what numpy must know of a remote array, and its memory, mapped here."""
-        ref = proxy._envknit_ref
-        memory = self.imports.views.get(ref)
-        facts, new = self.call(proxy._envknit_timeout, "view", 0, (ref, memory is not None))
-        if new is None:
-            return facts, memory
-        if facts["writable"]:
-            self.imports.views[ref] = new
-        return facts, new
+    def borrow(self, ref: int, descriptor: int, size: int, *, writable: bool = True, most: int = 0) -> Any:
+        """Map memory that the other side lends; when nothing here views it any more, it is given back.
+
+        Args:
+            ref: the reference of the lease.
+            descriptor: of the memory; it stays the caller's.
+            size: in bytes.
+            writable: whether it may be written to here.
+            most: how many pieces may be mapped at once; what comes beyond them is copied. 0: any number.
+        """
+        memory = self.imports.deliver(ref, partial(buffers.map_shared, descriptor, size, writable=writable))
+        return bytearray(memory) if most and self.imports.mapped > most else memory
 
     def module(self, name: str, timeout: float | None) -> Any:
         """Return the stand-in of a module of the other side."""
@@ -259,6 +259,7 @@ class Channel:
             with suppress(OSError):  # the other side is gone
                 self.control.shutdown(socket.SHUT_RDWR)  # what was said before still arrives
         self.control.close()
+        self.arena.close()
         if wake:  # (in a fork another thread may have held the lock)
             self.exports.clear()
 
@@ -296,15 +297,15 @@ class Channel:
             self._main_line = line
         return line
 
-    def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, attached: Attached | None) -> None:
+    def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: Sequence[int]) -> None:
         if kind == RELEASE:
             self.exports.release(loads(body))
         elif kind in (CALL, CALL_RICH):
-            self._answer(line, kind, ident, body, attached)
+            self._answer(line, kind, ident, body, descriptors)
         else:
             raise WorkerError("an answer that nobody asked for came through the channel", kind=kind)
 
-    def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, attached: Attached | None) -> None:
+    def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: Sequence[int]) -> None:
         threads = self._threads
         free = threads.free
         free.append(line)  # calls back go to the thread that waits at the other end
@@ -316,9 +317,9 @@ class Channel:
             if kind == CALL:
                 operation, ref, args, options = loads(body)
             else:
-                operation, ref, args, options = unpacked(self, body, attached, None)
-            target = self.exports.get(ref)
-            result = self.operations[operation](target, *args, **options or {})
+                operation, ref, args, options = unpacked(self, body, descriptors, None)
+            result = self.operations[operation](self.exports.get(ref), *args, **options or {})
+            args = options = None  # what was lent for them is given back with the answer
             kind, body, packer = packed(self, result, RETURN, RETURN_RICH)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             packer = Packer(self)
@@ -327,12 +328,9 @@ class Channel:
         if not (free and free[-1] is line):
             raise Lost(sent=True)  # a call back was given up, and the line with it
         free.pop()
-        try:
-            line.send(kind, ident, body, packer, self._releases() if self.imports.dropped else b"")
-        finally:
-            line.pinned = packer.pinned if packer is not None else []
-            if packer is not None:
-                packer.close()
+        line.pinned = packer.pinned if packer is not None else []
+        descriptors = packer.descriptors if packer is not None else ()
+        line.send(kind, ident, body, descriptors, self._releases() if self.imports.dropped else b"")
 
     def _give_up(self, line: Line, error: BaseException, timeout: float | None) -> NoReturn:
         line.close()
@@ -365,17 +363,6 @@ class Channel:
         if dropped and not free[-1].post(frame(RELEASE, 0, dumps(dropped, self.limit))):
             self.imports.dropped.extend(dropped)
 
-    def _share(self, _: None, ref: int, known: bool) -> object:  # noqa: FBT001 - an answer of the other side
-        facts = self.exports.shared.get(ref)
-        if facts is not None and known:
-            return {**facts, "shape": tuple(self.exports.get(ref).shape)}, None
-        alone = facts is None and self.exports.is_alone(ref)
-        facts, descriptor, held = arrays.offer(self.exports.get(ref), alone=alone)
-        if facts["writable"]:
-            self.exports.replace(ref, held)
-            self.exports.shared[ref] = facts
-        return Shared(facts, descriptor)
-
 
 _ANSWERS = frozenset([RETURN, RETURN_RICH, RAISE])
 
@@ -387,9 +374,15 @@ def _misplaced(expected: int, got: int) -> WorkerError:
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
+def _before_fork() -> None:
+    for channel in list(_channels):
+        channel.arena.retire()
+        channel.imports.retire()
+
+
 def _after_fork() -> None:
     for channel in list(_channels):
         channel.close(f"this worker belongs to process {os.getppid()}, of which this is a fork", wake=False)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -1,10 +1,9 @@
 """What goes over a line: frames, in both directions, as bytes; no input or output here.
 
-A frame is a header (length of the body, kind, number of file descriptors, request id, length of the memory), a body,
-which is always `marshal` data of version 2 (known to every CPython, and a fifth of the time of pickle), and the memory
-of large buffers that the body speaks of, which goes from where it lies to where it stays. A line carries one call at a
-time, so a reply's id is a check and not a lookup: whoever gives up on a reply (deadline, Ctrl-C) abandons the line
-with it, and no late reply can meet another call.
+A frame is a header (length of the body, kind, number of file descriptors that come with it, request id) and a body,
+which is always `marshal` data of version 2 (known to every CPython, and a fifth of the time of pickle). A line carries
+one call at a time, so a reply's id is a check and not a lookup: whoever gives up on a reply (deadline, Ctrl-C) abandons
+the line with it, and no late reply can meet another call.
 """
 
 from __future__ import annotations
@@ -18,37 +17,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PROTOCOL = 2
+PROTOCOL = 3
 MARSHAL = 2  # without back references: those of version 3 cost a hash per object and nothing here needs them
 LARGEST = 1 << 30  # bytes of one frame's body, unless the pool is told another limit
 MOST_DESCRIPTORS = 64  # of one frame; Linux takes 253 in one message
-MOST_BUFFERS = 64  # of one frame; each is up to two parts of one sendmsg(), which takes 1,024
-ALIGNMENT = 16  # bytes; of each buffer in a frame's memory, as malloc's
 
 CALL, CALL_RICH, RETURN, RETURN_RICH, RAISE, RELEASE = range(1, 7)
 _KINDS = frozenset([CALL, CALL_RICH, RETURN, RETURN_RICH, RAISE, RELEASE])
 
-HEADER = struct.Struct("<IBBIQ")
+HEADER = struct.Struct("<IBBI")
 
 
-class Attached:
-    """What comes with a frame besides its body.
-
-    Args:
-        descriptors: file descriptors, in the order of packing.
-        memory: the buffers, one behind the other, each padded to `ALIGNMENT`.
-    """
-
-    __slots__ = ("descriptors", "memory")
-
-    def __init__(self, descriptors: list[int], memory: memoryview) -> None:
-        self.descriptors = descriptors
-        self.memory = memory
-
-
-def frame(kind: int, ident: int, body: bytes, descriptors: int = 0, memory: int = 0) -> bytes:
+def frame(kind: int, ident: int, body: bytes, descriptors: int = 0) -> bytes:
     """Put a header before a body."""
-    return HEADER.pack(len(body), kind, descriptors, ident, memory) + body
+    return HEADER.pack(len(body), kind, descriptors, ident) + body
 
 
 def dumps(tree: Any, limit: int) -> bytes:
@@ -89,14 +71,13 @@ def loads(body: bytes | memoryview) -> Any:
         raise WorkerError("a damaged frame came through the channel", error=repr(error)) from error
 
 
-def header(data: bytes | memoryview, limit: int) -> tuple[int, int, int, int, int]:
-    """Read a header: length of the body, kind, number of descriptors, request id, length of the memory.
+def header(data: bytes | memoryview, limit: int) -> tuple[int, int, int, int]:
+    """Read a header: length of the body, kind, number of descriptors, request id.
 
     Raises:
         WorkerError: no such frame can have been sent.
     """
-    length, kind, descriptors, ident, memory = HEADER.unpack_from(data)
-    most = limit + MOST_BUFFERS * ALIGNMENT
-    if length > limit or kind not in _KINDS or descriptors > MOST_DESCRIPTORS or memory > most:
+    length, kind, descriptors, ident = HEADER.unpack_from(data)
+    if length > limit or kind not in _KINDS or descriptors > MOST_DESCRIPTORS:
         raise WorkerError("not a frame came through the channel", length=length, kind=kind, descriptors=descriptors)
-    return length, kind, descriptors, ident, memory
+    return length, kind, descriptors, ident

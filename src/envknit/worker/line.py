@@ -8,22 +8,19 @@ the host's thread. A call costs one write and one read on each side.
 from __future__ import annotations
 
 import array
-import mmap
 import os
 import socket
 import struct
 
-from envknit.worker.frames import HEADER, MOST_DESCRIPTORS, Attached, frame, header
+from envknit.worker.frames import HEADER, MOST_DESCRIPTORS, frame, header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
-    from envknit.worker.pack import Packer
     from envknit.worker.proxy import Proxy
 
 _CHUNK = 64 * 1024
-_HUGE = 4 * 1024 * 1024  # bytes from which memory is mapped, in huge pages: one fault for 512
 _RIGHTS = socket.CMSG_SPACE(MOST_DESCRIPTORS * 4)
 
 
@@ -67,25 +64,22 @@ class Line:
         self.end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
         self.timeout = seconds
 
-    def send(self, kind: int, ident: int, body: bytes, packer: Packer | None = None, before: bytes = b"") -> None:
-        """Write a frame, after the whole frames in `before`; what the packer holds goes with it.
+    def send(self, kind: int, ident: int, body: bytes, descriptors: Sequence[int] = (), before: bytes = b"") -> None:
+        """Write a frame, after the whole frames in `before`; the descriptors go with it, and stay ours, too.
 
         Raises:
             Lost: the other end is gone, and will not have seen the whole frame.
             BlockingIOError: the deadline passed.
         """
         try:
-            if packer is None or not (packer.descriptors or packer.buffers):
+            if not descriptors:
                 self.end.sendall(before + frame(kind, ident, body))
                 return
-            descriptors = packer.descriptors
-            data = before + frame(kind, ident, body, len(descriptors), packer.memory)
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-            written = self.end.sendmsg([data, *packer.buffers], rights)
-            for part in (data, *packer.buffers):  # a signal or the deadline may have cut it short
-                if written < len(part):
-                    self.end.sendall(memoryview(part)[written:])
-                written = max(written - len(part), 0)
+            data = before + frame(kind, ident, body, len(descriptors))
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+            written = self.end.sendmsg([data], rights)
+            if written < len(data):  # a signal or the deadline may have cut it short
+                self.end.sendall(memoryview(data)[written:])
         except BlockingIOError:
             raise
         except OSError as error:
@@ -98,8 +92,8 @@ class Line:
         except OSError:
             return False
 
-    def receive(self) -> tuple[int, int, bytes | memoryview, Attached | None]:
-        """Read the next frame: kind, request id, body, and what came with it, which is now the caller's.
+    def receive(self) -> tuple[int, int, bytes | memoryview, Sequence[int]]:
+        """Read the next frame: kind, request id, body, and the descriptors that came with it, now the caller's.
 
         Raises:
             Lost: the other end is gone.
@@ -109,7 +103,7 @@ class Line:
         data = self._rest or self._read(_CHUNK)
         while len(data) < HEADER.size:
             data += self._read(_CHUNK)
-        length, kind, expected, ident, memory = header(data, self._limit)
+        length, kind, expected, ident = header(data, self._limit)
         end = HEADER.size + length
         body: bytes | memoryview
         if len(data) == end:
@@ -122,16 +116,10 @@ class Line:
             self._rest = b""
             body = memoryview(bytearray(length))
             self._fill(body, data[HEADER.size :])
-        if not (expected or memory):
-            return kind, ident, body, None
-        view = memoryview(b"")
-        if memory:
-            room: Any = bytearray(memory) if memory < _HUGE else _map(memory)
-            view = memoryview(room)
-            have, self._rest = self._rest[:memory], self._rest[memory:]
-            self._fill(view, have)
+        if not expected:
+            return kind, ident, body, ()
         descriptors, self._descriptors = self._descriptors[:expected], self._descriptors[expected:]
-        return kind, ident, body, Attached(descriptors, view)
+        return kind, ident, body, descriptors
 
     def hang_up(self) -> None:
         """Let both ends read the end of file, also a thread that waits at this one."""
@@ -178,10 +166,3 @@ class Line:
             if not count:
                 raise Lost(sent=True)
             at += count
-
-
-def _map(size: int) -> mmap.mmap:
-    memory = mmap.mmap(-1, size)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory

@@ -6,27 +6,21 @@ import os
 import sys
 from types import BuiltinFunctionType, ModuleType
 
-from envknit.worker import arrays, buffers, failures
-from envknit.worker.frames import ALIGNMENT, MOST_BUFFERS, Attached, over_limit
+from envknit.worker import arrays, failures
+from envknit.worker.frames import over_limit
 from envknit.worker.proxy import Method, ModuleProxy, Proxy
 from envknit.worker.values import ATOMS, LARGE, by_name, named, put_together, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from envknit.worker.buffers import Lease
     from envknit.worker.channel import Channel
 
-
-class Shared:
-    """Memory on its way to the other side: facts about it (see `arrays.offer`) and its descriptor."""
-
-    __slots__ = ("descriptor", "facts")
-
-    def __init__(self, facts: dict[str, object], descriptor: int) -> None:
-        self.facts = facts
-        self.descriptor = descriptor
+_ALIGNMENT = 64  # bytes; of each buffer in a frame's memory: what vector instructions like
+_MOST_MAPPED = 64  # pieces of the other side's memory; each takes a descriptor of this process, and keeps it from reuse
 
 
 class Packer:
@@ -40,9 +34,9 @@ class Packer:
         self._channel = channel
         self._granted: list[int] = []
         self.pinned: list[Proxy] = []  # must not be released before the other side has read the frame
-        self.descriptors: list[int] = []
-        self.buffers: list[bytes | memoryview] = []  # where they lie; `memory` is their length, with what pads them
-        self.memory = 0
+        self.descriptors: list[int] = []  # of memory that is lent with this frame, so they stay open until it is sent
+        self._buffers: list[bytes | memoryview] = []  # large ones, each with what pads it
+        self._memory = 0  # bytes of them all
 
     def pack(self, value: Any) -> Any:
         """Return the tree of a value."""
@@ -52,17 +46,26 @@ class Packer:
         method = _PACK.get(kind)
         return method(self, value) if method is not None else self._pack_other(value, kind)
 
-    def close(self) -> None:
-        """Let go of descriptors and buffers, once they were sent."""
-        for descriptor in self.descriptors:
-            os.close(descriptor)
-        self.descriptors = []
-        self.buffers = []
+    def whole(self, tree: Any) -> Any:
+        """Return the tree of a frame: with large buffers, it says in which piece of shared memory they are."""
+        if not self._buffers:
+            return tree
+        lease = self._channel.arena.lend(self._buffers, self._memory)
+        self._buffers = []
+        return ("@", self._lent(lease), self._memory, tree)
 
     def undo(self) -> None:
         """Take everything back: the frame will not be sent."""
-        self.close()
-        self._channel.exports.release((ref, 1) for ref in self._granted)
+        self.descriptors = []
+        self._buffers = []
+        self._channel.exports.release([(ref, 1) for ref in self._granted])
+        self._granted = []
+
+    def _lent(self, lease: Lease) -> int:
+        ref, _ = self._channel.grant(lease)
+        self._granted.append(ref)
+        self.descriptors.insert(0, lease.segment.descriptor)  # the one of the whole frame is read first
+        return ref
 
     def _pack_other(self, value: Any, kind: type) -> Any:
         if issubclass(kind, (Proxy, Method)):
@@ -115,7 +118,7 @@ class Packer:
         return ("w", proxy._envknit_ref, value._envknit_name)
 
     def _pack_view(self, proxy: Proxy) -> Any:
-        facts, memory = proxy._envknit_channel.view(proxy)
+        facts, memory = arrays.view(proxy)
         order = "C" if "strides" not in facts or facts["strides"] == _c_strides(facts) else "F"
         dtype = facts["descr"] if str(facts["typestr"])[1] == "V" else facts["typestr"]
         return ("n", self.pack(dtype), self.pack(tuple(facts["shape"])), order, self._data(memoryview(memory)))
@@ -149,13 +152,13 @@ class Packer:
 
     def _data(self, data: bytes | bytearray | memoryview) -> int | bytes:
         size = data.nbytes if isinstance(data, memoryview) else len(data)
-        if self.memory + size > self._channel.limit:
-            raise over_limit(self.memory + size, self._channel.limit)
-        if size < LARGE or len(self.buffers) >= 2 * MOST_BUFFERS:
+        if self._memory + size > self._channel.limit:
+            raise over_limit(self._memory + size, self._channel.limit)
+        if size < LARGE:
             return bytes(data)
-        padding = -size % ALIGNMENT
-        self.buffers += (memoryview(data).cast("B"), bytes(padding))
-        self.memory += size + padding
+        padding = -size % _ALIGNMENT
+        self._buffers += (memoryview(data).cast("B"), bytes(padding))
+        self._memory += size + padding
         return size
 
     def _pack_bytes(self, value: bytes) -> Any:
@@ -167,9 +170,8 @@ class Packer:
             return self._reference(value)
         return ("v", value.format, list(value.shape or ()), self._data(value))
 
-    def _pack_shared(self, value: Shared) -> Any:
-        self.descriptors.append(value.descriptor)
-        return ("S", self.pack(value.facts))
+    def _pack_shared(self, value: arrays.Shared) -> Any:
+        return ("S", self._lent(value.lease) if value.lease is not None else 0, self.pack(value.facts))
 
     def _pack_dict(self, value: dict[Any, Any]) -> Any:
         pack = self.pack
@@ -191,7 +193,7 @@ _PACK: dict[type, Callable[[Packer, Any], Any]] = {
     memoryview: Packer._pack_view_of_buffer,
     tuple: lambda packer, value: ("t", *map(packer.pack, value)),
     list: lambda packer, value: list(map(packer.pack, value)),
-    Shared: Packer._pack_shared,
+    arrays.Shared: Packer._pack_shared,
     dict: Packer._pack_dict,
     set: lambda packer, value: ("s", *map(packer.pack, value)),
     frozenset: lambda packer, value: ("f", *map(packer.pack, value)),
@@ -206,14 +208,14 @@ class Unpacker:
 
     Args:
         channel: where references are looked up.
-        attached: what came with the frame.
+        descriptors: what came with the frame.
         timeout: seconds that calls through the new proxies may take.
     """
 
-    def __init__(self, channel: Channel, attached: Attached | None, timeout: float | None) -> None:
+    def __init__(self, channel: Channel, descriptors: Sequence[int], timeout: float | None) -> None:
         self._channel = channel
-        self._descriptors = iter(attached.descriptors if attached is not None else ())
-        self._buffers = attached.memory if attached is not None else memoryview(b"")
+        self._descriptors = iter(descriptors)
+        self._buffers = memoryview(b"")
         self._timeout = timeout
 
     def unpack(self, tree: Any) -> Any:
@@ -245,8 +247,17 @@ class Unpacker:
         # A picture of its own for the receiver: it may write to it, and nobody else sees that
         if isinstance(data, bytes):
             return data
-        memory, self._buffers = self._buffers[:data], self._buffers[data + -data % ALIGNMENT :]
+        memory, self._buffers = self._buffers[:data], self._buffers[data + -data % _ALIGNMENT :]
         return memory
+
+    def _whole(self, tree: Any) -> Any:
+        _, ref, size, tree = tree
+        descriptor = next(self._descriptors)
+        try:
+            self._buffers = memoryview(self._channel.borrow(ref, descriptor, size, most=_MOST_MAPPED))
+        finally:
+            os.close(descriptor)
+        return self.unpack(tree)
 
     def _array(self, tree: Any) -> Any:
         import array  # noqa: PLC0415 - rare
@@ -263,12 +274,15 @@ class Unpacker:
         return view.cast(tree[1], tree[2]) if view.nbytes else view
 
     def _shared(self, tree: Any) -> tuple[dict[str, Any], Any]:
-        facts = self.unpack(tree[1])
-        descriptor = next(self._descriptors)
-        if not facts["size"]:
-            os.close(descriptor)
+        _, ref, facts = tree
+        facts = self.unpack(facts)
+        if not ref:
             return facts, b""
-        return facts, buffers.open_shared(descriptor, facts["size"], writable=facts["writable"])
+        descriptor = next(self._descriptors)
+        try:
+            return facts, self._channel.borrow(ref, descriptor, facts["size"], writable=facts["writable"])
+        finally:
+            os.close(descriptor)
 
     def _exception(self, tree: Any) -> BaseException:
         _, kind, args, said, text, facts, reference = tree
@@ -302,6 +316,7 @@ _UNPACK: dict[str, Callable[[Unpacker, Any], Any]] = {
     "n": Unpacker._numpy,
     "v": Unpacker._view,
     "S": Unpacker._shared,
+    "@": Unpacker._whole,
     "I": lambda _, tree: sys.modules[tree[1]],
     "k": lambda unpacker, tree: put_together(tree[1], map(unpacker.unpack, tree[2:])),
     "g": lambda _, tree: named(tree[1], tree[2]),

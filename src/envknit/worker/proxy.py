@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envknit.errors import WorkerError
+from envknit.worker import arrays
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _no_subclass(self: Proxy, bases: object) -> Any:  # noqa: ARG001 - PEP 560
 
 
 def _array_interface(self: Proxy) -> dict[str, object]:
-    facts, memory = self._envknit_channel.view(self)
+    facts, memory = arrays.view(self)
     facts = {name: fact for name, fact in facts.items() if name in _INTERFACE}
     return {**facts, "data": memory}
 
@@ -276,7 +277,7 @@ def _as_array(self: Proxy, dtype: object = None, copy: bool | None = None) -> An
 
 
 def _buffer(self: Proxy, flags: int) -> memoryview:
-    facts, memory = self._envknit_channel.view(self)
+    facts, memory = arrays.view(self)
     view = memoryview(memory)
     if flags & 1 and view.readonly:  # PyBUF_WRITABLE
         raise BufferError(f"the memory of this {type(self).__qualname__} is a read-only picture; it lives in a worker")

@@ -12,13 +12,14 @@ import weakref
 from collections import deque
 
 from envknit.errors import WorkerError
+from envknit.worker.buffers import Lease, Memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, TypeVar
 
-    from envknit.worker.proxy import Proxy
+    T = TypeVar("T")
 
 
 _PROBE = {0: object()}
@@ -88,13 +89,18 @@ class Exports:
         return self._type_list[number]
 
     def release(self, dropped: Iterable[tuple[int, int]]) -> None:
-        """Forget crossings, as (reference, how many); objects that nobody refers to any more are let go."""
+        """Forget crossings, as (reference, how many); objects that nobody refers to any more are let go.
+
+        A number below zero says that a fork of the other side may still see the memory: see `Imports.retire`.
+        """
         gone = []  # finalisers must not run under the lock
         with self._lock:
             for ref, count in dropped:
                 if ref not in self._counts:
                     continue
-                self._counts[ref] -= count
+                if count < 0 and isinstance(self._objects[ref], Lease):
+                    self._objects[ref].retire()
+                self._counts[ref] -= abs(count)
                 if self._counts[ref] <= 0:
                     value = self._objects.pop(ref)
                     self.shared.pop(ref, None)
@@ -121,17 +127,18 @@ class Exports:
 
 
 class _Held(weakref.ref):  # type: ignore[type-arg]
-    __slots__ = ("count", "ref")
+    __slots__ = ("count", "is_memory", "ref")
 
     ref: int
     count: int
+    is_memory: bool
 
 
 class Imports:
-    """Our proxies of the other side's objects: one for each, as long as somebody holds it.
+    """Our proxies of the other side's objects, and our mappings of its memory: as long as somebody holds them.
 
     Args:
-        on_drop: called when a proxy was dropped, by whatever thread and at whatever point Python collected it.
+        on_drop: called when one was dropped, by whatever thread and at whatever point Python collected it.
     """
 
     def __init__(self, on_drop: Callable[[], None]) -> None:
@@ -140,22 +147,31 @@ class Imports:
         self._on_drop = on_drop
         self.views: dict[int, object] = {}  # memory shared with the other side, by reference
         self.dropped: deque[tuple[int, int]] = deque()
+        self.mapped = 0  # pieces of memory; near enough, where threads are at it
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def deliver(self, ref: int, make: Callable[[], Proxy]) -> Proxy:
-        """Count one more crossing of a reference, and return its proxy."""
+    def deliver(self, ref: int, make: Callable[[], T]) -> T:
+        """Count one more crossing of a reference, and return what stands for it here: a proxy or a mapping."""
         with self._lock:
             held = self._held.get(ref)
-            proxy: Proxy | None = held() if held is not None else None
-            if held is None or proxy is None:
-                proxy = make()
-                held = self._held[ref] = _Held(proxy, self._drop)
+            thing: T | None = held() if held is not None else None
+            if held is None or thing is None:
+                thing = make()
+                held = self._held[ref] = _Held(thing, self._drop)
                 held.ref = ref
                 held.count = 0
+                held.is_memory = isinstance(thing, Memory)
+                self.mapped += held.is_memory
             held.count += 1
-        return proxy
+        return thing
+
+    def retire(self) -> None:
+        """Say of the memory that is mapped now, when it is given back, that a fork of this process may see it."""
+        for held in list(self._held.values()):
+            if held.is_memory:
+                held.count = -abs(held.count)
 
     def take_dropped(self) -> list[tuple[int, int]]:
         """Return what was dropped since the last time, as (reference, how many crossings)."""
@@ -177,5 +193,6 @@ class Imports:
 
     def _drop(self, held: _Held) -> None:
         # Runs inside the garbage collector: it must not take the lock, which this very thread may hold
+        self.mapped -= held.is_memory
         self.dropped.append((held.ref, held.count))
         self._on_drop()

@@ -11,20 +11,19 @@ from envknit.worker.frames import CALL, HEADER, LARGEST, RETURN, dumps, frame, h
 
 
 def test_a_frame_is_a_header_and_a_body() -> None:
-    data = frame(RETURN, 7, b"body", 2, 1 << 20)
-    assert header(data, LARGEST) == (4, RETURN, 2, 7, 1 << 20)
+    data = frame(RETURN, 7, b"body", 2)
+    assert header(data, LARGEST) == (4, RETURN, 2, 7)
     assert data[HEADER.size :] == b"body"
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        HEADER.pack(2**32 - 1, CALL, 0, 1, 0),  # longer than any frame may be (T60)
-        HEADER.pack(LARGEST + 1, CALL, 0, 1, 0),
-        HEADER.pack(1, 0, 0, 1, 0),
-        HEADER.pack(1, 99, 0, 1, 0),
-        HEADER.pack(1, CALL, 255, 1, 0),
-        HEADER.pack(1, CALL, 0, 1, 2 * LARGEST),
+        HEADER.pack(2**32 - 1, CALL, 0, 1),  # longer than any frame may be (T60)
+        HEADER.pack(LARGEST + 1, CALL, 0, 1),
+        HEADER.pack(1, 0, 0, 1),
+        HEADER.pack(1, 99, 0, 1),
+        HEADER.pack(1, CALL, 255, 1),
         b"\xff" * HEADER.size,
     ],
 )

@@ -20,6 +20,7 @@ import pytest
 from envknit.errors import WorkerError
 from envknit.worker.proxy import Proxy
 from envknit.worker.values import LARGE
+from kit.machine import descriptors
 
 if TYPE_CHECKING:
     from conftest import Pair
@@ -172,3 +173,30 @@ def test_a_value_that_contains_itself_is_refused_and_the_channel_goes_on(pair: P
     assert pair.ask(1) == 1
     while deep:  # (a deep list is freed by recursion otherwise)
         deep = deep.pop()  # type: ignore[assignment]
+
+
+def test_what_was_received_never_changes_under_later_values(pair: Pair) -> None:
+    kept = [pair.hand(memoryview(bytes([number]) * 300_000)) for number in range(10)]
+    pair.ask(b"x" * 300_000)
+    assert [bytes(view) for view in kept] == [bytes([number]) * 300_000 for number in range(10)]
+    kept[3][0] = 99
+    assert kept[4][0] == 4
+
+
+def test_memory_that_was_read_is_used_for_the_next_value(pair: Pair) -> None:
+    for number in range(20):
+        assert pair.hand(bytes([number]) * 300_000) == bytes([number]) * 300_000
+    assert len(pair.near.arena._free) + len(pair.near.arena._leases) <= 2
+
+
+def test_a_receiver_that_keeps_many_values_needs_few_descriptors(pair: Pair) -> None:
+    before = descriptors()
+    kept = [pair.hand(memoryview(bytes([number]) * 100_000)) for number in range(200)]
+    assert descriptors() - before < 140  # both ends are in this process
+    assert [view[50_000] for view in kept] == list(range(200))
+
+
+def test_many_large_values_in_one_frame_share_one_piece_of_memory(pair: Pair) -> None:
+    values = [bytes([number]) * (70_000 + number) for number in range(100)]
+    arrived = pair.hand([bytearray(value) for value in values])
+    assert arrived == values
