@@ -53,16 +53,16 @@ def child_program():
     code = "import gadget; print(gadget.__file__)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 def where(): return __file__
-FORKS = []
-def keep(view): CALLS.append(view); return bytes(view[:3])
+FORKS, KEPT = [], []
+def keep(view): KEPT.append(view); return bytes(view[:3])
 def fork():
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
         os.read(reader, 1)
-        os._exit(0 if all(set(bytes(view)) == {107} for view in CALLS) else 1)
+        os._exit(0 if all(set(bytes(view)) == {107} for view in KEPT) else 1)
     FORKS[:] = pid, writer
-    CALLS.clear()
+    KEPT.clear()
 def join():
     os.write(FORKS[1], b"!")
     return os.waitstatus_to_exitcode(os.waitpid(FORKS[0], 0)[1])

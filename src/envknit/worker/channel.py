@@ -206,11 +206,12 @@ class Channel:
         name: str = getattr(value, "__name__", "")
         return name if sys.modules.get(name) is value else ""
 
-    def listen(self, on_message: Callable[[bytes, Line | None], None] | None = None) -> None:
+    def listen(self, on_message: Callable[[bytes, Line | None], None] | None = None, *, daemon: bool = True) -> None:
         """Accept lines that the other side opens, each served by a thread of its own, until the channel closes.
 
         Args:
-            on_message: gets every other message, with the line that came with it.
+            on_message: gets every other message, with the line that came with it; None: all lines are alike.
+            daemon: whether the threads are daemons, which a sub-interpreter with a GIL of its own may not have.
         """
         while True:
             try:
@@ -220,8 +221,8 @@ class Channel:
             if not message:
                 return
             line = self._line(socket.socket(fileno=rights[0])) if rights else None
-            if message == NEW_LINE and line is not None:
-                threading.Thread(target=self.serve, args=(line,), name="envknit-line", daemon=True).start()
+            if line is not None and (message == NEW_LINE or on_message is None):
+                threading.Thread(target=self.serve, args=(line,), name="envknit-line", daemon=daemon).start()
             elif on_message is not None:
                 on_message(message, line)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import builtins
 from contextlib import suppress
 
-from envknit.errors import WorkerError
+import envknit.errors
+from envknit.errors import EnvknitError, WorkerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class Mirror:
         if module == "builtins":
             found: type = getattr(builtins, name, RuntimeError)  # an older Python may lack a new one
             return found
+        own: type | None = vars(envknit.errors).get(name) if module == envknit.errors.__name__ else None
+        if own is not None:
+            return own
         kind = self._classes.get(tree)
         if kind is None:
             parents = tuple(dict.fromkeys(self.stand_in(base) for base in bases))
@@ -112,7 +116,9 @@ def text_of(error: BaseException, own_frames: int = 1) -> str:
 
 
 def extra_facts(error: BaseException) -> dict[str, object]:
-    """Return what builtin exceptions keep outside `args`."""
+    """Return what our own exceptions and builtin ones keep outside `args`."""
+    if isinstance(error, EnvknitError):
+        return {"hint": error.hint, "facts": {name: str(fact) for name, fact in error.facts.items()}}
     if isinstance(error, ImportError):
         return {"name": error.name, "path": error.path}
     if isinstance(error, (AttributeError, NameError)):
@@ -127,17 +133,19 @@ def arguments(error: BaseException) -> tuple[object, ...]:
     return error.args
 
 
-def rebuild(kind: Any, args: tuple[object, ...], text: str, facts: dict[str, object]) -> BaseException:
+def rebuild(kind: Any, args: tuple[object, ...], text: str, facts: dict[str, Any]) -> BaseException:
     """Make an exception of this side.
 
     Args:
-        kind: a builtin class, or a stand-in.
+        kind: a builtin class, one of ours, or a stand-in.
         args: what it was made of.
         text: what `str()` of the original gave.
         facts: attributes besides.
     """
     error: BaseException
     try:
+        if kind.__module__ == envknit.errors.__name__:
+            return kind(*args, hint=facts["hint"], **facts["facts"])  # type: ignore[no-any-return]
         error = kind(*args)
     except Exception:  # noqa: BLE001 - a class of another Python may take other arguments
         error = WorkerError(f"{kind.__name__}: {text}")

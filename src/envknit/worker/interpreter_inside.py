@@ -186,11 +186,8 @@ def _described(error: BaseException) -> tuple[object, ...]:
         encode(args)
     except Exception:  # noqa: BLE001 - whatever it holds, its words will do
         args = (str(error),)
-    facts = failures.extra_facts(error)
-    told = getattr(error, "facts", None)
-    if isinstance(told, dict):
-        facts = {**facts, "facts": {key: str(value) for key, value in told.items()}, "hint": str(error.hint)}  # type: ignore[attr-defined]
-    return failures.class_tree(type(error)), args, _text(error), failures.text_of(error, _own_frames(error)), facts
+    text = failures.text_of(error, _own_frames(error))
+    return failures.class_tree(type(error)), args, _text(error), text, failures.extra_facts(error)
 
 
 def _own_frames(error: BaseException) -> int:

@@ -16,10 +16,9 @@ from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 
-from envknit.worker import handshake
+from envknit.worker import handshake, modules
 from envknit.worker.channel import Channel
 from envknit.worker.peer import INTERRUPT, NEW_MAIN_LINE, QUIT
-from envknit.worker.values import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,16 +87,7 @@ class _Worker:
         self._serving: Line | None = None
         self._interrupted = False
         self._quitting = False
-        channel.operations.update(
-            {
-                "import": self._import,
-                "attribute": _attribute,
-                "module-set": lambda _, module, name, value: setattr(import_module(module), name, value),
-                "module-delete": lambda _, module, name: delattr(import_module(module), name),
-                "module-dir": lambda _, module: dir(import_module(module)),
-                "run": _run,
-            }
-        )
+        channel.operations.update({**modules.OPERATIONS, "import": self._import, "run": _run})
 
     def run(self, line: Line) -> None:
         signal.signal(signal.SIGINT, self._on_interrupt)
@@ -148,8 +138,7 @@ class _Worker:
             raise KeyboardInterrupt
 
     def _import(self, _: None, name: str) -> None:
-        if name:
-            import_module(name)
+        modules.open_module(None, name)
         if self._stderr >= 0:
             self._settle()
 
@@ -167,25 +156,6 @@ class _Worker:
             sys.stderr.write(said.decode(errors="replace"))
         os.lseek(self._words, 0, os.SEEK_SET)
         faulthandler.enable(self._words, all_threads=False)
-
-
-def _attribute(_: None, module: str, name: str) -> object:
-    owner = import_module(module)  # (not sys.modules: another thread may be in the middle of the import)
-    try:
-        value = getattr(owner, name)
-    except AttributeError:
-        if not hasattr(owner, "__path__") or name.startswith("__"):
-            raise
-        full = f"{module}.{name}"
-        try:
-            return import_module(full)
-        except ModuleNotFoundError as error:
-            if error.name != full:
-                raise
-        raise
-    if name.startswith("__") and name.endswith("__") and not is_plain(value):
-        raise AttributeError(f"module {module!r} offers no {name!r} to another process")
-    return value
 
 
 def _run(_: None, root: str, module: str, name: str, /, *args: object, **options: object) -> object:

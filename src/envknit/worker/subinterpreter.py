@@ -8,8 +8,7 @@ import sys
 import threading
 import weakref
 
-import envknit.errors
-from envknit.errors import CExtIncompatibleError, EnvknitError, LinkError, LockError, WorkerError
+from envknit.errors import CExtIncompatibleError, LinkError, LockError, WorkerError
 from envknit.worker import interpreter_room
 from envknit.worker.failures import Mirror, RemoteTraceback, rebuild
 
@@ -237,9 +236,6 @@ class SubInterpreterEnv:
         self, tree: tuple[Any, ...], args: tuple[Any, ...], text: str, _: str, facts: dict[str, Any]
     ) -> BaseException:
         module, name = tree[:2]
-        own = getattr(envknit.errors, name, None) if module == "envknit.errors" else None
-        if isinstance(own, type) and issubclass(own, EnvknitError):
-            return own(*args, hint=facts.get("hint", ""), **facts.get("facts", {}))
         if module == "builtins" and name in {"SystemExit", "KeyboardInterrupt", "GeneratorExit"}:
             return WorkerError(f"{name}: {text}" if text else name)  # must not end the host
         return rebuild(self._mirror.stand_in(tree), args, text, facts)
