@@ -10,6 +10,10 @@ from envknit.runtime.linker import linker, pin_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from envknit.plan import PlannedPin
     from envknit.runtime.member import Member
 
 
@@ -17,29 +21,52 @@ class Origin:
     """Where a module or an object came from; printing it says so in a few lines.
 
     Args:
-        module: name of the module in `sys.modules`.
-        file: its file, where it has one.
-        member: what holds it; None: no lock has a part in it.
+        module: name of the module in `sys.modules`, here or where it lives.
+        file: its file, where it has one here.
+        pin: what holds it: name and version; None: no lock has a part in it.
+        environments: the environments whose pin it is.
+        locks: the locks of these.
+        folder: its store entry.
+        isolation: `resident`, `guest`, `interpreter`, `worker`; `""`: no lock has a part in it.
+        why: why it is held so, where that was a choice.
+        links: what it was locked with, as `name version`.
     """
 
-    def __init__(self, module: str, file: str | None, member: Member | None) -> None:
+    def __init__(
+        self,
+        module: str,
+        file: str | None = None,
+        pin: PlannedPin | None = None,
+        *,
+        environments: Sequence[str] = (),
+        locks: Sequence[str] = (),
+        folder: str | None = None,
+        isolation: str = "",
+        why: str = "",
+        links: Sequence[str] = (),
+    ) -> None:
         self.module = module
         self.file = file
-        self.name = member.pin.name if member else None
-        self.version = member.pin.version if member else None
-        self.environments = [plan.environment for plan in linker.environments(member)] if member else []
-        self.locks = list(dict.fromkeys(plan.lock for plan in linker.environments(member))) if member else []
-        self.folder = member.folder if member else None
-        self.guest = bool(member and member.tag)
-        self._links = [each.title for each in linker.reachable(member)[1:]] if member else []
+        self.name = pin.name if pin else None
+        self.version = pin.version if pin else None
+        self.environments = list(environments)
+        self.locks = list(dict.fromkeys(locks))
+        self.folder = folder
+        self.isolation = isolation
+        self.why = why
+        self._links = list(links)
+
+    @property
+    def guest(self) -> bool:
+        """Whether it lives in this process beside the resident version."""
+        return self.isolation == "guest"
 
     def __str__(self) -> str:
         if self.name is None:
             return f"{self.module}: from no lock\n  file: {self.file or 'built into Python'}"
-        kind = "a guest beside the resident version" if self.guest else "resident: what plain imports get"
         rows = [
             f"{self.module}: {self.name} {self.version}",
-            f"  {kind}",
+            f"  {_KINDS[self.isolation]}" + (f": {self.why}" if self.why else ""),
             f"  environment: {', '.join(self.environments)}",
             f"  lock: {', '.join(self.locks)}",
             f"  store entry: {self.folder}",
@@ -50,17 +77,53 @@ class Origin:
         return f"<Origin {self.module} of {self.name} {self.version}>" if self.name else f"<Origin {self.module}>"
 
 
-def explain(thing: object) -> Origin:
-    """Say which pin, environment and store entry a module or an object came from.
+_KINDS = {
+    "resident": "resident: what plain imports get",
+    "guest": "a guest beside the resident version",
+    "interpreter": "in a sub-interpreter of this process",
+    "worker": "in a process of its own",
+}
+
+
+def explain(thing: Any) -> Origin:
+    """Say which pin, environment and store entry a module or an object came from, where it lives, and why there.
 
     Args:
-        thing: a module, class, function, instance, or the name of a module that is imported.
+        thing: a module, class, function, instance, or the name of a module that is imported; or a block that `use()`
+            or `worker()` returned, its module, and any proxy.
     """
     linker.refresh()
+    told = getattr(type(thing), "_envknit_origin", None)
+    if told is not None:
+        origin: Origin = told(thing)
+        return origin
     name = _module_name(thing)
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
-    return Origin(name, file, _member(name.partition(".")[0], file))
+    return origin_of(name, file, _member(name.partition(".")[0], file))
+
+
+def origin_of(module: str, file: str | None, member: Member | None) -> Origin:
+    """Say where a module of this process came from.
+
+    Args:
+        module: its name in `sys.modules`.
+        file: its file, where it has one.
+        member: what holds it; None: no lock has a part in it.
+    """
+    if member is None:
+        return Origin(module, file)
+    plans = linker.environments(member)
+    return Origin(
+        module,
+        file,
+        member.pin,
+        environments=[plan.environment for plan in plans],
+        locks=[plan.lock for plan in plans],
+        folder=member.folder,
+        isolation="guest" if member.tag else "resident",
+        links=[each.title for each in linker.reachable(member)[1:]],
+    )
 
 
 def explain_isinstance(thing: object, kind: type) -> str:

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from envknit.plan import Plan, PlannedPin
+    from envknit.runtime.explain import Origin
     from envknit.runtime.member import Member
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-_meanings: dict[tuple[str, str | None, str | None, int], _Meaning] = {}
+_meanings: dict[tuple[str, str | None, str | None, int], Meaning] = {}
 
 
-class _Meaning:
+class Meaning:
     """What a block stands for: which names mean what, which pins, and the module to hand out.
 
     Args:
@@ -57,24 +58,31 @@ class Block:
         opener: top-level name of the module that opened it; if that is an installed package, its imports count.
     """
 
-    __slots__ = ("_alone", "held", "main", "names", "opener")
+    __slots__ = ("_alone", "held", "main", "member", "names", "opener")
 
-    def __init__(self, meaning: _Meaning, opener: str) -> None:
+    def __init__(self, meaning: Meaning, opener: str) -> None:
         self.names = meaning.names
         self.held = meaning.held
         self.main = meaning.main
+        self.member = meaning.member
         self.opener = opener
         self._alone = Blocks((self,))
 
     def __enter__(self) -> Any:
         module = self.ready()
-        _enter(self)
+        self.open()
         return module
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _leave(self)
+
+    def open(self) -> None:
+        """Let the names mean what they are to mean, inside every block that is open already."""
+        routing.install()
+        outer = current.get()
+        current.set(self._alone if outer is None else Blocks((*outer.blocks, self)))
 
     def __call__(self, function: F) -> F:
         """Decorate a function, a coroutine function or a (possibly asynchronous) generator function."""
@@ -83,20 +91,23 @@ class Block:
         wrapped: F = decorate(self, function)
         return wrapped
 
-    def ready(self) -> ModuleType | None:
+    def ready(self) -> Any:
         """Import the module that it stands for; return it."""
         routing.install()
         return import_real(self.main) if self.main else None
+
+    def _envknit_origin(self) -> Origin:
+        from envknit.runtime.explain import Origin, origin_of  # noqa: PLC0415 - only who asks pays
+
+        if self.member is None:
+            return Origin(self.main)
+        module = sys.modules.get(self.main)
+        return origin_of(self.main, getattr(module, "__file__", None), self.member)
 
     @property
     def alone(self) -> Blocks:
         """This block with none around it."""
         return self._alone
-
-
-def _enter(block: Block) -> None:
-    outer = current.get()
-    current.set(block.alone if outer is None else Blocks((*outer.blocks, block)))
 
 
 def _leave(block: Block) -> None:
@@ -118,6 +129,7 @@ def use(
     *,
     env: str | None = None,
     auto_worker: bool = False,
+    isolation: str | None = None,
     pure: bool = False,
 ) -> Any:
     """Open a block in which this code's imports mean another version of a package, or another environment.
@@ -132,36 +144,49 @@ def use(
         name: a distribution's name; alone, the name of an environment.
         version: its version, as an environment of the lock holds it.
         env: the environment to take it from; by default the first that holds it, the active one before others.
-        auto_worker: where extension modules stand in the way, return `envknit.worker(name, version)` instead.
+        auto_worker: where extension modules stand in the way, keep it in a process of its own: the module, and what
+            imports give inside, are proxies then.
+        isolation: where to keep it: `guest` (here, as by default), `interpreter` (a sub-interpreter of this process),
+            `worker` (a process of its own); or `auto`: the first of these that can, by evidence. `envknit.explain` of
+            the block or the module tells which, and why.
         pure: load a package that has extension modules without them; for those that can do without.
 
     Returns:
         A context manager that gives the module, and a decorator.
 
     Raises:
-        CExtensionError: the package has extension modules (unless they are resident, or `auto_worker`, or `pure`).
+        CExtensionError: the package has extension modules, and is to be a guest (unless they are resident, or `pure`).
+        CExtIncompatibleError: it is to be in an interpreter, and a probe showed that it cannot.
         LinkError: no environment of the lock holds it; the error names the versions there are.
 
     Cost:
         A block for a loaded package costs microseconds. The first block of a process adds about 0.1 microseconds to
         each import statement that follows.
     """
+    if isolation not in _FALLBACKS or (isolation is not None and auto_worker):
+        raise ValueError("isolation is one of 'guest', 'interpreter', 'worker' and 'auto', without auto_worker")
     frame = sys._getframe(1)  # noqa: SLF001 - whose imports the block is for
     opener = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     meaning = _meaning(name, version, env)
-    try:
-        _check(meaning, pure=pure)
-        block = Block(meaning, opener)
-        if auto_worker and meaning.main:
-            routing.install()
-            import_real(meaning.main)
-    except CExtensionError:
-        if not auto_worker or meaning.member is None:
-            raise
-        import envknit  # noqa: PLC0415 - the package's door: a worker is above this layer
+    fallback = "worker" if auto_worker else _FALLBACKS[isolation]
+    if isolation not in {"interpreter", "worker"}:
+        try:
+            _check(meaning, pure=pure)
+            if fallback and meaning.main:
+                routing.install()
+                import_real(meaning.main)
+            return Block(meaning, opener)
+        except CExtensionError:
+            if not fallback:
+                raise
+    import envknit  # noqa: PLC0415 - the package's door: what holds it elsewhere is above this layer
 
-        return envknit.worker(meaning.member.pin.name, meaning.member.pin.version, env=env)
-    return block
+    door: Any = envknit.worker
+    return door.hold(meaning, fallback, opener=opener)
+
+
+# What is tried when a pin cannot be a guest, or is not to be one
+_FALLBACKS = {None: "", "guest": "", "auto": "auto", "interpreter": "interpreter", "worker": "worker"}
 
 
 def import_version(
@@ -200,7 +225,7 @@ def _name(alias: str, real: str, module: ModuleType) -> None:
     sys.modules[alias] = module
 
 
-def _meaning(name: str, version: str | None, env: str | None) -> _Meaning:
+def _meaning(name: str, version: str | None, env: str | None) -> Meaning:
     linker.refresh()
     key = (name, version, env, linker.changes)
     found = _meanings.get(key)
@@ -210,17 +235,17 @@ def _meaning(name: str, version: str | None, env: str | None) -> _Meaning:
     return found
 
 
-def _pin(name: str, version: str | None, env: str | None) -> _Meaning:
+def _pin(name: str, version: str | None, env: str | None) -> Meaning:
     plan, pin = linker.find(name, version, env)
     member = linker.member(plan, pin)
     if not os.path.isdir(member.folder):
         raise lost(member)
     names = {head: member.route(head) for head in member.names if head not in sys.stdlib_module_names}
     main = member.main_module()
-    return _Meaning(names, [(plan, pin)], member.real_name(main) if main else "", member)
+    return Meaning(names, [(plan, pin)], member.real_name(main) if main else "", member)
 
 
-def _environment(name: str) -> _Meaning:
+def _environment(name: str) -> Meaning:
     if not any(plan.environment == name for plan in linker.plans):
         versions = linker.versions(canonical_name(name))
         if versions:
@@ -234,10 +259,10 @@ def _environment(name: str) -> _Meaning:
     for plan in linker.environment(name):
         names |= {head: real for head, real in linker.plan_names(plan).items() if head not in names}
         held += [(plan, pin) for pin in plan.pins.values()]
-    return _Meaning(names, held, "", None)
+    return Meaning(names, held, "", None)
 
 
-def _check(meaning: _Meaning, *, pure: bool) -> None:
+def _check(meaning: Meaning, *, pure: bool) -> None:
     member = meaning.member
     if member is None or not member.tag:
         return

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
+    from envknit.runtime.use import Meaning
     from envknit.worker.api import WorkerContext
 
 
@@ -33,6 +34,12 @@ class _CallableModule(ModuleType):
         return api.worker(
             name, version, timeout=timeout, install_path=install_path, env=env, python=python, module=module
         )
+
+    def hold(self, meaning: Meaning, isolation: str, *, opener: str) -> WorkerContext:
+        """Hold for `use()` what cannot be a guest; see `envknit.worker.api.hold`."""
+        from envknit.worker import api  # noqa: PLC0415 - as above
+
+        return api.hold(meaning, isolation, opener=opener)
 
 
 worker = sys.modules[__name__]  # what `envknit.worker` is, whoever loads it first

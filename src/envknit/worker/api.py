@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 
-from envknit.errors import WorkerError
-from envknit.worker.members import order_for_folder, order_for_pin
+from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
+from envknit.runtime.use import Block, Meaning
+from envknit.worker.interpreter_choice import INTERPRETER, PROCESS, choose_isolation
+from envknit.worker.interpreters import lack
+from envknit.worker.members import find_pin, name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
 from envknit.worker.proxy import Method, ModuleProxy, Proxy
+from envknit.worker.stand_ins import stand_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +19,34 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn
 
+    from envknit.runtime.explain import Origin
 
-class WorkerContext:
-    """What `worker()` returns: a context manager that gives the module's proxy; it may be entered many times."""
+TIMEOUT = 30.0  # seconds that a call may take, where nothing else is said
 
-    def __init__(self, worker: Worker, module: str, timeout: float | None) -> None:
+
+class WorkerContext(Block):
+    """What `worker()` returns: a context manager that gives the module's proxy; it may be entered many times.
+
+    Args:
+        worker: where the module lives.
+        module: its name there.
+        timeout: seconds that each call may take.
+        meaning: what the host's imports mean inside; those of `worker()` mean what they did.
+        opener: as for `Block`.
+    """
+
+    __slots__ = ("_module", "_timeout", "worker")
+
+    def __init__(
+        self,
+        worker: Worker,
+        module: str,
+        timeout: float | None,
+        *,
+        meaning: Meaning | None = None,
+        opener: str = "",
+    ) -> None:
+        super().__init__(meaning or Meaning({}, [], "", None), opener)
         self.worker = worker
         self._module = module
         self._timeout = timeout
@@ -27,16 +54,28 @@ class WorkerContext:
     def __enter__(self) -> ModuleProxy:
         pool.enter(self.worker)
         try:
-            self.worker.open(self._module, self._timeout)
+            module = self.ready()
+            if self.names:
+                self.open()
         except BaseException:
             pool.leave(self.worker)
             raise
-        return self.worker.module(self._module, self._timeout)
+        return module
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.names:
+            super().__exit__(kind, error, trace)
         pool.leave(self.worker)
+
+    def _envknit_origin(self) -> Origin:
+        return self.worker.origin(self._module)
+
+    def ready(self) -> ModuleProxy:
+        """Import the module there; return its proxy."""
+        self.worker.open(self._module, self._timeout)
+        return self.worker.module(self._module, self._timeout)
 
     async def __aenter__(self) -> NoReturn:
         raise TypeError("a worker is opened with `with`, not `async with`")
@@ -49,7 +88,7 @@ def worker(
     name: str,
     version: str,
     *,
-    timeout: float | None = 30.0,
+    timeout: float | None = TIMEOUT,
     install_path: str | os.PathLike[str] | None = None,
     env: str | None = None,
     python: str | None = None,
@@ -77,6 +116,45 @@ def worker(
     else:
         order, found = order_for_pin(name, version, environment=env, python=python, module=module)
     return WorkerContext(pool.worker(order), found, timeout)
+
+
+def hold(meaning: Meaning, isolation: str, *, opener: str) -> WorkerContext:
+    """Hold for `use()` a pin that cannot be a guest: the host's imports in the block give proxies of it.
+
+    Args:
+        meaning: what `use()` found.
+        isolation: `worker`, `interpreter`, or `auto`: an interpreter where a probe shows that it can hold the pin.
+        opener: as for `Block`.
+
+    Raises:
+        CExtIncompatibleError: an interpreter was asked for, and the evidence says that it cannot hold the pin.
+        WorkerError: no such pin is installed.
+
+    Cost:
+        As `choose_isolation`, where there is a choice.
+    """
+    member = meaning.member
+    if member is None:
+        raise WorkerError("a whole environment cannot be held elsewhere", hint="name a package and its version")
+    plan_of_pin, pin = meaning.held[0]
+    path, plan, pin = find_pin(pin.name, pin.version, plan_of_pin.environment, "")
+    chosen, why = (PROCESS, "it was asked for") if isolation == PROCESS else choose_isolation(plan, pin, path)
+    if isolation == INTERPRETER != chosen:
+        raise _no_interpreter(member.title, why)
+    worker = pool.worker(order_of(path, plan, pin, isolation=chosen))
+    worker.why = why
+    names = {head: stand_in(head, pin.version, worker, name_there(plan, pin, head), TIMEOUT) for head in meaning.names}
+    inside = Meaning(names, meaning.held, "", None)
+    module = name_there(plan, pin, member.main_module())
+    return WorkerContext(worker, module, TIMEOUT, meaning=inside, opener=opener)
+
+
+def _no_interpreter(title: str, why: str) -> EnvknitError:
+    hint = "keep it in a process of its own: isolation='worker', or envknit.worker()"
+    lacking = lack()
+    if lacking:
+        return UnsupportedPlatformError(lacking, hint=hint)
+    return CExtIncompatibleError(f"{title} cannot be held in a sub-interpreter", why=why, hint=hint)
 
 
 def workers() -> list[Worker]:

@@ -184,6 +184,10 @@ class Channel:
         """Return the stand-in of a module of the other side."""
         return self._peer.module(name, timeout)
 
+    def origin(self, module: str) -> Any:
+        """Say where a module of the other side came from; see `envknit.explain`."""
+        return self._peer.origin(module)
+
     def grant(self, value: object) -> tuple[int, int]:
         """Let the other side refer to an object; from now on its threads may call back at any time."""
         listen, self.on_export = self.on_export, None

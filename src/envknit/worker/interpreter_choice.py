@@ -1,4 +1,4 @@
-"""Which isolation a pin needs, by evidence: a guest, else a sub-interpreter, else a worker."""
+"""Whether a sub-interpreter can hold a pin, by evidence; where it cannot, a process can."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envknit.plan import Plan, PlannedPin
 
+PROCESS, INTERPRETER = "worker", "interpreter"
+
 
 def choose_isolation(plan: Plan, pin: PlannedPin, plan_path: str) -> tuple[str, str]:
-    """Choose how a version of a package that is not resident is best held.
+    """Choose how a version of a package that cannot be a guest is best held.
 
     Args:
         plan: a plan that holds the pin.
@@ -22,7 +24,7 @@ def choose_isolation(plan: Plan, pin: PlannedPin, plan_path: str) -> tuple[str, 
         plan_path: the plan's file.
 
     Returns:
-        `guest`, `interpreter` or `worker`, and a sentence that says why.
+        `INTERPRETER` or `PROCESS`, and a sentence that says why.
 
     Cost:
         Where extension modules are involved, the first time on a machine: a probe in a child process, 0.2 s to several
@@ -31,17 +33,17 @@ def choose_isolation(plan: Plan, pin: PlannedPin, plan_path: str) -> tuple[str, 
     closure = _closure(plan, pin)
     native = sorted(each.name for each in closure if each.native)
     title = f"{pin.name} {pin.version}"
-    if not native:
-        return "guest", f"{title} and what it depends on are pure Python"
     holders = f"{', '.join(native)} {'has' if len(native) == 1 else 'have'} extension modules"
     reason = lack()
     if reason:
-        return "worker", f"{holders}; {reason}"
+        return PROCESS, f"{holders}; {reason}" if native else reason
+    if not native:
+        return INTERPRETER, f"{title} and what it depends on are pure Python"
     for name in sorted(name for name, folders in plan.imports.items() if pin.folder in folders):
         why = _objection(plan, pin, plan_path, name, closure)
         if why:
-            return "worker", f"{holders}; {why}"
-    return "interpreter", f"{holders}, and a probe loaded them in interpreters with a GIL of their own"
+            return PROCESS, f"{holders}; {why}"
+    return INTERPRETER, f"{holders}, and a probe loaded them in interpreters with a GIL of their own"
 
 
 def _closure(plan: Plan, pin: PlannedPin) -> list[PlannedPin]:
@@ -62,6 +64,8 @@ def _objection(plan: Plan, pin: PlannedPin, plan_path: str, name: str, closure: 
     known = extension.remembered(plan.store, evidence, "own")
     if known is None:
         found = extension.probe(plan.store, name, "own", lock=plan.lock, plan=plan_path, path=())
-        known = found.get("") or extension.Verdict()  # what a package can do without does not count
+        # What the package can do without would be missing here; the standard library has its own stand-ins
+        refused = [each for file, each in found.items() if file.startswith(plan.store) and not each.loads]
+        known = refused[0] if refused else found.get("") or extension.Verdict()
         extension.remember(plan.store, evidence, "own", known)
     return known.why

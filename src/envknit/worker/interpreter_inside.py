@@ -71,6 +71,7 @@ class _Server:
             "record": guard.record,
             "restore": self._restore,
             "run": self._run,
+            "serve": self._serve_channel,
         }
 
     def serve(self, names: dict[str, Any]) -> None:
@@ -139,6 +140,21 @@ class _Server:
         finally:
             os.putenv = putenv
         self._guard.activation = activation
+
+    def _serve_channel(self, descriptor: int, limit: int) -> None:
+        """Serve a channel until the host closes it: see `interpreter_worker`."""
+        import socket  # noqa: PLC0415 - not every interpreter needs it
+
+        from envknit.worker import modules  # noqa: PLC0415 - as above
+        from envknit.worker.channel import Channel  # noqa: PLC0415 - as above
+
+        channel = Channel(socket.socket(fileno=descriptor), is_host=False, limit=limit)
+        channel.operations.update(modules.OPERATIONS)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # what is printed here mixes with what the host prints
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        channel.listen(daemon=False)
+        channel.close("the interpreter ends")
 
     def _restore(self) -> bool:
         activation = _envknit_bootstrap.active

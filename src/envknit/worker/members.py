@@ -7,13 +7,16 @@ import sys
 
 from envknit.errors import WorkerError
 from envknit.naming import canonical_name, guest_tag
-from envknit.runtime.active import active, sibling_plans
+from envknit.runtime.active import active, read_plan, sibling_plans
+from envknit.runtime.explain import Origin
+from envknit.runtime.linker import pin_at
 from envknit.worker.process import Order
 from envknit.worker.pythons import find_python, plans_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from envknit.plan import Plan, PlannedPin
 
@@ -57,6 +60,34 @@ def _known_plans() -> list[str]:
     return [*([here.plan_path] if here is not None else []), *registered]
 
 
+def find_pin(name: str, version: str, environment: str | None, python: str) -> tuple[str, Plan, PlannedPin]:
+    """Find the plan that holds a pin; returns plan file, plan and pin.
+
+    Args:
+        name: the distribution's name, in any spelling.
+        version: its version.
+        environment: only this one; None: the active one, else whichever holds it.
+        python: path of another interpreter; `""`: this one.
+
+    Raises:
+        WorkerError: no plan holds it; with the versions that there are.
+    """
+    plans = installed_plans(environment, python)
+    wanted = canonical_name(name)
+    for path, plan in plans:
+        pin = plan.pins.get((wanted, version))
+        if pin is not None:
+            return path, plan, pin
+    others = sorted({v for _, plan in plans for n, v in plan.pins if n == wanted})
+    raise WorkerError(
+        f"{name} {version} is not installed from this lock",
+        lock=plans[0][1].lock,
+        environments=", ".join(plan.environment for _, plan in plans),
+        versions=", ".join(others) or "none",
+        hint=f'run: envknit add "{wanted}=={version}" --env NAME, and envknit install',
+    )
+
+
 def order_for_pin(
     name: str, version: str, *, environment: str | None, python: str | None, module: str | None
 ) -> tuple[Order, str]:
@@ -66,26 +97,51 @@ def order_for_pin(
         WorkerError: no plan holds it; with the versions that there are.
     """
     interpreter = find_python(python) if python else ""
-    plans = installed_plans(environment, interpreter)
-    wanted = canonical_name(name)
-    for path, plan in plans:
-        pin = plan.pins.get((wanted, version))
-        if pin is not None:
-            label = f"{wanted} {version}"
-            found = module or _only(label, wanted, _imports(plan, pin))
-            if (wanted, version) in plan.guests:  # plain imports get the resident there too
-                head, dot, rest = found.partition(".")
-                found = f"{head}@{guest_tag(version)}{dot}{rest}"
-            order = Order(label, python=interpreter, lock=plan.lock, plan=path)
-            return order, found
-    others = sorted({v for _, plan in plans for n, v in plan.pins if n == wanted})
-    raise WorkerError(
-        f"{name} {version} is not installed from this lock",
-        lock=plans[0][1].lock,
-        environments=", ".join(plan.environment for _, plan in plans),
-        versions=", ".join(others) or "none",
-        hint=f'run: envknit add "{wanted}=={version}" --env NAME, and envknit install',
+    path, plan, pin = find_pin(name, version, environment, interpreter)
+    found = module or _only(f"{pin.name} {version}", pin.name, _imports(plan, pin))
+    return order_of(path, plan, pin, python=interpreter), name_there(plan, pin, found)
+
+
+def order_of(path: str, plan: Plan, pin: PlannedPin, *, python: str = "", isolation: str = "worker") -> Order:
+    """Say what the worker of a pin is to be."""
+    return Order(f"{pin.name} {pin.version}", python=python, lock=plan.lock, plan=path, isolation=isolation)
+
+
+def name_there(plan: Plan, pin: PlannedPin, module: str) -> str:
+    """Return the name that a pin's module has where its plan is active: plain imports get the resident there, too."""
+    if (pin.name, pin.version) not in plan.guests:
+        return module
+    head, dot, rest = module.partition(".")
+    return f"{head}@{guest_tag(pin.version)}{dot}{rest}"
+
+
+def origin(order: Order, module: str, why: str) -> Origin:
+    """Say where a module of a worker came from, and why it lives there."""
+    facts: dict[str, Any] = {"isolation": order.isolation, "why": why}
+    if not order.plan:
+        return Origin(module, "".join(order.last) or None)
+    plan = read_plan(order.plan)
+    pin = _pin_of(plan, module.partition(".")[0])
+    if pin is None:
+        return Origin(module)
+    return Origin(
+        module,
+        pin=pin,
+        environments=[plan.environment],
+        locks=[plan.lock],
+        folder=os.path.join(plan.store, pin.folder),
+        links=[f"{name} {version}" for name, version in pin.dependencies],
+        **facts,
     )
+
+
+def _pin_of(plan: Plan, head: str) -> PlannedPin | None:
+    plain, _, tag = head.partition("@")
+    folders = [plan.pins[guest].folder for guest in plan.guests if tag and guest_tag(guest[1]) == tag]
+    for folder in folders or plan.imports.get(plain, ()):
+        if not tag or plain in _modules_in(os.path.join(plan.store, folder)):
+            return pin_at(plan, folder)
+    return None
 
 
 def order_for_folder(

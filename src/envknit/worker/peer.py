@@ -26,6 +26,12 @@ class Peer:
         """End a call that was not answered in time; returns what to raise."""
         return TimeoutError(f"no answer within {seconds} seconds")
 
+    def origin(self, module: str) -> Any:
+        """Say where a module of the other side came from; see `envknit.explain`."""
+        if self.source is None:
+            raise WorkerError("what lives in the host of a worker is explained there", module=module)
+        return self.source.origin(module)
+
     def module(self, name: str, timeout: float | None) -> Any:
         """Return the stand-in of a module of the other side."""
         raise WorkerError("a module cannot cross in this direction", module=name, timeout=timeout)

@@ -18,6 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from envknit.runtime.explain import Origin
+    from envknit.worker.interpreter_worker import InterpreterWorker
+
 
 class Worker:
     """One place in the pool: at most one process at a time, started when it is first called.
@@ -29,11 +32,12 @@ class Worker:
 
     def __init__(self, order: Order, pool: Pool) -> None:
         self.order = order
-        self.label = f"the worker of {order.label}"
+        self.label = f"the {order.isolation} of {order.label}"
+        self.why = "it was asked for"  # that it lives there
         self.used = monotonic()
         self.blocks = 0
         self._pool = pool
-        self._process: WorkerProcess | None = None
+        self._process: WorkerProcess | InterpreterWorker | None = None
         self._starting = threading.Lock()
         self._mirror = Mirror()
         self._modules: dict[tuple[str, float | None], ModuleProxy] = {}
@@ -51,7 +55,7 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """The process's id; None where none runs."""
+        """The process's id; None where none runs. An interpreter's is that of this process."""
         process = self._process
         return process.pid if process is not None and process.alive else None
 
@@ -91,12 +95,18 @@ class Worker:
         key = name, timeout
         return self._modules.get(key) or self._modules.setdefault(key, ModuleProxy(self, name, timeout))
 
+    def origin(self, module: str) -> Origin:
+        """Say where a module of the worker came from; see `envknit.explain`."""
+        from envknit.worker.members import origin  # noqa: PLC0415 - only who asks pays
+
+        return origin(self.order, module, self.why)
+
     def keep(self, module: ModuleProxy, name: str, value: object) -> None:
         """Let a module's proxy hold a function or class, as long as this process lives."""
         module.__dict__[name] = value
         self._kept.add(module)
 
-    def process(self) -> WorkerProcess:
+    def process(self) -> WorkerProcess | InterpreterWorker:
         """Return the running process, and start one where there is none.
 
         Raises:
@@ -110,8 +120,15 @@ class Worker:
             if process is None or process.channel.closed:
                 self._forget()
                 self._pool.make_room(self)
-                process = self._process = start(self.order, self, self._mirror, self._pool.largest)
+                process = self._process = self._start()
         return process
+
+    def _start(self) -> WorkerProcess | InterpreterWorker:
+        if self.order.isolation == "worker":
+            return start(self.order, self, self._mirror, self._pool.largest)
+        from envknit.worker.interpreter_worker import InterpreterWorker  # noqa: PLC0415 - loaded where one is wanted
+
+        return InterpreterWorker(self.order, self, self._mirror, self._pool.largest)
 
     def open(self, module: str, timeout: float | None) -> None:
         """Import the module, in a process that runs now."""
@@ -126,7 +143,7 @@ class Worker:
         if process is not None:
             process.wait()
 
-    def _begin_close(self) -> WorkerProcess | None:
+    def _begin_close(self) -> WorkerProcess | InterpreterWorker | None:
         process, self._process = self._process, None
         if process is not None:
             self._forget()

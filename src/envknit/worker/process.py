@@ -37,9 +37,10 @@ class Order:
         plan: path of the plan file; `""`: none.
         first: folders that come before everything else on `sys.path`.
         last: folders that come behind everything else.
+        isolation: `worker`, a process; or `interpreter`, a sub-interpreter of this one.
     """
 
-    __slots__ = ("first", "label", "last", "lock", "plan", "python")
+    __slots__ = ("first", "isolation", "label", "last", "lock", "plan", "python")
 
     def __init__(
         self,
@@ -50,8 +51,10 @@ class Order:
         plan: str = "",
         first: tuple[str, ...] = (),
         last: tuple[str, ...] = (),
+        isolation: str = "worker",
     ) -> None:
         self.label = label
+        self.isolation = isolation
         self.python = python or sys.executable
         self.lock = lock
         self.plan = plan
@@ -61,7 +64,7 @@ class Order:
     @property
     def key(self) -> tuple[object, ...]:
         """What makes two orders one worker."""
-        return self.label, self.python, self.lock, self.plan, self.first, self.last
+        return self.label, self.isolation, self.python, self.lock, self.plan, self.first, self.last
 
 
 class WorkerProcess(Peer):

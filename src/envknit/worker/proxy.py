@@ -54,6 +54,9 @@ class Proxy:
         names: list[str] = self._envknit_channel.call(self._envknit_timeout, "dir", self._envknit_ref, ())
         return names
 
+    def _envknit_origin(self) -> Any:
+        return self._envknit_channel.origin(str(getattr(self, "__module__", None) or "builtins"))
+
     def __reduce_ex__(self, protocol: object) -> Any:
         raise TypeError(
             f"a proxy of a {type(self).__qualname__} cannot be pickled or copied: its object lives in another process"
@@ -74,7 +77,7 @@ class ModuleProxy:
     """
 
     def __init__(self, source: Any, name: str, timeout: float | None) -> None:
-        self.__dict__.update(_envknit_source=source, _envknit_name=name, _envknit_timeout=timeout)
+        self.__dict__.update(_envknit_source=source, _envknit_name=name, _envknit_timeout=timeout, _envknit_spec=None)
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -88,9 +91,15 @@ class ModuleProxy:
     def __module__(self) -> Any:  # type: ignore[override]
         return self.__getattr__("__module__")
 
+    @property
+    def __spec__(self) -> Any:
+        if self._envknit_spec is None:
+            raise AttributeError(f"a proxy of the module {self._envknit_name!r} has no '__spec__'")
+        return self._envknit_spec
+
     def __getattr__(self, name: str) -> Any:
-        if name == "__class__":  # isinstance() asks for it of everything
-            raise AttributeError(f"a proxy of the module {self._envknit_name!r} has no '__class__'")
+        if name in {"__class__", "__spec__"}:  # isinstance() and the import system ask for them of everything
+            raise AttributeError(f"a proxy of the module {self._envknit_name!r} has no {name!r}")
         value = self._envknit_source.attribute(self._envknit_name, name, self._envknit_timeout)
         if isinstance(value, Proxy) and callable(value):
             value._envknit_channel.origins[value._envknit_ref] = (self, name)
@@ -110,6 +119,9 @@ class ModuleProxy:
     def __dir__(self) -> list[str]:
         names: list[str] = self._envknit_source.call(self._envknit_timeout, "module-dir", (self._envknit_name,))
         return names
+
+    def _envknit_origin(self) -> Any:
+        return self._envknit_source.origin(self._envknit_name)
 
     def __repr__(self) -> str:
         return f"<module {self._envknit_name!r} of {self._envknit_source.label}>"
@@ -161,6 +173,9 @@ class Method:
     def __doc__(self) -> str | None:  # type: ignore[override]
         doc: str | None = self._envknit_real().__doc__
         return doc
+
+    def _envknit_origin(self) -> Any:
+        return self._envknit_owner._envknit_origin()
 
     def _envknit_real(self) -> Any:
         owner = self._envknit_owner

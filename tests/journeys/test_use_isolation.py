@@ -1,0 +1,350 @@
+"""`use(isolation=...)`: where a version lives, by evidence; and what the host's imports give, wherever that is."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.gadget import GADGET, PARTS
+from kit.interpreters import HAS
+from kit.machine import UNMEASURED
+from kit.worlds import folder_of, write_packages, write_plans
+
+if TYPE_CHECKING:
+    from kit import Machine, Project
+
+# Extension modules of Python's own: one that interpreters with a GIL of their own can have, and one that they cannot
+MULTI, SINGLE = "_testmultiphase", "_testsinglephase" if HAS else "_testmultiphase"
+# `ctypes` is initialised in a single phase on 3.12
+GADGET_HERE = GADGET.replace("import ctypes, ", "from fast import _testmultiphase\nimport ")
+
+
+def fast(version: str) -> dict[str, str]:
+    return {"fast/__init__.py": GADGET_HERE.replace('"1.0"', repr(version)), "fast/parts.py": PARTS}
+
+
+PACKAGES = {
+    "plain==1.0": {"plain.py": "__version__ = '1.0'\n"},
+    "plain==2.0": {"plain.py": "__version__ = '2.0'\n"},
+    "fast==1.0": fast("1.0"),
+    "fast==2.0": fast("2.0"),
+    "slow==1.0": {"slow/__init__.py": f"from slow import {SINGLE}\n"},
+    "optional==1.0": {
+        "optional/__init__.py": f"try:\n    from optional import {SINGLE}\nexcept ImportError:\n    pass\n"
+    },
+    "over-fast==1.0": {"over_fast.py": "import fast\nBELOW = fast.__version__\n"},
+}
+EXTENSIONS = {"fast==1.0": MULTI, "fast==2.0": MULTI, "slow==1.0": SINGLE, "optional==1.0": SINGLE}
+ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "default": {"plain==2.0": (), "fast==2.0": ()},
+    "old": {
+        "plain==1.0": (),
+        "fast==1.0": (),
+        "slow==1.0": (),
+        "optional==1.0": (),
+        "over-fast==1.0": ("fast==1.0",),
+    },
+}
+CHOSEN = "interpreter" if HAS else "worker"
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    project = machine.project()
+    write_packages(machine.home, PACKAGES)
+    for pin, extension in EXTENSIONS.items():
+        spec = importlib.util.find_spec(extension)
+        if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+            pytest.skip(f"this Python has no {extension}")
+        package = machine.home / folder_of(pin) / pin.partition("==")[0]
+        shutil.copy(spec.origin, package / Path(spec.origin).name)
+    write_plans(machine.home, project.lock_file, ENVIRONMENTS)
+    return project
+
+
+def run(project: Project, source: str, **options: object) -> str:
+    return project.code("import envknit, importlib.metadata, os, sys, threading\n" + source, **options).out  # type: ignore[arg-type]
+
+
+def test_auto_keeps_pure_python_here(project: Project) -> None:
+    out = run(
+        project,
+        """
+with envknit.use("plain", "1.0", isolation="auto") as block:
+    import plain
+    print(plain is block, plain.__version__, plain.__name__, envknit.explain(block).isolation)
+print(envknit.workers())
+""",
+    )
+    assert out == "True 1.0 plain@1_0 guest\n[]\n"
+
+
+def test_auto_gives_the_resident_where_it_is_the_version(project: Project) -> None:
+    out = run(
+        project,
+        """
+with envknit.use("fast", "2.0", isolation="auto") as block:
+    import fast
+    print(fast is block, fast.pid() == os.getpid(), envknit.explain(block).isolation)
+""",
+    )
+    assert out == "True True resident\n"
+
+
+def test_auto_takes_an_interpreter_where_a_probe_shows_that_it_can(project: Project) -> None:
+    source = """
+import fast as resident
+context = envknit.use("fast", "1.0", isolation="auto")
+with context as block:
+    import fast
+    print(fast is block, fast.__version__, resident.__version__, importlib.metadata.version("fast"))
+    print(fast.pid() == os.getpid(), fast.on_main_thread(), type(fast).__name__)
+    box = fast.Box([1])
+    print(fast.apply(lambda x: x + 1, 41), box.get(), isinstance(box, fast.Box))
+    print(envknit.explain(context).isolation, envknit.explain(box).isolation, envknit.explain(fast.Box).why)
+import fast
+print(fast is resident, envknit.workers()[0].order.isolation)
+"""
+    out = run(project, source).splitlines()
+    assert out[0] == "True 1.0 2.0 1.0"
+    assert out[1] == ("True False ModuleProxy" if HAS else "False True ModuleProxy")
+    assert out[2] == "42 [1] True"
+    assert out[3].startswith(f"{CHOSEN} {CHOSEN} fast has extension modules")
+    assert out[4] == f"True {CHOSEN}"
+
+
+@pytest.mark.skipif(not HAS, reason="sub-interpreters need CPython 3.12")
+def test_the_probe_is_made_once_and_remembered_in_the_store(project: Project) -> None:
+    source = "print(envknit.explain(envknit.use('fast', '1.0', isolation='auto')).why)\n"
+    first = run(project, source)
+    records = [path for path in (project.machine.home / "cache/interpreters").rglob("*") if path.is_file()]
+    assert records
+    times = [path.stat().st_mtime_ns for path in records]
+    assert run(project, source) == first
+    assert [path.stat().st_mtime_ns for path in records] == times
+
+
+@pytest.mark.parametrize("name", ["slow", "optional"])
+def test_auto_takes_a_process_where_an_interpreter_would_lack_something(project: Project, name: str) -> None:
+    out = run(
+        project,
+        f"""
+with envknit.use({name!r}, "1.0", isolation="auto") as block:
+    import {name}
+    print({name}.{SINGLE}.__name__.endswith({SINGLE!r}), envknit.explain(block).isolation)
+    print(envknit.explain(block))
+""",
+    )
+    assert out.startswith("True worker\n")
+    assert f"  in a process of its own: {name} has extension modules; " in out
+    assert ("single phase" if HAS else "need CPython 3.12") in out
+
+
+def test_a_pure_package_over_a_native_one_goes_where_that_can_live(project: Project) -> None:
+    out = run(
+        project,
+        """
+with envknit.use("over-fast", "1.0", isolation="auto") as block:
+    import over_fast
+    print(over_fast is block, over_fast.BELOW, envknit.explain(block).isolation)
+""",
+    )
+    assert out == f"True 1.0 {CHOSEN}\n"
+
+
+def test_each_isolation_can_be_asked_for(project: Project) -> None:
+    out = run(
+        project,
+        """
+for isolation in ("guest", "worker") + (("interpreter",) if sys.version_info >= (3, 12) else ()):
+    with envknit.use("plain", "1.0", isolation=isolation) as block:
+        import plain
+        print(plain is block, plain.__version__, envknit.explain(block).isolation == isolation)
+    import plain
+    assert plain.__version__ == "2.0"
+for isolation, kind in {"guest": envknit.CExtensionError, None: envknit.CExtensionError}.items():
+    try: envknit.use("fast", "1.0", isolation=isolation)
+    except kind: pass
+    else: raise SystemExit("nothing was raised")
+for options in ({"isolation": "process"}, {"isolation": "auto", "auto_worker": True}):
+    try: envknit.use("fast", "1.0", **options)
+    except ValueError as error: assert "isolation is one of" in str(error)
+    else: raise SystemExit("nothing was raised")
+""",
+    )
+    assert set(out.splitlines()) == {"True 1.0 True"}
+
+
+def test_an_interpreter_that_cannot_is_refused_with_the_reason(project: Project) -> None:
+    out = run(
+        project,
+        """
+try: envknit.use("slow", "1.0", isolation="interpreter")
+except (envknit.CExtIncompatibleError, envknit.UnsupportedPlatformError) as error: print(error)
+""",
+    )
+    assert ("initialised in a single phase" if HAS else "need CPython 3.12") in out
+    assert "isolation='worker'" in out
+
+
+@pytest.mark.parametrize(
+    "isolation", ["worker", pytest.param("interpreter", marks=pytest.mark.skipif(not HAS, reason="3.12"))]
+)
+def test_import_statements_in_the_block_give_proxies_and_only_there(project: Project, isolation: str) -> None:
+    out = run(
+        project,
+        f"""
+import fast as resident, fast.parts
+context = envknit.use("fast", "1.0", isolation={isolation!r})
+def late():
+    import fast.parts
+    return fast.__version__, fast.parts.part()
+with context as block:
+    import fast, fast.parts, fast.parts as parts
+    from fast import Box, parts as again
+    from fast.parts import part
+    print(fast is block, parts is again is block.parts, part(), Box(3).get(), late())
+    try: from fast import nothing
+    except ImportError: print("no such name")
+    try: import fast.nothing
+    except ModuleNotFoundError as error: print("no such module")
+    thread = threading.Thread(target=lambda: print(__import__("fast").__version__))
+    thread.start(); thread.join()
+print(late(), resident.parts.part())
+@context
+def decorated():
+    import fast
+    return fast.__version__
+@context
+def steps():
+    import fast
+    yield fast.__version__
+print(decorated(), list(steps()), late()[0])
+""",
+    )
+    assert out.splitlines() == [
+        "True True fast.parts 3 ('1.0', 'fast.parts')",
+        "no such name",
+        "no such module",
+        "2.0",
+        "('2.0', 'fast.parts') fast.parts",
+        "1.0 ['1.0'] 2.0",
+    ]
+
+
+def test_auto_worker_never_gives_another_version_to_an_import_in_the_block(project: Project) -> None:
+    out = run(
+        project,
+        """
+with envknit.use("fast", "1.0", auto_worker=True) as block:
+    import fast
+    print(fast is block, fast.__version__, fast.pid() != os.getpid())
+""",
+    )
+    assert out == "True 1.0 True\n"
+
+
+@pytest.mark.skipif(not HAS, reason="sub-interpreters need CPython 3.12")
+class TestInterpreter:
+    """A sub-interpreter behind a channel: what it has in common with a process, and what it has not."""
+
+    HEAD = """
+context = envknit.use("fast", "1.0", isolation="interpreter")
+fast = context.__enter__()
+"""
+
+    def test_threads_call_it_at_once_and_each_gets_its_own_answers(self, project: Project) -> None:
+        source = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as threads:
+    print(list(threads.map(fast.echo, range(2000))) == list(range(2000)))
+    began = __import__("time").monotonic()
+    list(threads.map(fast.sleep, [0.3] * 8))
+    print(__import__("time").monotonic() - began < 1.5)
+"""
+        assert run(project, self.HEAD + source) == "True\nTrue\n"
+
+    def test_errors_cross_with_their_traceback(self, project: Project) -> None:
+        source = """
+try: fast.echo(*range(5))
+except TypeError as error: print(type(error).__name__)
+def fail(): raise KeyError("mine")
+try: fast.apply(fail)
+except KeyError as error: print(error.args, "fail" in str(error.__cause__))
+try: fast.apply(sys.exit, 3)
+except SystemExit as error: print(error.code)
+print(fast.echo("alive"))
+"""
+        assert run(project, self.HEAD + source) == "TypeError\n('mine',) True\n3\nalive\n"
+
+    def test_large_values_cross_both_ways(self, project: Project) -> None:
+        source = """
+print(fast.echo(b"x" * 5_000_000) == b"x" * 5_000_000, len(fast.huge(3_000_000)))
+kept = [fast.echo(bytes([n]) * 300_000) for n in range(9)]
+print([value[7] for value in kept])
+"""
+        assert run(project, self.HEAD + source) == f"True 3000000\n{list(range(9))}\n"
+
+    def test_a_deadline_leaves_it_and_the_next_call_has_another(self, project: Project) -> None:
+        source = """
+hasty = context.worker.module("fast", 0.3)
+print(fast.count(), fast.count())
+try: hasty.sleep(1.5)
+except TimeoutError as error: print("did not answer within 0.3 seconds" in str(error))
+print(fast.count())
+"""
+        assert run(project, self.HEAD + source) == "1 2\nTrue\n1\n"
+
+    def test_a_call_that_never_ends_does_not_keep_the_program(self, project: Project) -> None:
+        source = """
+hasty = context.worker.module("fast", 0.3)
+try: hasty.sleep(600)
+except TimeoutError: print("too late", flush=True)
+"""
+        status = 0 if sys.version_info >= (3, 14) else 1
+        ran = project.code("import envknit, os, sys\n" + self.HEAD + source, status=status, env=UNMEASURED)
+        assert ran.out == "too late\n"
+        if status:
+            assert ran.err == (
+                "envknit: a call in the interpreter of fast 1.0 does not end; the process ends without it\n"
+            )
+
+    def test_ctrl_c_interrupts_the_waiting_and_the_interpreter_stays_usable(self, project: Project) -> None:
+        source = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try: fast.sleep(2)
+except KeyboardInterrupt: print("interrupted")
+print(fast.echo(1))
+"""
+        assert run(project, self.HEAD + source) == "interrupted\n1\n"
+
+    def test_a_fork_ends_an_idle_one_first_and_the_parent_makes_another(self, project: Project) -> None:
+        source = """
+print(fast.echo(1)); context.__exit__(None, None, None)
+del fast
+child = os.fork()
+if not child:
+    os._exit(0 if envknit.workers() == [] else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+with context as fast: print(fast.echo(2))
+"""
+        assert run(project, "import warnings; warnings.simplefilter('ignore')\n" + self.HEAD + source) == "1\n0\n2\n"
+
+    def test_what_it_prints_comes_out_in_order(self, project: Project) -> None:
+        source = 'print("here", flush=True); fast.say("there"); print("here again")\n'
+        assert run(project, self.HEAD + source) == "here\nthere\nhere again\n"
+
+    def test_it_leaves_the_hosts_modules_alone(self, project: Project) -> None:
+        source = """
+before = set(sys.modules)
+context.worker.call(None, "import", ("wave",)); fast.echo(1)
+print(sorted(name for name in set(sys.modules) - before if "wave" in name or "fast" in name))
+"""
+        assert run(project, self.HEAD + source) == "[]\n"
