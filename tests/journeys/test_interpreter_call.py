@@ -234,3 +234,75 @@ def test_a_pool_runs_functions_in_interpreters_of_one_environment(project: Proje
         "default, other",
         "shut down",
     ]
+
+
+def test_a_pool_is_the_standard_one_where_there_is_one(project: Project) -> None:
+    source = """
+        import concurrent.futures as futures
+        from envknit import InterpreterPool
+        base = getattr(futures, "InterpreterPoolExecutor", futures.ThreadPoolExecutor)
+        with InterpreterPool(workers=1) as pool:
+            print(isinstance(pool, base))
+    """
+
+    assert inside(project, source) == "True\n"
+
+
+def test_a_pool_cancels_what_waits_and_closes_what_it_made(project: Project) -> None:
+    source = """
+        import sys, threading, time
+        from envknit import InterpreterPool
+        from envknit.worker.subinterpreter import _open
+        def nap(seconds):
+            import time
+            time.sleep(seconds)
+            return seconds
+        pool = InterpreterPool("other", workers=1)
+        first, second = pool.submit(nap, 0.3), pool.submit(nap, 0)
+        time.sleep(0.1)
+        pool.shutdown(cancel_futures=True)
+        print(first.result(), second.cancelled(), len(_open))
+        with InterpreterPool("other", workers=2) as never_used:
+            pass
+        print(len(_open), [t.name for t in threading.enumerate()])
+    """
+
+    assert inside(project, source) == "0.3 True 0\n0 ['MainThread']\n"
+
+
+def test_each_thread_of_a_pool_keeps_its_interpreter_and_they_run_at_once(project: Project) -> None:
+    source = """
+        from envknit import InterpreterPool
+        def meet(name, reader, writer):
+            import os
+            os.write(writer, b"!")
+            os.read(reader, 1)       # returns only if the other one runs, too
+            import sys
+            sys.modules.setdefault("met", [0])[0] += 1
+            return sys.modules["met"][0]
+        import os
+        (r1, w1), (r2, w2) = os.pipe(), os.pipe()
+        with InterpreterPool(workers=2) as pool:
+            for _ in range(3):
+                both = pool.submit(meet, "a", r1, w2), pool.submit(meet, "b", r2, w1)
+                print(*(each.result(timeout=30) for each in both))
+    """
+
+    assert inside(project, source) == "1 1\n2 2\n3 3\n"
+
+
+def test_a_pool_that_nobody_holds_ends_its_threads(project: Project) -> None:
+    source = """
+        import gc, threading, time, warnings
+        from envknit import InterpreterPool
+        pool = InterpreterPool(workers=1)
+        pool.submit("alpha:VERSION.join", "ab").result()
+        warnings.simplefilter("ignore", ResourceWarning)
+        del pool
+        gc.collect()
+        deadline = time.monotonic() + 20
+        while threading.active_count() > 1 and time.monotonic() < deadline: time.sleep(0.05)
+        print(threading.active_count())
+    """
+
+    assert inside(project, source) == "1\n"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
 
 from envknit.errors import WorkerError
 from envknit.worker.subinterpreter import SubInterpreterEnv
@@ -16,11 +16,95 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class InterpreterPool(Executor):
+class _Interpreters:
+    """What the threads of a pool share; it does not hold the pool, whose end they wait for."""
+
+    def __init__(self, environment: str, lock: str, gil: str) -> None:
+        self._environment = environment
+        self._lock = lock
+        self._gil = gil
+        self._mine = threading.local()
+        self._made: list[SubInterpreterEnv] = [self._make()]  # errors of the caller are told to the caller
+        self._spare = list(self._made)
+
+    def take(self) -> SubInterpreterEnv:
+        """Return one that no other thread has."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            made = self._make()
+            self._made.append(made)
+            return made
+
+    def move_in(self) -> None:
+        """Give the calling thread its interpreter."""
+        self._mine.interpreter = self.take()
+
+    def call(self, fn: Callable[..., Any] | str, args: tuple[object, ...], options: dict[str, object]) -> Any:
+        """Call a function in the interpreter of this thread."""
+        interpreter: SubInterpreterEnv = self._mine.interpreter
+        return interpreter.call(fn, *args, **options)
+
+    def close(self) -> None:
+        """Close those that still are open."""
+        while self._made:
+            self._made.pop().close()
+
+    def _make(self) -> SubInterpreterEnv:
+        made = SubInterpreterEnv(self._environment, gil=self._gil)
+        try:
+            made.configure_from_lock(self._lock, self._environment)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+
+if sys.version_info >= (3, 14):
+    from concurrent.futures import InterpreterPoolExecutor
+
+    class _Context:
+        """What a thread of the standard pool has instead of an interpreter of the standard library's making."""
+
+        def __init__(self, interpreters: _Interpreters) -> None:
+            self._interpreters = interpreters
+
+        def initialize(self) -> None:
+            self._interpreter = self._interpreters.take()
+
+        def run(self, task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
+            fn, args, options = task
+            return self._interpreter.call(fn, *args, **options)
+
+        def finalize(self) -> None:
+            self._interpreter.close()
+
+    class _Executor(InterpreterPoolExecutor):
+        def __init__(self, interpreters: _Interpreters, workers: int, name: str) -> None:
+            super().__init__(workers, name, initargs=(interpreters,))
+
+        @classmethod
+        def prepare_context(cls, _: None, initargs: tuple[_Interpreters]) -> tuple[Callable[..., Any], ...]:
+            return (lambda: _Context(*initargs)), (lambda fn, args, options: (fn, args, options))
+
+else:
+    from concurrent.futures import ThreadPoolExecutor
+
+    class _Executor(ThreadPoolExecutor):
+        def __init__(self, interpreters: _Interpreters, workers: int, name: str) -> None:
+            super().__init__(workers, name, initializer=interpreters.move_in)
+            self._interpreters = interpreters
+
+        def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return super().submit(self._interpreters.call, fn, args, kwargs)
+
+
+class InterpreterPool(_Executor):
     """Run functions in interpreters that have an environment of a lock, each on a thread of its own.
 
-    With a GIL of their own they run at the same time, pure Python too. On every Python it stands on
-    `SubInterpreterEnv`, so what holds there (values, errors, the guard before extension modules) holds here.
+    With a GIL of their own they run at the same time, pure Python too. `submit` and `map` take what
+    `SubInterpreterEnv.call` takes; what holds there (values, errors, the guard before extension modules) holds here.
+    From Python 3.14 on it is a `concurrent.futures.InterpreterPoolExecutor`, before a `ThreadPoolExecutor`.
 
     Args:
         env: the environment's name; or a configured `SubInterpreterEnv`, to have more of its kind.
@@ -42,46 +126,20 @@ class InterpreterPool(Executor):
         gil: str = "own",
     ) -> None:
         like = env if isinstance(env, SubInterpreterEnv) else None
-        self._lock = os.fspath(lock or (like.lock if like else _active_lock()))
-        self._env = like.environment if like else str(env)
-        self._gil = like.gil if like else gil
-        self._mine = threading.local()
-        self._made: list[SubInterpreterEnv] = [self._make()]  # errors of the caller are told to the caller
-        self._spare = list(self._made)
-        self._threads = ThreadPoolExecutor(
-            workers or os.cpu_count() or 1, thread_name_prefix=f"envknit-{self._env}", initializer=self._move_in
-        )
-
-    def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Start `fn(*args, **kwargs)` in the next interpreter that is free; see `SubInterpreterEnv.call`."""
-        return self._threads.submit(self._run, fn, args, kwargs)
+        environment = like.environment if like else str(env)
+        path = os.fspath(lock or (like.lock if like else _active_lock()))
+        self._all = _Interpreters(environment, path, like.gil if like else gil)
+        try:
+            super().__init__(self._all, workers or os.cpu_count() or 1, f"envknit-{environment}")
+        except BaseException:
+            self._all.close()
+            raise
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's
         """Take no more calls; where `wait` is set, wait for those that run and close the interpreters."""
-        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        super().shutdown(wait, cancel_futures=cancel_futures)
         if wait:
-            while self._made:
-                self._made.pop().close()
-
-    def _make(self) -> SubInterpreterEnv:
-        made = SubInterpreterEnv(self._env, gil=self._gil)
-        try:
-            made.configure_from_lock(self._lock, self._env)
-        except BaseException:
-            made.close()
-            raise
-        return made
-
-    def _move_in(self) -> None:
-        try:
-            self._mine.interpreter = self._spare.pop()
-        except IndexError:
-            self._mine.interpreter = self._make()
-            self._made.append(self._mine.interpreter)
-
-    def _run(self, fn: Callable[..., Any] | str, args: tuple[object, ...], options: dict[str, object]) -> Any:
-        interpreter: SubInterpreterEnv = self._mine.interpreter
-        return interpreter.call(fn, *args, **options)
+            self._all.close()
 
 
 def _active_lock() -> str:
