@@ -125,6 +125,7 @@ with envknit.worker("pydantic", "1.10.24") as p1, envknit.worker("pydantic", "2.
     for pydantic in (p1, p2, p1):
         model = pydantic.create_model("Model", x=(int, ...))
         assert model(x="5").x == 5
+        assert pydantic.create_model("Lists", x=(list[int | None], ...))(x=["1", None]).x == [1, None]
         try:
             model(x="no")
         except pydantic.ValidationError as error:

@@ -323,7 +323,9 @@ class Channel:
                 operation, ref, args, options = loads(body)
             else:
                 operation, ref, args, options = unpacked(self, body, descriptors, None)
-            result = self.operations[operation](self.exports.get(ref), *args, **options or {})
+            # Extension modules may know the names of parameters by their identity (orjson does)
+            options = {sys.intern(name): option for name, option in options.items()} if options else {}
+            result = self.operations[operation](self.exports.get(ref), *args, **options)
             args = options = None  # what was lent for them is given back with the answer
             kind, body, packer = packed(self, result, RETURN, RETURN_RICH)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's

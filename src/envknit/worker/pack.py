@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from types import BuiltinFunctionType, ModuleType
+from functools import reduce
+from operator import getitem, or_
+from types import BuiltinFunctionType, GenericAlias, ModuleType, UnionType
 
 from envknit.worker import arrays, failures
 from envknit.worker.frames import over_limit
 from envknit.worker.proxy import Method, ModuleProxy, Proxy
-from envknit.worker.values import ATOMS, LARGE, by_name, named, put_together, taken_apart
+from envknit.worker.values import ATOMS, LARGE, by_name, is_annotation, named, put_together, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Packer:
     def _pack_other(self, value: Any, kind: type) -> Any:
         if issubclass(kind, (Proxy, Method)):
             return self._pack_proxy(value)
-        if isinstance(value, type):
+        if issubclass(kind, type):  # (in Python 3.10 `list[int]` says that it is one, too)
             return self._pack_class(value)
         if isinstance(value, BaseException):
             return self.pack_exception(value, "")
@@ -82,6 +84,8 @@ class Packer:
         host = self._channel.is_host
         if kind is BuiltinFunctionType:
             return by_name(value, builtins_only=not host)
+        if host and is_annotation(kind):
+            return self._pack_annotation(value)
         parts = taken_apart(value)
         if parts is not None:
             return ("k", parts[0], *map(self.pack, parts[1]))
@@ -92,6 +96,18 @@ class Packer:
         if host and kind.__module__ == "array" and kind.__name__ == "array":
             return ("a", value.typecode, self._data(memoryview(value)))
         return None
+
+    def _pack_annotation(self, value: Any) -> Any:
+        made = value.__reduce__()  # as its pickle says: a name of `typing`, or what is subscribed, and with what
+        return ("g", "typing", made) if isinstance(made, str) else ("[", *map(self.pack, made[1]))
+
+    def _pack_alias(self, value: Any) -> Any:
+        if not self._channel.is_host:
+            return self._reference(value)
+        return ("[", self.pack(value.__origin__), self.pack(value.__args__))
+
+    def _pack_union(self, value: Any) -> Any:
+        return ("|", *map(self.pack, value.__args__)) if self._channel.is_host else self._reference(value)
 
     def _pack_module(self, value: Any, kind: type) -> Any:
         if kind is ModuleType:
@@ -200,6 +216,8 @@ _PACK: dict[type, Callable[[Packer, Any], Any]] = {
     slice: lambda packer, value: (":", packer.pack(value.start), packer.pack(value.stop), packer.pack(value.step)),
     type(NotImplemented): lambda _packer, _value: ("!",),
     range: lambda _, value: ("r", value.start, value.stop, value.step),
+    GenericAlias: Packer._pack_alias,
+    UnionType: Packer._pack_union,
 }
 
 
@@ -310,6 +328,8 @@ _UNPACK: dict[str, Callable[[Unpacker, Any], Any]] = {
     ":": lambda unpacker, tree: slice(*unpacker._items(tree)),
     "r": lambda _, tree: range(*tree[1:]),
     "!": lambda _unpacker, _tree: NotImplemented,
+    "[": lambda unpacker, tree: getitem(*unpacker._items(tree)),
+    "|": lambda unpacker, tree: reduce(or_, unpacker._items(tree)),
     "b": lambda unpacker, tree: unpacker._bytes(tree[1]),
     "y": lambda unpacker, tree: bytearray(unpacker._memory(tree[1])),
     "a": Unpacker._array,

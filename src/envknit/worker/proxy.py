@@ -210,6 +210,7 @@ def make_class(
         body["__module__"] = _data("__module__")  # of the function or class, not of its type
     if "class" in traits:
         body["__mro_entries__"] = _no_subclass
+        body["__bases__"] = property(_bases)  # what issubclass() asks of a class that is none here
     if "array" in traits:
         body["__array_interface__"] = property(_array_interface)
     if "as-array" in traits:
@@ -264,6 +265,10 @@ def _exit(self: Proxy, _kind: object, error: BaseException | None, _trace: objec
 
 
 _SPECIAL: dict[str, Callable[..., Any]] = {"__call__": _call, "__iter__": _iter, "__exit__": _exit}
+
+
+def _bases(self: Proxy) -> Any:
+    return self._envknit_channel.call(self._envknit_timeout, "get", self._envknit_ref, ("__bases__",))
 
 
 def _no_subclass(self: Proxy, bases: object) -> Any:  # noqa: ARG001 - PEP 560

@@ -155,7 +155,8 @@ class _Worker:
         if said:
             sys.stderr.write(said.decode(errors="replace"))
         os.lseek(self._words, 0, os.SEEK_SET)
-        faulthandler.enable(self._words, all_threads=False)
+        quiet = {"c_stack": False} if sys.version_info >= (3, 14) else {}  # addresses would push the words out
+        faulthandler.enable(self._words, all_threads=False, **quiet)
 
 
 def _run(_: None, root: str, module: str, name: str, /, *args: object, **options: object) -> object:

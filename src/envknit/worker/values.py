@@ -13,6 +13,7 @@ A tree is marshal data. Atoms and lists stand for themselves; every tuple in it 
     ("n", dtype, shape, order, size | bytes) ("v", ...)         numpy array or scalar; memoryview
     ("k", kind, *fields)                                        datetime, Decimal, Path, ...: `_KINDS`
     ("g", module, name)                                         a type or function known to both sides by its name
+    ("[", origin, parameters) ("|", *types)                     list[int], Optional[int]; int | None
     ("e", ...) ("c", ...)                                       exception, exception class: see `failures`
     ("o", ...) ("m", ...) ("p", ref) ("w", ref, name)           references: see `channel`
 """
@@ -80,10 +81,17 @@ def by_name(value: Any, *, builtins_only: bool) -> tuple[str, str, str] | None:
         known = module == "builtins" or (not builtins_only and module.partition(".")[0] in sys.stdlib_module_names)
     else:
         known = not builtins_only and module in _PURE_MODULES and name not in _OF_A_PROCESS
-    home = sys.modules.get(module)
-    if known and module != "__main__" and getattr(home, name, None) is value:
-        return ("g", module, name)
+    home = sys.modules["types"] if value is type(None) else sys.modules.get(module)
+    if known and home is not None and module != "__main__" and getattr(home, name, None) is value:
+        return ("g", home.__name__, name)
     return None
+
+
+def is_annotation(kind: type) -> bool:
+    """Tell whether the instances of a type are annotations of `typing`, which a model may be made of."""
+    if kind.__module__ not in {"typing", "collections.abc"}:
+        return False
+    return any(base.__name__ in {"GenericAlias", "_BaseGenericAlias", "_SpecialForm"} for base in kind.__mro__)
 
 
 def named(module: str, name: str) -> Any:

@@ -6,6 +6,7 @@ import copy
 import gc
 import io
 import pickle
+import sys
 import threading
 import time
 import weakref
@@ -191,6 +192,19 @@ def test_conversions_work(vector: Any) -> None:
 def test_calls_take_positional_and_keyword_arguments(vector: Any) -> None:
     assert vector(1, *(2, 3), key=[4]) == ((1, 2, 3), {"key": [4]})
     assert repr(vector.turned(times=2)) == "Vector(-3, -4)"
+
+
+def test_names_of_parameters_arrive_as_the_very_strings_that_are_interned(pair: Pair) -> None:
+    """orjson, for one, knows its parameters by the identity of their names."""
+    names = pair.ask(lambda **options: [sys.intern(name) is name for name in options])
+    assert names(default=1, option=2) == [True, True]
+
+
+def test_a_class_there_is_a_subclass_here_of_what_it_is_there(pair: Pair) -> None:
+    kind = pair.ask(OwnError)
+    assert issubclass(pair.ask(Vector), object)
+    assert not issubclass(pair.ask(Vector), dict)
+    assert issubclass(kind, LookupError)
 
 
 def test_a_context_manager_hears_of_the_exception_and_may_swallow_it(pair: Pair, vector: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import collections.abc
 import datetime as dt
 import decimal
 import enum
@@ -12,6 +13,7 @@ import math
 import operator
 import pathlib
 import sys
+import typing
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -200,3 +202,40 @@ def test_many_large_values_in_one_frame_share_one_piece_of_memory(pair: Pair) ->
     values = [bytes([number]) * (70_000 + number) for number in range(100)]
     arrived = pair.hand([bytearray(value) for value in values])
     assert arrived == values
+
+
+class Mine:
+    pass
+
+
+ANNOTATIONS = [
+    "list[int]",
+    "dict[str, list[int | None]]",
+    "int | None",
+    "tuple[int, ...]",
+    "abc.Callable[[int], str]",
+    "abc.Sequence[int]",
+    "typing.Optional[int]",
+    "typing.Union[int, str]",
+    "typing.List[int]",
+    "typing.Literal['a', 1]",
+    "typing.Annotated[int, 'x', 3]",
+    "typing.Callable[[int], str]",
+    "typing.Tuple[int, ...]",
+    "typing.ClassVar[typing.Any]",
+    "typing.Any",
+    "typing.Optional",
+    "typing.List",
+]
+
+
+@pytest.mark.parametrize("source", ANNOTATIONS)
+def test_annotations_of_the_host_arrive_as_what_they_are(pair: Pair, source: str) -> None:
+    annotation = eval(source, {"abc": collections.abc, "typing": typing})
+    assert pair.hand(annotation) == annotation
+
+
+def test_an_annotation_that_names_a_class_of_the_host_arrives_with_its_proxy(pair: Pair) -> None:
+    arrived = pair.hand(list[Mine])
+    assert arrived.__origin__ is list
+    assert isinstance(arrived.__args__[0], Proxy)
