@@ -58,6 +58,8 @@ class Blocks:
 current: ContextVar[Blocks | None] = ContextVar("envknit.use", default=None)
 defaults: dict[str, str] = {}  # top-level name -> name in sys.modules, for plain imports of the host outside blocks
 default_pins: list[Member] = []  # what `defaults` came from, for importlib.metadata
+waiting: dict[Any, Any] = {}  # lazy imports that were made in blocks and not used yet; see `lazy`
+_lazy: list[Any] = []  # that module, where Python has lazy imports
 _hosts: dict[str, bool] = {}  # __file__ -> whether its code is the host's own
 
 
@@ -74,7 +76,10 @@ def install() -> None:
     if configurator is not None and configurator.importer is original_import:
         configurator.importer = staticmethod(_import)  # it kept the original when its class was made
     if hasattr(sys, "set_lazy_imports_filter"):
-        _keep_eager(sys)
+        from envknit.runtime import lazy  # noqa: PLC0415 - only where Python has lazy imports
+
+        _lazy.append(lazy)
+        lazy.watch()
 
 
 def _import(
@@ -85,13 +90,16 @@ def _import(
     level: int = 0,
 ) -> ModuleType:
     """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
-    if level == 0 and (globals is None or defaults or current.get() is not None):
+    if level == 0 and (globals is None or defaults or current.get() is not None or waiting):
         head, dot, rest = name.partition(".")
         if head in linker.routed:
             member, asker = None, globals
+            blocks = current.get()
+            if _lazy:
+                blocks = _lazy[0].blocks_for(sys._getframe(1), name, globals, fromlist)  # noqa: SLF001 - as below
             if globals is None:
                 member, asker = find_asker(sys._getframe(1))  # noqa: SLF001 - nothing else tells who asked
-            real = member.route(head) if member else chosen(head, asker)
+            real = member.route(head) if member else chosen(head, asker, blocks)
             if real != head:
                 return original_import(real + dot + rest, globals, locals, fromlist, 0)
     return original_import(name, globals, locals, fromlist, level)
@@ -122,7 +130,7 @@ def real_name(name: str, frame: FrameType | None) -> str:
     if member is not None:
         return member.real_name(name)
     head, dot, rest = name.partition(".")
-    return chosen(head, asker) + dot + rest
+    return chosen(head, asker, current.get()) + dot + rest
 
 
 def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any]]:
@@ -145,9 +153,8 @@ def _passes_on(file: str) -> bool:
     return file.startswith(_LIBRARY) and "site-packages" not in file and "dist-packages" not in file
 
 
-def chosen(head: str, asker: Mapping[str, Any] | None) -> str:
-    """Return the name in `sys.modules` of what code that is no guest's means by a top-level name."""
-    blocks = current.get()
+def chosen(head: str, asker: Mapping[str, Any] | None, blocks: Blocks | None) -> str:
+    """Return the name in `sys.modules` of what code that is no guest's means by a top-level name, in these blocks."""
     if blocks is not None and head in blocks.names and is_host(asker, blocks.openers):
         return blocks.names[head]
     real = defaults.get(head)
@@ -204,15 +211,3 @@ def _by_asker(function: Callable[..., Any]) -> Callable[..., Any]:
 
     routed.__name__, routed.__doc__, routed.__wrapped__ = function.__name__, function.__doc__, function  # type: ignore[attr-defined]
     return routed
-
-
-def _keep_eager(system: Any) -> None:
-    """Keep imports in blocks from being lazy: PEP 810 resolves a lazy import where it is used, outside the block."""
-    earlier = system.get_lazy_imports_filter()
-
-    def decide(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
-        if current.get() is not None and name.partition(".")[0] in linker.routed:
-            return False
-        return earlier is None or bool(earlier(importer, name, fromlist))
-
-    system.set_lazy_imports_filter(decide)

@@ -10,26 +10,6 @@ def _run(code: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"ENVKNIT": "0", "PATH": ""})
 
 
-def test_lazy_imports_are_kept_eager_in_a_block() -> None:
-    """PEP 810: `sys.set_lazy_imports_filter`, here a stand-in, since no released Python has it."""
-    _run("""
-import sys
-filters = [None]
-sys.get_lazy_imports_filter = lambda: filters[-1]
-sys.set_lazy_imports_filter = filters.append
-from envknit.runtime import routing
-from envknit.runtime.linker import linker
-linker.routed.add("lib")
-routing.install()
-routing.install()
-assert len(filters) == 2
-decide = filters[-1]
-assert decide("app", "lib", None) is True
-routing.current.set(routing.Blocks(()))
-assert decide("app", "lib.sub", None) is False and decide("app", "json", ("loads",)) is True
-""")
-
-
 def test_a_hook_that_somebody_put_back_is_installed_again() -> None:
     _run("""
 import builtins

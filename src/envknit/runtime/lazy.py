@@ -1,0 +1,60 @@
+"""Lazy imports (PEP 810, Python 3.15): what a name means is decided where its statement stands, not where it is used.
+
+A lazy import that stands in a `use()` block and is first used after it gives the block's version; one that stands
+before or outside a block gives what it would have given there, also if it is first used inside. The packages' own lazy
+imports need nothing: Python keeps the builtins of the module with each, and so its `__import__`.
+
+Only loaded where Python has lazy imports.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from _opcode_metadata import opmap  # type: ignore[import-not-found,unused-ignore] # from Python 3.13 on
+
+from envknit.runtime import routing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+    from typing import Any
+
+    from envknit.runtime.routing import Blocks
+
+# An import statement, or a call of `__import__`; anything else that imports is the use of a lazy name
+_STATEMENTS = frozenset(number for name, number in opmap.items() if name == "IMPORT_NAME" or name.startswith("CALL"))
+
+
+def watch() -> None:
+    """Note the blocks that are open where lazy imports are made."""
+    system: Any = sys
+    earlier = system.get_lazy_imports_filter()
+
+    def note(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
+        lazily = earlier is None or bool(earlier(importer, name, fromlist))
+        blocks = routing.current.get()
+        namespace = sys._getframe(1).f_globals  # noqa: SLF001 - nothing else tells whose statement it is
+        if lazily and blocks is not None and name.partition(".")[0] in blocks.names:
+            routing.waiting[_key(namespace, name, fromlist)] = namespace, blocks
+        return lazily
+
+    system.set_lazy_imports_filter(note)
+
+
+def blocks_for(
+    frame: FrameType, name: str, namespace: Mapping[str, Any] | None, fromlist: Sequence[str] | None
+) -> Blocks | None:
+    """Return the blocks that count for an import which the code of a frame has caused."""
+    if namespace is not None:
+        made: tuple[object, Blocks] | None = routing.waiting.pop(_key(namespace, name, fromlist), None)
+        if made is not None:
+            return made[1]
+        if frame.f_code.co_code[frame.f_lasti] not in _STATEMENTS:
+            return None
+    return routing.current.get()
+
+
+def _key(namespace: Mapping[str, Any], name: str, fromlist: Sequence[str] | None) -> object:
+    return id(namespace), name, tuple(fromlist or ())
