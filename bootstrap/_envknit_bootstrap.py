@@ -331,7 +331,10 @@ class Activation:
 
 
 def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
-    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or ())]
+    names = getattr(
+        module, "__dict__", {}
+    )  # (a module's own `__getattr__` is not to run: `importlib.machinery` has one)
+    places = [names.get("__file__"), *(names.get("__path__") or ())]
     return any(isinstance(place, str) and place.startswith(folders) for place in places)
 
 

@@ -64,7 +64,7 @@ def test_a_namespace_package_survives_changes_of_the_path(project: Project) -> N
 def test_modules_have_the_real_paths_of_the_store(project: Project) -> None:
     source = """
         import alpha.late, beta, inspect
-        print(alpha.late.__file__); print(alpha.__path__[0]); print(alpha.late.__cached__)
+        print(alpha.late.__file__); print(alpha.__path__[0]); print(alpha.late.__spec__.cached)
         print(inspect.getsource(alpha.late).strip(), type(beta.__loader__).__mro__[1].__name__)
     """
     home = project.machine.home

@@ -22,6 +22,7 @@ from envknit.worker.frames import CALL, HEADER
 from envknit.worker.line import Lost
 from envknit.worker.pool import pool
 from kit.gadget import write_gadget
+from kit.machine import shared_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,11 +262,11 @@ with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
     ],
 )
 def test_no_worker_outlives_its_host_however_the_host_ends(folder: Path, act: str) -> None:
-    segments = sorted(os.listdir("/dev/shm"))  # noqa: PTH208 - a look
+    segments = shared_memory()
     host = run_host(HOLD.format(act=act), folder)
     out, err = host.communicate(timeout=20)
     assert gone(int(out)), err
-    assert sorted(os.listdir("/dev/shm")) == segments  # noqa: PTH208 - a look
+    assert shared_memory() == segments
 
 
 def test_a_fork_uses_workers_of_its_own_and_leaves_its_parents_alone(folder: Path) -> None:

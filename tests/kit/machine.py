@@ -42,6 +42,11 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - nothing else is wanted
 
 
+def shared_memory() -> list[str]:
+    """List what has a name in shared memory, but for the semaphores of processes that other tests start meanwhile."""
+    return sorted(name for name in os.listdir("/dev/shm") if not name.startswith("sem."))  # noqa: PTH208 - as above
+
+
 @dataclass(frozen=True)
 class Ran:
     """A process that ended."""

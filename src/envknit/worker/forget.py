@@ -52,8 +52,9 @@ def _is_standard(path: str, library: str, archive: str) -> bool:
 
 
 def _is_of_python(module: object, library: str) -> bool:
-    file = getattr(module, "__file__", None)
+    names = getattr(module, "__dict__", {})  # (a module's own `__getattr__` is not to run)
+    file = names.get("__file__")
     if file is None:  # built in, or a namespace package of the host
-        return not hasattr(module, "__path__")
+        return "__path__" not in names
     inside = file.startswith((os.path.join(library, ""), os.path.join(sys.base_exec_prefix, "")))
     return inside and "site-packages" not in file and "dist-packages" not in file

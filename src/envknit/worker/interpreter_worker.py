@@ -125,8 +125,8 @@ class InterpreterWorker(Peer):
 def _end_all() -> None:
     """End them before `subinterpreter` does, which would wait for their calls.
 
-    Before 3.14 CPython aborts, or hangs for ever, where it is to end while threads of an interpreter run; and nothing
-    tells here which exit status it was to end with.
+    CPython 3.12 and 3.13 abort or hang where they are to end while threads of an interpreter run, and 3.15 waits for
+    them; and nothing tells here which exit status the process was to end with.
     """
     running = list(_running)
     for worker in running:
@@ -135,7 +135,7 @@ def _end_all() -> None:
     for worker in running:
         worker.wait(max(0.0, deadline - monotonic()))
     stuck = [worker.source.label for worker in running if worker.is_busy]
-    if stuck and sys.version_info < (3, 14):
+    if stuck:
         with suppress(Exception):  # whatever stands for them
             sys.stdout.flush()
             sys.stderr.write(f"envknit: a call in {stuck[0]} does not end; the process ends without it\n")
