@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from importlib.metadata import files
 from pathlib import Path
@@ -18,6 +20,23 @@ def test_an_installation_has_the_hook_at_the_root_of_site_packages() -> None:
     installed = {str(file) for file in files("envknit") or ()}
 
     assert {"_envknit_bootstrap.py", "envknit.pth", "envknit.start"} <= installed
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="this Python reads no .start files (PEP 829)")
+@pytest.mark.parametrize("doors", [["envknit.start"], ["envknit.pth"], ["envknit.pth", "envknit.start"]])
+def test_either_door_starts_envknit_once(tmp_path: Path, doors: list[str]) -> None:
+    venv.create(tmp_path, symlinks=True)
+    (there,) = tmp_path.glob("lib/python*/site-packages")
+    here = Path(sysconfig.get_path("purelib"))
+    for name in ["_envknit_bootstrap.py", *doors]:
+        shutil.copy(here / name, there / name)
+    with (there / "_envknit_bootstrap.py").open("a") as file:
+        file.write("\n_start_for_real = _start\ndef _start():\n    print('started')\n    _start_for_real()\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "ENVKNIT", "PYTHON"))}
+    command = [tmp_path / "bin/python", "-c", "import _envknit_bootstrap as b; print(b.problem)"]
+    said = subprocess.run(command, check=True, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True).stdout
+
+    assert said == "started\nNone\n"
 
 
 def test_the_package_says_that_it_is_typed() -> None:
