@@ -188,7 +188,7 @@ def test_errors_inside_are_runtime_errors_with_the_inner_traceback(project: Proj
 
     assert out.startswith("the code raised KeyError: 'k'\n  interpreter: mine\n")
     assert "line 2, in deep\n    raise KeyError('k')\n" in out
-    assert "interpreter_inside.py" not in out
+    assert "interpreter/inside.py" not in out
     assert "KeyError('k')\nthe code raised WorkerError: SystemExit: 3\nthe code raised SyntaxError\n" in out
 
 

@@ -99,7 +99,7 @@ def test_exceptions_come_back_as_their_builtin_type_with_the_inner_traceback(pro
             try:
                 interp.call("alpha.failing:fail")
             except ValueError as error:
-                print("alpha/failing.py" in str(error.__cause__), "interpreter_inside" in str(error.__cause__))
+                print("alpha/failing.py" in str(error.__cause__), "interpreter/inside" in str(error.__cause__))
     """
 
     assert inside(project, source).splitlines() == [
@@ -252,7 +252,7 @@ def test_a_pool_cancels_what_waits_and_closes_what_it_made(project: Project) -> 
     source = """
         import sys, threading, time
         from envknit import InterpreterPool
-        from envknit.worker.subinterpreter import _open
+        from envknit.worker.interpreter.subinterpreter import _open
         def nap(seconds):
             import time
             time.sleep(seconds)

@@ -154,7 +154,7 @@ def test_isolation_is_chosen_by_evidence(project: Project) -> None:
     source = """
         from envknit.plan import Plan, PlannedPin
         from envknit.runtime.active import active, plan_of
-        from envknit.worker.interpreter_choice import choose_isolation
+        from envknit.worker.interpreter.choice import choose_isolation
         activation = active()
         plan = plan_of(activation)
         alpha, wrap = plan.pins["alpha", "1.0"], plan.pins["wrap", "1.0"]

@@ -5,8 +5,8 @@ if TYPE_CHECKING:
     from envknit.errors import CExtensionError, CExtIncompatibleError, UnsupportedPlatformError
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
     from envknit.runtime.use import use
-    from envknit.worker.interpreter_pool import InterpreterPool
-    from envknit.worker.subinterpreter import SubInterpreterEnv
+    from envknit.worker.interpreter.pool import InterpreterPool
+    from envknit.worker.interpreter.subinterpreter import SubInterpreterEnv
 
 __all__ = [
     "CExtIncompatibleError",

@@ -6,8 +6,8 @@ import os
 
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
 from envknit.runtime.use import Block, Meaning
-from envknit.worker.interpreter_choice import INTERPRETER, PROCESS, choose_isolation
-from envknit.worker.interpreters import lack
+from envknit.worker.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
+from envknit.worker.interpreter.cpython import lack
 from envknit.worker.members import find_pin, name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
 from envknit.worker.proxy import Method, ModuleProxy, Proxy

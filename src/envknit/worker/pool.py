@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from envknit.runtime.explain import Origin
-    from envknit.worker.interpreter_worker import InterpreterWorker
+    from envknit.worker.interpreter.worker import InterpreterWorker
 
 
 class Worker:
@@ -126,7 +126,7 @@ class Worker:
     def _start(self) -> WorkerProcess | InterpreterWorker:
         if self.order.isolation == "worker":
             return start(self.order, self, self._mirror, self._pool.largest)
-        from envknit.worker.interpreter_worker import InterpreterWorker  # noqa: PLC0415 - loaded where one is wanted
+        from envknit.worker.interpreter.worker import InterpreterWorker  # noqa: PLC0415 - loaded where one is wanted
 
         return InterpreterWorker(self.order, self, self._mirror, self._pool.largest)
 

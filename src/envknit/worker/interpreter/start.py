@@ -19,12 +19,12 @@ def start(names: "dict[str, Any]") -> None:
     bootstrap, package = names.pop("_envknit_bootstrap"), names.pop("_envknit_package")
     facts = [names.pop(f"_envknit_{name}") for name in ("mailbox", "gil", "private")]
     names.pop("__annotations__", None)
-    forget = os.path.join(os.path.dirname(__file__), "forget.py")
+    forget = os.path.join(package, "worker", "forget.py")
     _load(spec_from_file_location("_envknit_forget", forget)).forget_host({__name__})
     del sys.modules["_envknit_forget"]
     _load(spec_from_file_location("_envknit_bootstrap", bootstrap))
     init = os.path.join(package, "__init__.py")
     _load(spec_from_file_location("envknit", init, submodule_search_locations=[package]))
-    from envknit.worker.interpreter_inside import begin  # noqa: PLC0415 - it can be found only now
+    from envknit.worker.interpreter.inside import begin  # noqa: PLC0415 - it can be found only now
 
     begin(names, *facts)

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from envknit.worker.interpreter_values import decode, encode
+from envknit.worker.interpreter.values import decode, encode
 
 LARGE = 100_000
 

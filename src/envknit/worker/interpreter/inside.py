@@ -13,9 +13,11 @@ import sys
 
 import _envknit_bootstrap
 from envknit.errors import CExtIncompatibleError
-from envknit.worker import failures, interpreter_guard, interpreter_snapshot
-from envknit.worker.interpreter_values import decode, encode
-from envknit.worker.interpreters import SHARES_MEMORY, poster
+from envknit.worker import failures
+from envknit.worker.interpreter.cpython import SHARES_MEMORY, poster
+from envknit.worker.interpreter.guard import Guard, refusal
+from envknit.worker.interpreter.snapshot import Snapshot
+from envknit.worker.interpreter.values import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,17 +40,17 @@ def begin(names: dict[str, Any], mailbox: int, gil: str, private: str) -> None:
     """
     global _server  # noqa: PLW0603 - one for each interpreter
     if gil == "own" and sys.version_info < (3, 12, 4):
-        from envknit.worker import interpreter_faults  # noqa: PLC0415 - only where CPython has that fault
+        from envknit.worker.interpreter import faults  # noqa: PLC0415 - only where CPython has that fault
 
-        interpreter_faults.watch()
-    guard = interpreter_guard.Guard(gil, private)
+        faults.watch()
+    guard = Guard(gil, private)
     guard.install()
     before = set(sys.modules)
     _server = _Server(names, poster(mailbox), guard)
     for name in sys.modules.keys() - before:
         if not name.startswith("_"):  # what 3.14's queue needed; programs get their own
             del sys.modules[name]
-    _server.snapshot = interpreter_snapshot.Snapshot()
+    _server.snapshot = Snapshot()
 
 
 def serve(names: dict[str, Any]) -> None:
@@ -57,9 +59,9 @@ def serve(names: dict[str, Any]) -> None:
 
 
 class _Server:
-    def __init__(self, main: dict[str, Any], post: Callable[[Any], None], guard: interpreter_guard.Guard) -> None:
+    def __init__(self, main: dict[str, Any], post: Callable[[Any], None], guard: Guard) -> None:
         self.main = main
-        self.snapshot: interpreter_snapshot.Snapshot
+        self.snapshot: Snapshot
         self._post = post
         self._guard = guard
         self._sources: dict[str, str] = {}  # code that has no file, for tracebacks
@@ -75,7 +77,7 @@ class _Server:
         }
 
     def serve(self, names: dict[str, Any]) -> None:
-        faults = sys.modules.get("envknit.worker.interpreter_faults")
+        faults = sys.modules.get("envknit.worker.interpreter.faults")
         text = names.pop("_envknit_request")
         memory = [names.pop(f"_envknit_{index}") for index in range(names.pop("_envknit_memory"))]
         try:
@@ -142,7 +144,7 @@ class _Server:
         self._guard.activation = activation
 
     def _serve_channel(self, descriptor: int, limit: int) -> None:
-        """Serve a channel until the host closes it: see `interpreter_worker`."""
+        """Serve a channel until the host closes it: see `worker`."""
         import socket  # noqa: PLC0415 - not every interpreter needs it
 
         from envknit.worker import modules  # noqa: PLC0415 - as above
@@ -235,7 +237,7 @@ def _refused_by_python(error: Exception, gil: str) -> CExtIncompatibleError | No
     words = str(error)
     if not isinstance(error, ImportError) or not words.endswith(_REFUSED):
         return None
-    return interpreter_guard.refusal(words.removesuffix(_REFUSED).split()[-1], words, gil)
+    return refusal(words.removesuffix(_REFUSED).split()[-1], words, gil)
 
 
 def _left_threads() -> list[str]:

@@ -16,7 +16,7 @@ def main() -> None:
     os.dup2(quiet, 1)  # packages print
     sys.path[:0] = order["folders"]
     import _envknit_bootstrap  # noqa: F401, PLC0415 - its folder is on sys.path only now
-    from envknit.worker.subinterpreter import SubInterpreterEnv  # noqa: PLC0415 - as above
+    from envknit.worker.interpreter.subinterpreter import SubInterpreterEnv  # noqa: PLC0415 - as above
 
     tried = [SubInterpreterEnv("probe", gil=order["gil"]) for _ in range(2)]
     before = set(sys.modules)

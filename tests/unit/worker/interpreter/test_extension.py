@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envknit.worker import extension
-from envknit.worker.extension import Verdict
+from envknit.worker.interpreter import extension
+from envknit.worker.interpreter.extension import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import threading
 import weakref
 
 from envknit.errors import CExtIncompatibleError, LinkError, LockError, WorkerError
-from envknit.worker import interpreter_room
 from envknit.worker.failures import Mirror, RemoteTraceback, rebuild
+from envknit.worker.interpreter import room as rooms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from envknit.worker.interpreter_room import Room
+    from envknit.worker.interpreter.room import Room
 
 # Seconds that the end of the process waits for a daemon thread to come out; CPython 3.12 aborts if it does not
 _LAST_WAIT = 5.0 if sys.version_info < (3, 13) else 0.0
@@ -55,7 +55,7 @@ class SubInterpreterEnv:
         self._pins = 0
         self._guard = threading.Lock()
         self._mirror = Mirror()
-        self._room: Room | None = interpreter_room.take(gil)
+        self._room: Room | None = rooms.take(gil)
         _open.add(self)
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class SubInterpreterEnv:
     def __del__(self) -> None:
         room = getattr(self, "_room", None)
         if room is not None:
-            interpreter_room.dropped.append(
+            rooms.dropped.append(
                 room
             )  # the garbage collector may run anywhere, and is no place to enter an interpreter
             import warnings  # noqa: PLC0415 - rarely needed
@@ -243,7 +243,7 @@ class SubInterpreterEnv:
 
 def _prepare_fork() -> None:
     """Leave as few interpreters as can be: a forked child of CPython 3.12.1 or 3.13.0 crashes when it finds any."""
-    interpreter_room.end_unused()
+    rooms.end_unused()
     if _open:
         import warnings  # noqa: PLC0415 - rarely needed
 
@@ -253,7 +253,7 @@ def _prepare_fork() -> None:
 
 def _forget_in_child() -> None:
     """After a fork only the main interpreter is left; what stood for others is closed."""
-    interpreter_room.forget()
+    rooms.forget()
     for environment in _open:
         environment._room = None
         environment._guard = threading.Lock()
@@ -288,7 +288,7 @@ def _end_all() -> None:
         if environment._guard.acquire(timeout=_LAST_WAIT):
             environment._guard.release()
             environment.close()
-    interpreter_room.end_unused()
+    rooms.end_unused()
 
 
 atexit.register(_end_all)

@@ -12,7 +12,7 @@ import mmap
 import os
 import sys
 
-from envknit.plan import ABI, key
+from envknit.plan import ABI, key, runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
     import json  # noqa: PLC0415 - only for a probe
     import subprocess  # noqa: PLC0415 - as above
 
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interpreter_probe.py")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    package = runtime_folder()
     order = {"name": name, "gil": gil, "lock": lock, "plan": plan, "path": list(path), "folders": [package, bootstrap]}
     command = [sys.executable, "-s", "-P", "-S", "-B", script, json.dumps(order)]
     environ = {each: os.environ[each] for each in os.environ if each != "PYTHONPATH"} | {"ENVKNIT_HOME": store}

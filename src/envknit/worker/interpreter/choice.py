@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from envknit.plan import key
-from envknit.worker import extension
-from envknit.worker.interpreters import lack
+from envknit.worker.interpreter import extension
+from envknit.worker.interpreter.cpython import lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

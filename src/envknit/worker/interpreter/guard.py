@@ -16,7 +16,7 @@ from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_locat
 from _envknit_bootstrap import home
 from envknit.errors import CExtIncompatibleError
 from envknit.runtime.active import plan_of
-from envknit.worker import extension
+from envknit.worker.interpreter import extension
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A worker that is no process: a sub-interpreter of this one that serves a channel, each line on a thread of its own.
 
 It has what a process has but for two things: nothing can end a call that does not end by itself, and a crash takes the
-host with it. So only what was proven in a probe is held this way: see `interpreter_choice`.
+host with it. So only what was proven in a probe is held this way: see `choice`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import suppress
 from time import monotonic
 
 from envknit.worker.channel import Channel
+from envknit.worker.interpreter.subinterpreter import SubInterpreterEnv
 from envknit.worker.peer import Peer
 from envknit.worker.process import GRACE
 from envknit.worker.proxy import WorkerGone
-from envknit.worker.subinterpreter import SubInterpreterEnv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

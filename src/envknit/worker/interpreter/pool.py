@@ -7,7 +7,7 @@ import sys
 import threading
 
 from envknit.errors import WorkerError
-from envknit.worker.subinterpreter import SubInterpreterEnv
+from envknit.worker.interpreter.subinterpreter import SubInterpreterEnv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from itertools import count
 import _envknit_bootstrap
 from envknit.errors import WorkerError
 from envknit.plan import home
-from envknit.worker.interpreter_values import decode, encode
-from envknit.worker.interpreters import GILS, SHARES_MEMORY, Interpreter
+from envknit.worker.interpreter.cpython import GILS, SHARES_MEMORY, Interpreter
+from envknit.worker.interpreter.values import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _START = (
     "__import__('_frozen_importlib')._load(__import__('_frozen_importlib_external')"
     ".spec_from_file_location('_envknit_start', _envknit_start)).start(globals())"
 )
-_SERVE = "__import__('sys').modules['envknit.worker.interpreter_inside'].serve(globals())"
+_SERVE = "__import__('sys').modules['envknit.worker.interpreter.inside'].serve(globals())"
 
 _idle: dict[str, list[Room]] = {gil: [] for gil in GILS}
 dropped: list[Room] = []  # of those that nobody closed
@@ -37,9 +37,9 @@ class Room:
         self._private = os.path.join(home(), "cache", "interpreters", "copies", f"{os.getpid()}-{next(_numbers)}")
         folder = os.path.dirname(os.path.abspath(__file__))
         names = {
-            "_envknit_start": os.path.join(folder, "interpreter_start.py"),
+            "_envknit_start": os.path.join(folder, "start.py"),
             "_envknit_bootstrap": os.path.abspath(_envknit_bootstrap.__file__ or ""),
-            "_envknit_package": os.path.dirname(folder),
+            "_envknit_package": os.path.dirname(os.path.dirname(folder)),
             "_envknit_mailbox": self._interpreter.mailbox,
             "_envknit_gil": gil,
             "_envknit_private": self._private,

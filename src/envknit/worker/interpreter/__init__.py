@@ -1,0 +1,1 @@
+"""Packages in sub-interpreters of this process: alone (`SubInterpreterEnv`), in a pool, or behind a channel."""
