@@ -53,7 +53,15 @@ def child_program():
     code = "import gadget; print(gadget.__file__)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 def where(): return __file__
-FORKS, KEPT = [], []
+def take_descriptors():
+    import resource
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    try:
+        while True: TAKEN.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError: pass
+def give_descriptors():
+    while TAKEN: os.close(TAKEN.pop())
+FORKS, KEPT, TAKEN = [], [], []
 def keep(view): KEPT.append(view); return bytes(view[:3])
 def fork():
     reader, writer = os.pipe()

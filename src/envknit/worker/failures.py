@@ -107,11 +107,11 @@ def text_of(error: BaseException, own_frames: int = 1) -> str:
         trace = trace.tb_next if trace is not None else None
     if trace is None and error.__cause__ is None:
         return ""
-    import traceback  # noqa: PLC0415 - only when something failed
-
     try:
+        import traceback  # noqa: PLC0415 - only when something failed
+
         return "".join(traceback.format_exception(type(error), error, trace))
-    except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail
+    except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail, or no descriptor be left
         return f"(the traceback could not be shown: {failure!r})\n"
 
 

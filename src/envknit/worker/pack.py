@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from functools import reduce
@@ -248,6 +249,12 @@ class Unpacker:
         for descriptor in self._descriptors:
             os.close(descriptor)
 
+    def _next_descriptor(self) -> int:
+        for descriptor in self._descriptors:
+            return descriptor
+        # The kernel drops what a process has no room for
+        raise OSError(errno.EMFILE, "no file descriptor is left to receive shared memory with")
+
     def _object(self, tree: Any) -> Proxy:
         return self._channel.deliver(tree[1], tree[2], self._timeout)
 
@@ -270,7 +277,7 @@ class Unpacker:
 
     def _whole(self, tree: Any) -> Any:
         _, ref, size, tree = tree
-        descriptor = next(self._descriptors)
+        descriptor = self._next_descriptor()
         try:
             self._buffers = memoryview(self._channel.borrow(ref, descriptor, size, most=_MOST_MAPPED))
         finally:
@@ -296,7 +303,7 @@ class Unpacker:
         facts = self.unpack(facts)
         if not ref:
             return facts, b""
-        descriptor = next(self._descriptors)
+        descriptor = self._next_descriptor()
         try:
             return facts, self._channel.borrow(ref, descriptor, facts["size"], writable=facts["writable"])
         finally:
