@@ -331,9 +331,8 @@ class Activation:
 
 
 def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
-    names = getattr(
-        module, "__dict__", {}
-    )  # (a module's own `__getattr__` is not to run: `importlib.machinery` has one)
+    # A module's own `__getattr__` is not to run: that of `importlib.machinery` imports `warnings`
+    names = getattr(module, "__dict__", {})
     places = [names.get("__file__"), *(names.get("__path__") or ())]
     return any(isinstance(place, str) and place.startswith(folders) for place in places)
 

@@ -76,11 +76,11 @@ def test_auto_keeps_pure_python_here(project: Project) -> None:
         """
 with envknit.use("plain", "1.0", isolation="auto") as block:
     import plain
-    print(plain is block, plain.__version__, plain.__name__, envknit.explain(block).isolation)
+    print(plain is block, plain.__version__, plain.__name__, envknit.explain(block).isolation, envknit.explain(block).why)
 print(envknit.workers())
 """,
     )
-    assert out == "True 1.0 plain@1_0 guest\n[]\n"
+    assert out == "True 1.0 plain@1_0 guest it is pure Python\n[]\n"
 
 
 def test_auto_gives_the_resident_where_it_is_the_version(project: Project) -> None:

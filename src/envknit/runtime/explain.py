@@ -113,6 +113,9 @@ def origin_of(module: str, file: str | None, member: Member | None) -> Origin:
     """
     if member is None:
         return Origin(module, file)
+    why = ""
+    if member.tag:
+        why = "loaded without its extension modules" if member.pin.native else "it is pure Python"
     plans = linker.environments(member)
     return Origin(
         module,
@@ -122,6 +125,7 @@ def origin_of(module: str, file: str | None, member: Member | None) -> Origin:
         locks=[plan.lock for plan in plans],
         folder=member.folder,
         isolation="guest" if member.tag else "resident",
+        why=why,
         links=[each.title for each in linker.reachable(member)[1:]],
     )
 
