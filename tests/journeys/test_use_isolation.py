@@ -76,7 +76,8 @@ def test_auto_keeps_pure_python_here(project: Project) -> None:
         """
 with envknit.use("plain", "1.0", isolation="auto") as block:
     import plain
-    print(plain is block, plain.__version__, plain.__name__, envknit.explain(block).isolation, envknit.explain(block).why)
+    origin = envknit.explain(block)
+    print(plain is block, plain.__version__, plain.__name__, origin.isolation, origin.why)
 print(envknit.workers())
 """,
     )
