@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import tarfile
@@ -162,7 +163,10 @@ def make_sdist(
         wheel_name(name, version, tags): wheel,
     }
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+    with (
+        gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as zipped,  # equal sdists are equal bytes
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
         for path, value in content.items():
             data = _bytes(value)
             member = tarfile.TarInfo(f"{_escaped(name)}-{version}/{path}")
