@@ -391,6 +391,8 @@ def test_a_worker_needs_few_descriptors_and_says_when_there_are_none(folder: Pat
 def test_a_worker_without_descriptors_for_large_values_says_so_and_lives(folder: Path) -> None:
     with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
         assert gadget.keep(memoryview(b"kept" * 100_000)) == b"kep"
+        worker = next(worker for worker in envknit.workers() if worker.pid == gadget.pid())
+        lent = len(worker.process().channel.arena._leases)
         gadget.take_descriptors()
         with pytest.raises(OSError, match="no file descriptor is left"):
             gadget.echo(b"x" * 500_000)
@@ -399,6 +401,8 @@ def test_a_worker_without_descriptors_for_large_values_says_so_and_lives(folder:
         assert gadget.echo(b"small") == b"small"
         gadget.give_descriptors()
         assert gadget.echo(b"x" * 500_000) == b"x" * 500_000
+        gadget.pid()
+        assert len(worker.process().channel.arena._leases) == lent, "what could not be taken came back"
 
 
 def test_a_host_with_closed_streams_can_have_workers(folder: Path, tmp_path: Path) -> None:

@@ -133,7 +133,8 @@ class Channel:
                 line.wait_at_most(timeout)
                 kind, got, answer, descriptors = line.receive()
             if got != ident:
-                raise _misplaced(ident, got)  # noqa: TRY301 - one way to give a line up
+                words = "an answer to another call came through the channel"
+                raise WorkerError(words, expected=ident, got=got)  # noqa: TRY301 - one way to give a line up
         except BaseException as error:  # noqa: BLE001 - whatever it was, the line is not to be used again
             self._give_up(line, error, timeout)
         free.append(line)
@@ -177,8 +178,16 @@ class Channel:
             writable: whether it may be written to here.
             most: how many pieces may be mapped at once; what comes beyond them is copied. 0: any number.
         """
-        memory = self.imports.deliver(ref, partial(buffers.map_shared, descriptor, size, writable=writable))
+        try:
+            memory = self.imports.deliver(ref, partial(buffers.map_shared, descriptor, size, writable=writable))
+        except (OSError, ValueError):  # no address space is left, say
+            self.decline(ref)
+            raise
         return bytearray(memory) if most and self.imports.mapped > most else memory
+
+    def decline(self, ref: int) -> None:
+        """Give memory back that could not be taken."""
+        self.imports.deliver(ref, set)  # something that nobody holds
 
     def module(self, name: str, timeout: float | None) -> Any:
         """Return the stand-in of a module of the other side."""
@@ -372,10 +381,6 @@ class Channel:
 
 
 _ANSWERS = frozenset([RETURN, RETURN_RICH, RAISE])
-
-
-def _misplaced(expected: int, got: int) -> WorkerError:
-    return WorkerError("an answer to another call came through the channel", expected=expected, got=got)
 
 
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()

@@ -55,19 +55,20 @@ class Packer:
             return tree
         lease = self._channel.arena.lend(self._buffers, self._memory)
         self._buffers = []
+        self.descriptors.insert(0, lease.segment.descriptor)  # it is read before those that the tree speaks of
         return ("@", self._lent(lease), self._memory, tree)
 
     def undo(self) -> None:
         """Take everything back: the frame will not be sent."""
         self.descriptors = []
         self._buffers = []
+        self._memory = 0
         self._channel.exports.release([(ref, 1) for ref in self._granted])
         self._granted = []
 
     def _lent(self, lease: Lease) -> int:
         ref, _ = self._channel.grant(lease)
         self._granted.append(ref)
-        self.descriptors.insert(0, lease.segment.descriptor)  # the one of the whole frame is read first
         return ref
 
     def _pack_other(self, value: Any, kind: type) -> Any:
@@ -188,7 +189,10 @@ class Packer:
         return ("v", value.format, list(value.shape or ()), self._data(value))
 
     def _pack_shared(self, value: arrays.Shared) -> Any:
-        return ("S", self._lent(value.lease) if value.lease is not None else 0, self.pack(value.facts))
+        if value.lease is None:
+            return ("S", 0, self.pack(value.facts))
+        self.descriptors.append(value.lease.segment.descriptor)
+        return ("S", self._lent(value.lease), self.pack(value.facts))
 
     def _pack_dict(self, value: dict[Any, Any]) -> Any:
         pack = self.pack
@@ -249,11 +253,15 @@ class Unpacker:
         for descriptor in self._descriptors:
             os.close(descriptor)
 
-    def _next_descriptor(self) -> int:
-        for descriptor in self._descriptors:
-            return descriptor
-        # The kernel drops what a process has no room for
-        raise OSError(errno.EMFILE, "no file descriptor is left to receive shared memory with")
+    def _borrow(self, ref: int, size: int, *, writable: bool = True, most: int = 0) -> Any:
+        descriptor = next(self._descriptors, None)
+        if descriptor is None:  # the kernel drops what a process has no room for
+            self._channel.decline(ref)
+            raise OSError(errno.EMFILE, "no file descriptor is left to receive shared memory with")
+        try:
+            return self._channel.borrow(ref, descriptor, size, writable=writable, most=most)
+        finally:
+            os.close(descriptor)
 
     def _object(self, tree: Any) -> Proxy:
         return self._channel.deliver(tree[1], tree[2], self._timeout)
@@ -277,11 +285,7 @@ class Unpacker:
 
     def _whole(self, tree: Any) -> Any:
         _, ref, size, tree = tree
-        descriptor = self._next_descriptor()
-        try:
-            self._buffers = memoryview(self._channel.borrow(ref, descriptor, size, most=_MOST_MAPPED))
-        finally:
-            os.close(descriptor)
+        self._buffers = memoryview(self._borrow(ref, size, most=_MOST_MAPPED))
         return self.unpack(tree)
 
     def _array(self, tree: Any) -> Any:
@@ -303,11 +307,7 @@ class Unpacker:
         facts = self.unpack(facts)
         if not ref:
             return facts, b""
-        descriptor = self._next_descriptor()
-        try:
-            return facts, self._channel.borrow(ref, descriptor, facts["size"], writable=facts["writable"])
-        finally:
-            os.close(descriptor)
+        return facts, self._borrow(ref, facts["size"], writable=facts["writable"])
 
     def _exception(self, tree: Any) -> BaseException:
         _, kind, args, said, text, facts, reference = tree

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from envknit.errors import WorkerError
+from envknit.worker.arrays import Shared
 from envknit.worker.proxy import Proxy
 from envknit.worker.values import LARGE
 from kit.machine import descriptors
@@ -239,3 +240,12 @@ def test_an_annotation_that_names_a_class_of_the_host_arrives_with_its_proxy(pai
     arrived = pair.hand(list[Mine])
     assert arrived.__origin__ is list
     assert isinstance(arrived.__args__[0], Proxy)
+
+
+def test_pieces_of_memory_in_one_frame_keep_their_order(pair: Pair) -> None:
+    def piece(byte: bytes) -> Shared:
+        facts: dict[str, object] = {"size": 100_000, "writable": True}
+        return Shared(facts, pair.far.arena.lend([byte * 100_000], 100_000))
+
+    one, two, large = pair.ask([piece(b"1"), piece(b"2"), b"3" * 100_000])
+    assert (one[1][:2], two[1][:2], large[:2]) == (b"11", b"22", b"33")
