@@ -9,7 +9,7 @@ import pytest
 
 from envknit.worker import buffers
 from envknit.worker.buffers import Arena, map_shared
-from kit.machine import descriptors
+from kit.machine import lent_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,10 +76,10 @@ def test_a_lease_lasts_as_long_as_anything_views_its_mapping(arena: Arena) -> No
 
 def test_no_more_is_kept_than_was_said(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffers, "KEPT", 2 * SIZE)
-    before = descriptors()
+    before = lent_descriptors()
     leases = [lend(arena) for _ in range(5)]
     leases.clear()
-    assert descriptors() - before == 2
+    assert lent_descriptors() - before == 2
 
 
 def test_retired_memory_is_never_lent_again(arena: Arena) -> None:
@@ -92,11 +92,11 @@ def test_retired_memory_is_never_lent_again(arena: Arena) -> None:
 
 
 def test_a_closed_arena_holds_no_descriptor_whoever_still_views(arena: Arena) -> None:
-    before = descriptors()
+    before = lent_descriptors()
     lease, free = lend(arena), lend(arena)
     memory = map_shared(lease.segment.descriptor, SIZE, writable=True)
     del free
     arena.close()
     assert memory[:3] == b"aaa"
     del lease, memory
-    assert descriptors() == before
+    assert lent_descriptors() == before

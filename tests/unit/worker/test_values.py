@@ -23,7 +23,7 @@ from envknit.errors import WorkerError
 from envknit.worker.arrays import Shared
 from envknit.worker.proxy import Proxy
 from envknit.worker.values import LARGE
-from kit.machine import descriptors
+from kit.machine import lent_descriptors
 
 if TYPE_CHECKING:
     from conftest import Pair
@@ -193,9 +193,9 @@ def test_memory_that_was_read_is_used_for_the_next_value(pair: Pair) -> None:
 
 
 def test_a_receiver_that_keeps_many_values_needs_few_descriptors(pair: Pair) -> None:
-    before = descriptors()
+    before = lent_descriptors()
     kept = [pair.hand(memoryview(bytes([number]) * 100_000)) for number in range(200)]
-    assert descriptors() - before < 140  # both ends are in this process
+    assert lent_descriptors() - before < 140  # both ends are in this process
     assert [view[50_000] for view in kept] == list(range(200))
 
 
