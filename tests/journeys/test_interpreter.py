@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kit.interpreters import HAS, inside, interpreter_project
+from kit.machine import UNMEASURED
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -62,6 +64,39 @@ def test_nothing_of_the_host_is_visible_before_it_is_configured(project: Project
     assert [f"No module named {name!r}" for name in ("alpha", "pytest", "pip")] == out[:3]
     assert out[3] == "['BuiltinImporter', 'FrozenImporter', 'PathFinder'] 2 0"
     assert out[4] == "[]"
+
+
+def test_what_the_host_s_start_up_files_began_inside_is_undone(project: Project) -> None:
+    """As coverage's and profilers' do; with tracing left on, calls inside hang on 3.12.1."""
+    project.write(
+        "startup/sitecustomize.py",
+        """
+        import atexit, gc, json, os, sys, threading
+        def trace(*args): return trace
+        sys.settrace(trace); sys.setprofile(trace); threading.settrace(trace)
+        sys.excepthook = trace
+        sys.monitoring.use_tool_id(1, "startup")
+        sys.monitoring.set_events(1, sys.monitoring.events.LINE)
+        atexit.register(os.write, 1, b"an exit handler ran\\n")
+        gc.callbacks.append(trace)
+        os._exit = json.dumps = threading.Thread = trace
+        """,
+    )
+    source = """
+        def look():
+            import atexit, gc, json, os, sys, threading
+            threading.Thread(target=print).start()
+            return (sys.gettrace(), sys.getprofile(), threading.gettrace(), sys.excepthook is sys.__excepthook__,
+                    sys.monitoring.get_tool(1), "trace" in [call.__name__ for call in gc.callbacks],
+                    type(os._exit).__name__, json.dumps([1]))
+        with SubInterpreterEnv() as interp:
+            print(interp.call(look), flush=True)
+        print(sys.gettrace() is not None, sys.monitoring.get_tool(1))
+    """
+    ran = inside(project, f"import sys\n{textwrap.dedent(source)}", env={"PYTHONPATH": "startup"} | UNMEASURED)
+
+    inner = "(None, None, None, True, None, False, 'builtin_function_or_method', '[1]')"
+    assert ran == f"\n{inner}\nTrue startup\nan exit handler ran\n"
 
 
 def test_the_path_is_the_standard_library_and_the_lock(project: Project) -> None:
