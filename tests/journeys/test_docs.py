@@ -95,6 +95,7 @@ def _machine(tmp_path: Path, index: LoopbackIndex) -> Machine:
     return Machine(tmp_path / "machine", index)
 
 
+@pytest.mark.ends
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_the_page_does_what_it_says(page: str, machine: Machine) -> None:
     _walk(page, machine)

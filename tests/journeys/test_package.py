@@ -47,9 +47,10 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 @pytest.mark.network
 def test_an_editable_install_activates_too(tmp_path: Path) -> None:
-    venv.create(tmp_path, with_pip=True, symlinks=True)
+    venv.create(tmp_path, symlinks=True)
     python = str(tmp_path / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-e", ROOT], check=True, cwd=tmp_path)
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "-e", ROOT]
+    subprocess.run(pip, check=True, cwd=tmp_path)
     code = "import envknit, sys; print('_envknit_bootstrap' in sys.modules, envknit.__file__)"
     said = subprocess.run([python, "-c", code], check=True, cwd=tmp_path, stdout=subprocess.PIPE, text=True).stdout
 

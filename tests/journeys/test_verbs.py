@@ -17,6 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from kit import LoopbackIndex, Machine, Project, Ran
 
+pytestmark = pytest.mark.ends
+
 
 @pytest.fixture(name="index")
 def _index(index: LoopbackIndex) -> LoopbackIndex:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from envknit.lock.model import Lock
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.ends]
 
 
 def lock(home: Path, *packages: str) -> Lock:
@@ -46,6 +46,7 @@ def test_an_impossible_wish_is_explained_from_the_newest_versions(tmp_path: Path
         lock(tmp_path, "flask>=3", "werkzeug<2")
 
 
+@pytest.mark.once
 def test_narrow_ranges_of_a_project_with_thousands_of_versions_are_searched(tmp_path: Path) -> None:
     made = lock(tmp_path, "boto3", "botocore<1.34")
 
