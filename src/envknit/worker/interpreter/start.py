@@ -11,17 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a bare interpreter has and `site` brings, beside what is built in; anything else came with a `.pth` file
-_OF_PYTHON = {
-    "__main__",
-    "_collections_abc",
-    "_frozen_importlib",
-    "_frozen_importlib_external",
-    "_sitebuiltins",
-    "_stat",
-}
-_OF_PYTHON |= {"abc", "codecs", "genericpath", "io", "linecache", "os", "os.path", os.path.__name__, "site", "stat"}
-_OF_PYTHON |= {"zipimport"}
+# What is there beside the built-in modules; anything else came with a `.pth` file
+_BARE = {"__main__", "_frozen_importlib", "_frozen_importlib_external", "abc", "codecs", "io", "linecache", "zipimport"}
+_OF_SITE = {"_collections_abc", "_sitebuiltins", "genericpath", "os", "os.path", os.path.__name__, "site", "stat"}
 _HOOKS = ("breakpointhook", "displayhook", "excepthook", "unraisablehook")
 
 
@@ -68,7 +60,7 @@ def _forget_hooks() -> None:
 
 def _forget_changes() -> None:
     """Let the standard library be as it was written, whatever a `.pth` file of the host changed in it."""
-    keep = {*_OF_PYTHON, *sys.builtin_module_names, __name__}
+    keep = {*_BARE, *_OF_SITE, *sys.builtin_module_names, __name__}
     for name in [name for name in sys.modules if name not in keep and not name.startswith("encodings")]:
         del sys.modules[name]
     system = sys.modules[os.name]  # posix or nt; os has its functions under their names
