@@ -237,6 +237,34 @@ print(decorated(), list(steps()), late()[0])
     ]
 
 
+@pytest.mark.parametrize("isolation", ["worker", "auto"])
+def test_a_name_that_its_version_lacks_is_never_taken_from_the_resident(project: Project, isolation: str) -> None:
+    (project.machine.home / folder_of("fast==2.0") / "fast/newer.py").write_text("")
+    source = f"""
+import fast.newer
+with envknit.use("fast", "1.0", isolation={isolation!r}):
+    for statement in ("from fast import newer", "from fast.parts import newer", "from fast import echo, nothing"):
+        try:
+            exec(statement)
+        except ImportError as error:
+            print(type(error).__name__, error.name.partition("@")[0], str(error).partition("(")[0])
+    try:
+        import fast.newer
+    except ImportError as error:
+        print(type(error).__name__, error)
+    from fast import *
+    from fast import echo as one, parts
+print(echo is one, one(1), parts.part(), fast.newer.__file__.endswith("newer.py"))
+"""
+    assert run(project, source).splitlines() == [
+        "ImportError fast cannot import name 'newer' from 'fast' ",
+        "ImportError fast cannot import name 'newer' from 'fast.parts' ",
+        "ImportError fast cannot import name 'nothing' from 'fast' ",
+        "ModuleNotFoundError No module named 'fast.newer'",
+        "True 1 fast.parts True",
+    ]
+
+
 def test_auto_worker_never_gives_another_version_to_an_import_in_the_block(project: Project) -> None:
     out = run(
         project,

@@ -57,6 +57,9 @@ class Blocks:
 
 current: ContextVar[Blocks | None] = ContextVar("envknit.use", default=None)
 defaults: dict[str, str] = {}  # top-level name -> name in sys.modules, for plain imports of the host outside blocks
+importers: dict[
+    str, Callable[..., ModuleType]
+] = {}  # top-level name in sys.modules -> `__import__` for what lives elsewhere
 default_pins: list[Member] = []  # what `defaults` came from, for importlib.metadata
 waiting: dict[Any, Any] = {}  # lazy imports that were made in blocks and not used yet; see `lazy`
 _lazy: list[Any] = []  # that module, where Python has lazy imports
@@ -101,7 +104,8 @@ def _import(
                 member, asker = find_asker(sys._getframe(1))  # noqa: SLF001 - nothing else tells who asked
             real = member.route(head) if member else chosen(head, asker, blocks)
             if real != head:
-                return original_import(real + dot + rest, globals, locals, fromlist, 0)
+                importer = importers.get(real, original_import)
+                return importer(real + dot + rest, globals, locals, fromlist, 0)
     return original_import(name, globals, locals, fromlist, level)
 
 

@@ -9,6 +9,8 @@ import sys
 from _frozen_importlib import ModuleSpec
 
 from envknit.naming import guest_tag
+from envknit.runtime.member import original_import
+from envknit.runtime.routing import importers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +39,26 @@ def stand_in(head: str, version: str, worker: Worker, there: str, timeout: float
         if _held.setdefault(real, held) == held:
             break
         number += 1
+    importers[real] = _import
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     return real
+
+
+def _import(name: str, names: object, local: object, fromlist: Sequence[str] | None, level: int) -> ModuleType:
+    """Be `__import__`: what a statement names is there, or it is nowhere.
+
+    A proxy is called as its module is there (`numpy`), and for what it lacks Python would look under that name here.
+    """
+    module = original_import(name, names, local, (), level)  # type: ignore[arg-type] # handed through
+    if not fromlist:
+        return module
+    module = sys.modules[name]
+    for each in fromlist:
+        if each != "*" and not hasattr(module, each):
+            file = getattr(module, "__file__", None)
+            raise ImportError(f"cannot import name {each!r} from {module.__name__!r} ({file})", name=name, path=file)
+    return module
 
 
 class _Finder:
