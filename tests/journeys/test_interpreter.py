@@ -77,6 +77,8 @@ def test_what_the_host_s_start_up_files_began_inside_is_undone(project: Project)
         sys.excepthook = trace
         sys.monitoring.use_tool_id(1, "startup")
         sys.monitoring.set_events(1, sys.monitoring.events.LINE)
+        sys.monitoring.set_local_events(1, os.get_exec_path.__code__, sys.monitoring.events.PY_START)
+        sys.monitoring.register_callback(1, sys.monitoring.events.PY_START, lambda *_: os.write(1, b"measured\\n"))
         atexit.register(os.write, 1, b"an exit handler ran\\n")
         gc.callbacks.append(trace)
         os._exit = json.dumps = threading.Thread = trace
@@ -86,6 +88,7 @@ def test_what_the_host_s_start_up_files_began_inside_is_undone(project: Project)
         def look():
             import atexit, gc, json, os, sys, threading
             threading.Thread(target=print).start()
+            os.get_exec_path()
             return (sys.gettrace(), sys.getprofile(), threading.gettrace(), sys.excepthook is sys.__excepthook__,
                     sys.monitoring.get_tool(1), "trace" in [call.__name__ for call in gc.callbacks],
                     type(os._exit).__name__, json.dumps([1]))

@@ -47,11 +47,12 @@ def _forget_hooks() -> None:
     """
     sys.settrace(None)
     sys.setprofile(None)
-    monitoring: Any = getattr(sys, "monitoring", None)
-    for tool in range(6) if monitoring is not None else ():
-        if monitoring.get_tool(tool):
-            monitoring.set_events(tool, 0)
-            monitoring.free_tool_id(tool)
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined] # sub-interpreters need 3.12, which has it
+    for tool in [tool for tool in range(6) if monitoring.get_tool(tool)]:
+        monitoring.set_events(tool, 0)
+        for event in filter(None, vars(monitoring.events).values()):  # else events of single functions go on
+            monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
     atexit._clear()
     gc.callbacks.clear()
     for name in _HOOKS:
