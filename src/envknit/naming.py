@@ -14,7 +14,10 @@ _MOST = 200  # characters of one path component; every file system in use takes 
 
 def canonical_name(name: str) -> str:
     """Normalise a distribution's name as PEP 503 says: lower case, runs of `-`, `_` and `.` as one `-`."""
-    name = name.lower().replace("_", "-").replace(".", "-")
+    try:
+        name = name.lower().replace("_", "-").replace(".", "-")
+    except AttributeError:
+        raise TypeError(f"the name of a distribution is a str such as 'requests', not {name!r}") from None
     while "--" in name:
         name = name.replace("--", "-")
     return name

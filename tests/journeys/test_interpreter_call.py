@@ -222,6 +222,10 @@ def test_a_pool_runs_functions_in_interpreters_of_one_environment(project: Proje
         except ValueError as error:
             print(error.environments)
         try:
+            InterpreterPool(workers=0)
+        except ValueError as error:
+            print(error)
+        try:
             pool.submit(len, "")
         except RuntimeError:
             print("shut down")
@@ -232,6 +236,7 @@ def test_a_pool_runs_functions_in_interpreters_of_one_environment(project: Proje
         "LookupError('inside') a2.0b",
         "('1.0', 0)",
         "default, other",
+        "max_workers must be greater than 0",
         "shut down",
     ]
 

@@ -520,6 +520,29 @@ def test_run_in_runs_functions_of_the_project_with_a_whole_environment(project: 
     assert len(lines) == 12
 
 
+@pytest.mark.parametrize("timeout", [0, -1, "5", float("inf"), float("nan")])
+def test_a_timeout_that_is_no_time_is_told_at_once(folder: Path, timeout: Any) -> None:
+    for call in (
+        lambda: envknit.worker("gadget", "1.0", install_path=folder, timeout=timeout),
+        lambda: envknit.in_env("ml", timeout=timeout),
+        lambda: envknit.EnvironmentExecutor("ml", timeout=timeout),
+    ):
+        with pytest.raises(ValueError, match=r"seconds above zero, or None for as long as it takes; not"):
+            call()
+
+
+def test_a_name_that_is_no_text_is_told_at_once(project: Project) -> None:
+    ran = project.code("""
+        import envknit
+        for call in envknit.worker, envknit.use:
+            try:
+                call(5, "1.0")
+            except TypeError as error:
+                print(error)
+    """)
+    assert ran.out == "the name of a distribution is a str such as 'requests', not 5\n" * 2
+
+
 def count_rounds(machine: Machine, folder: Path, source: str) -> None:
     """Run rounds in a process of its own: what other tests left in this one may end meanwhile."""
     ran = machine.run(

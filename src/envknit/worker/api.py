@@ -8,6 +8,7 @@ from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatf
 from envknit.runtime.use import Block, Meaning
 from envknit.worker.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
 from envknit.worker.interpreter.cpython import lack
+from envknit.worker.line import check_timeout
 from envknit.worker.members import find_pin, name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
 from envknit.worker.proxy import Method, ModuleProxy, Proxy
@@ -110,7 +111,9 @@ def worker(
 
     Raises:
         WorkerError: no such pin is installed; the message lists those that are.
+        ValueError: the timeout is no time.
     """
+    check_timeout(timeout)
     if install_path is not None:
         order, found = order_for_folder(name, version, os.fspath(install_path), python=python, module=module)
     else:

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from envknit.errors import WorkerError
+from envknit.worker.line import check_timeout
 from envknit.worker.members import installed_plans
 from envknit.worker.pool import Worker, pool
 from envknit.worker.process import Order
@@ -49,7 +50,11 @@ def in_env(env: str, *, timeout: float | None = None, python: str | None = None)
         env: the environment's name.
         timeout: seconds that each call may take; None: as long as it takes.
         python: another interpreter to run it; see `worker`.
+
+    Raises:
+        ValueError: the timeout is no time.
     """
+    check_timeout(timeout)
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -78,12 +83,17 @@ class EnvironmentExecutor(Executor):
         max_workers: how many processes; None: one for each processor.
         timeout: seconds that each call may take; None: as long as it takes.
         python: another interpreter to run them; see `worker`.
+
+    Raises:
+        WorkerError: the environment is not installed.
+        ValueError: the timeout is no time, or fewer than one worker is asked for.
     """
 
     def __init__(
         self, env: str, max_workers: int | None = None, *, timeout: float | None = None, python: str | None = None
     ) -> None:
-        count = max_workers or os.cpu_count() or 1
+        check_timeout(timeout)
+        count = os.cpu_count() or 1 if max_workers is None else max_workers
         self._timeout = timeout
         self._workers = [_worker_of(env, python, number) for number in range(count)]
         self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()

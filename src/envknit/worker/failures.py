@@ -116,7 +116,15 @@ def text_of(error: BaseException, own_frames: int = 1) -> str:
 
 
 def extra_facts(error: BaseException) -> dict[str, object]:
-    """Return what our own exceptions and builtin ones keep outside `args`."""
+    """Return what exceptions keep outside `args`: our own, builtin ones, and the notes of all (PEP 678)."""
+    facts = _own_facts(error)
+    notes = error.__dict__.get("__notes__")
+    if isinstance(notes, list):
+        facts["__notes__"] = [str(note) for note in notes]
+    return facts
+
+
+def _own_facts(error: BaseException) -> dict[str, object]:
     if isinstance(error, EnvknitError):
         return {"hint": error.hint, "facts": {name: str(fact) for name, fact in error.facts.items()}}
     if isinstance(error, ImportError):
@@ -145,8 +153,9 @@ def rebuild(kind: Any, args: tuple[object, ...], text: str, facts: dict[str, Any
     error: BaseException
     try:
         if kind.__module__ == envknit.errors.__name__:
-            return kind(*args, hint=facts["hint"], **facts["facts"])  # type: ignore[no-any-return]
-        error = kind(*args)
+            error = kind(*args, hint=facts.pop("hint"), **facts.pop("facts"))
+        else:
+            error = kind(*args)
     except Exception:  # noqa: BLE001 - a class of another Python may take other arguments
         error = WorkerError(f"{kind.__name__}: {text}")
     if isinstance(error, RemoteError):

@@ -11,6 +11,7 @@ import array
 import os
 import socket
 import struct
+import threading
 
 from envknit.worker.frames import HEADER, MOST_DESCRIPTORS, frame, header
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 _CHUNK = 64 * 1024
 _RIGHTS = socket.CMSG_SPACE(MOST_DESCRIPTORS * 4)
+
+
+def check_timeout(seconds: object) -> None:
+    """Raise a ValueError for what is no time that a call may take: neither None nor seconds above zero."""
+    if seconds is None or (isinstance(seconds, (int, float)) and 0 < seconds <= threading.TIMEOUT_MAX):
+        return
+    raise ValueError(f"timeout is seconds above zero, or None for as long as it takes; not {seconds!r}")
 
 
 class Lost(Exception):  # noqa: N818 - a fact for the channel, which makes an error of it

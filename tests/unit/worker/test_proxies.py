@@ -382,6 +382,19 @@ def test_builtin_exceptions_arrive_as_what_they_were_in_both_directions(pair: Pa
         assert (type(caught.value), caught.value.args, str(caught.value)) == (type(error), error.args, str(error))
 
 
+@pytest.mark.parametrize("kind", [ValueError, LookupError, WorkerError, OSError])
+def test_notes_cross_with_their_exception(pair: Pair, kind: type[Exception]) -> None:
+    def fail(*_: object) -> None:
+        error: Any = kind("bad")
+        error.__notes__ = ["look here", "and there"]  # `add_note` came with Python 3.11
+        raise error
+
+    for act in (pair.ask(fail), lambda: pair.ask(lambda f: f())(fail)):
+        with pytest.raises(kind, match="bad") as caught:
+            act()
+        assert vars(caught.value)["__notes__"] == ["look here", "and there"]
+
+
 def test_the_remote_traceback_is_the_cause(pair: Pair) -> None:
     def fail_in_the_worker() -> None:
         raise ValueError("v")

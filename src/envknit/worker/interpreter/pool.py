@@ -115,6 +115,7 @@ class InterpreterPool(_Executor):
     Raises:
         UnsupportedPlatformError: this Python has no sub-interpreters.
         WorkerError: no lock is given and none is active.
+        ValueError: fewer than one worker is asked for.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class InterpreterPool(_Executor):
         path = os.fspath(lock or (like.lock if like else _active_lock()))
         self._all = _Interpreters(environment, path, like.gil if like else gil)
         try:
-            super().__init__(self._all, workers or os.cpu_count() or 1, f"envknit-{environment}")
+            super().__init__(self._all, os.cpu_count() or 1 if workers is None else workers, f"envknit-{environment}")
         except BaseException:
             self._all.close()
             raise
