@@ -57,9 +57,7 @@ class Blocks:
 
 current: ContextVar[Blocks | None] = ContextVar("envknit.use", default=None)
 defaults: dict[str, str] = {}  # top-level name -> name in sys.modules, for plain imports of the host outside blocks
-importers: dict[
-    str, Callable[..., ModuleType]
-] = {}  # top-level name in sys.modules -> `__import__` for what lives elsewhere
+importers: dict[str, Callable[..., ModuleType]] = {}  # name in sys.modules -> `__import__` for what lives elsewhere
 default_pins: list[Member] = []  # what `defaults` came from, for importlib.metadata
 waiting: dict[Any, Any] = {}  # lazy imports that were made in blocks and not used yet; see `lazy`
 _lazy: list[Any] = []  # that module, where Python has lazy imports
