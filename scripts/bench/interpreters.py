@@ -10,7 +10,7 @@ from harness import ROOT, environment, fresh, interpreter, table, versions
 _PROGRAM = """
 import json, sys, threading, time
 import envknit
-from envknit.worker.interpreter.room import end_unused
+from envknit.interpreter.room import end_unused
 
 def work(n):
     x = 0

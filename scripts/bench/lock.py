@@ -14,7 +14,7 @@ from harness import ROOT, table, versions
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from envknit.lock.split import smallest_split
+from envknit.resolve.split import smallest_split
 from kit.graphs import Graph
 
 PACKAGES = 300

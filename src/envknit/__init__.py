@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         UnsupportedPlatformError,
         WorkerError,
     )
+    from envknit.interpreter.pool import InterpreterPool
+    from envknit.interpreter.subinterpreter import SubInterpreterEnv
     from envknit.runtime.configure import configure_from_lock
     from envknit.runtime.defaults import disable, enable, set_default
     from envknit.runtime.explain import explain, explain_isinstance
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from envknit.runtime.use import import_version, use
     from envknit.worker.api import configure_workers, fetch, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
-    from envknit.worker.interpreter.pool import InterpreterPool
-    from envknit.worker.interpreter.subinterpreter import SubInterpreterEnv
 
 _NAMES = {
     "CExtIncompatibleError": "envknit.errors",
@@ -33,10 +33,10 @@ _NAMES = {
     "ContextThread": "envknit.runtime.threads",
     "EnvironmentExecutor": "envknit.worker.environment",
     "EnvknitError": "envknit.errors",
-    "InterpreterPool": "envknit.worker.interpreter.pool",
+    "InterpreterPool": "envknit.interpreter.pool",
     "LinkError": "envknit.errors",
     "SchemaVersionError": "envknit.errors",
-    "SubInterpreterEnv": "envknit.worker.interpreter.subinterpreter",
+    "SubInterpreterEnv": "envknit.interpreter.subinterpreter",
     "UnsupportedPlatformError": "envknit.errors",
     "WorkerError": "envknit.errors",
     "configure_from_lock": "envknit.runtime.configure",

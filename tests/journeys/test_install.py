@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envknit.errors import InstallError, LockError, PackageIndexError, StoreError, UnsafeWheelError
-from envknit.install.collect import collect
-from envknit.install.store import Store
+from envknit.files.lockfile import write_lock
+from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
 from envknit.install.sync import Installed, install, is_installed
-from envknit.lock.lockfile import write_lock
-from envknit.lock.model import Artifact, Edge, Environment, Lock, Pin
-from envknit.lock.reporter import Reporter
 from envknit.plan import Plan, bytecode_path
+from envknit.reporter import Reporter
+from envknit.store.collect import collect
+from envknit.store.store import Store
 from kit import UNMEASURED, make_wheel
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.install.store import Store
-from envknit.lock.lockfile import write_lock
-from envknit.lock.model import Artifact, Environment, Lock, Pin
+from envknit.files.lockfile import write_lock
+from envknit.files.model import Artifact, Environment, Lock, Pin
 from envknit.plan import Plan
+from envknit.store.store import Store
 
 if TYPE_CHECKING:
     from kit import LoopbackIndex
@@ -116,7 +116,7 @@ def test_an_install_that_is_killed_anywhere_leaves_entries_absent_or_whole(stage
 
 
 def test_gc_at_the_same_time_takes_nothing_that_an_install_needs(stage: Stage) -> None:
-    collect = "from envknit.install.collect import collect; from envknit.install.store import Store\n"
+    collect = "from envknit.store.collect import collect; from envknit.store.store import Store\n"
     collect += "for _ in range(20): collect(Store().open(), grace=0)"
     collectors = [
         subprocess.Popen([sys.executable, "-c", collect], env=stage.env, stderr=subprocess.PIPE, text=True)
@@ -170,8 +170,8 @@ def test_gc_works_with_no_byte_free(stage: Stage) -> None:
         rm {stage.lock}
         head -c 8m /dev/zero > {stage.home}/filler 2>&-
         {sys.executable} -c 'if True:
-            from envknit.install.collect import collect
-            from envknit.install.store import Store
+            from envknit.store.collect import collect
+            from envknit.store.store import Store
             print(collect(Store(), grace=0).entries, list(Store().entries()))'
     """
     status, out, err = stage.install("unshare", "--mount", "sh", "-c", script, "sh")

@@ -257,7 +257,7 @@ def test_a_pool_cancels_what_waits_and_closes_what_it_made(project: Project) -> 
     source = """
         import sys, threading, time
         from envknit import InterpreterPool
-        from envknit.worker.interpreter.subinterpreter import _open
+        from envknit.interpreter.subinterpreter import _open
         def nap(seconds):
             import time
             time.sleep(seconds)

@@ -153,8 +153,8 @@ def test_a_damaged_file_is_an_import_error_and_no_crash(project: Project) -> Non
 def test_isolation_is_chosen_by_evidence(project: Project) -> None:
     source = """
         from envknit.plan import Plan, PlannedPin
-        from envknit.runtime.active import active, plan_of
-        from envknit.worker.interpreter.choice import choose_isolation
+        from envknit.runtime.activation import active, plan_of
+        from envknit.interpreter.choice import choose_isolation
         activation = active()
         plan = plan_of(activation)
         alpha, wrap = plan.pins["alpha", "1.0"], plan.pins["wrap", "1.0"]

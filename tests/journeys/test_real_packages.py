@@ -128,7 +128,7 @@ def _ready(real: Machine, requirements: list[str], **more: object) -> Project:
 
 
 def _pins(project: Project) -> list[str]:
-    plan = project.run("-c", "from envknit.runtime.active import active; print(active().plan_path)").out.strip()
+    plan = project.run("-c", "from envknit.runtime.activation import active; print(active().plan_path)").out.strip()
     rows = [line.split("\t") for line in Path(plan).read_text(encoding="utf-8").splitlines()]
     return [f"{row[1]}=={row[2]}" for row in rows if row[0] == "pin"]
 
@@ -166,7 +166,7 @@ def test_a_set_of_packages_behaves_as_in_a_virtual_environment(real: Machine, na
 def test_the_lock_provides_no_name_that_the_virtual_environment_lacks(real: Machine) -> None:
     project = _ready(real, ["flask", "requests", "setuptools", "zope.interface", "pyyaml"])
     python = _venv(real, _pins(project))
-    names = project.run("-c", "from envknit.runtime.active import *; print(*plan_of(active()).imports)").out.split()
+    names = project.run("-c", "from envknit.runtime.activation import *; print(*plan_of(active()).imports)").out.split()
     (project.root / "names.json").write_text(json.dumps(names))
     project.write("report.py", REPORT)
 

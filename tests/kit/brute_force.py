@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import chain, combinations, product
 from typing import TYPE_CHECKING
 
-from envknit.lock.split_search import ROOT
+from envknit.resolve.split_search import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from envknit.lock.split import Split
+    from envknit.resolve.split import Split
     from kit.graphs import Graph
 
     Pins = Mapping[tuple[str, str], frozenset[str]]  # with the extras that are asked for

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from envknit.lock.split_search import ROOT, Wanted
-from envknit.lock.targets import Targets
+from envknit.resolve.split_search import ROOT, Wanted
+from envknit.resolve.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -29,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.lock.edit import add_requirement  # noqa: PLC0415 - loads the YAML editor
+    from envknit.files.edit import add_requirement  # noqa: PLC0415 - loads the YAML editor
 
     place = find_place(arguments)
 

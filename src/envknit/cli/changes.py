@@ -10,7 +10,7 @@ from envknit.cli.screen import count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envknit.lock.model import Environment, Lock
+    from envknit.files.model import Environment, Lock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

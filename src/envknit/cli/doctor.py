@@ -100,7 +100,7 @@ def _variables() -> Iterator[Finding]:
 
 
 def _store() -> Finding:
-    from envknit.install.store import Store  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.store.store import Store  # noqa: PLC0415 - `--help` looks at no store
 
     root = Path(home())
     if not root.exists():

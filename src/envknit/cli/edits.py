@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from envknit.cli.changes import as_lines, changes
 from envknit.cli.install import install_place
 from envknit.cli.lock import resolve_place, save
-from envknit.lock.atomic import place as place_file
+from envknit.files.atomic import place as place_file
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from envknit.lock.model import Edge, Environment, Pin
+    from envknit.files.model import Edge, Environment, Pin
 
 Key = tuple[str, str]  # name and version
 

@@ -99,7 +99,7 @@ def write_hook(folder: Path) -> None:
     Raises:
         InstallError: the folder cannot be written.
     """
-    from envknit.lock.atomic import place  # noqa: PLC0415 - `hook status` writes nothing
+    from envknit.files.atomic import place  # noqa: PLC0415 - `hook status` writes nothing
 
     contents = {name: (source() / name).read_bytes() for name in FILES}
     try:

@@ -27,7 +27,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.lock.edit import create_project  # noqa: PLC0415 - loads the YAML editor
+    from envknit.files.edit import create_project  # noqa: PLC0415 - loads the YAML editor
 
     made = create_project(Path(arguments.project).absolute(), arguments.python_version)
     screen.say(f"wrote {made}")

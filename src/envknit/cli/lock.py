@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
-    from envknit.lock.model import Lock
+    from envknit.files.model import Lock
 
 EXAMPLE = "envknit lock --update flask"
 
@@ -42,7 +42,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.lock.lockfile import render_lock  # noqa: PLC0415 - `--help` needs no YAML
+    from envknit.files.lockfile import render_lock  # noqa: PLC0415 - `--help` needs no YAML
 
     place = find_place(arguments)
     previous = place.read() if place.lock.exists() else None
@@ -76,8 +76,8 @@ def resolve_place(
     offline: bool = False,
 ) -> Lock:
     """Resolve the project of a place with the index that it uses."""
-    from envknit.lock.index import open_index  # noqa: PLC0415 - loads the HTTP client
-    from envknit.lock.resolver import resolve  # noqa: PLC0415 - loads the resolver
+    from envknit.index.index import open_index  # noqa: PLC0415 - loads the HTTP client
+    from envknit.resolve.resolver import resolve  # noqa: PLC0415 - loads the resolver
 
     project = place.load()
     index = open_index(project.indexes, project.root, home=Path(home()), offline=offline, reporter=screen)
@@ -95,7 +95,7 @@ def resolve_place(
 
 def save(place: Place, lock: Lock) -> bool:
     """Write the lock of a place; returns whether its bytes changed."""
-    from envknit.lock.lockfile import write_lock  # noqa: PLC0415 - as in `main`
+    from envknit.files.lockfile import write_lock  # noqa: PLC0415 - as in `main`
 
     return write_lock(place.lock, lock)
 

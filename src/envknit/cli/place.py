@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError, ProjectError
-from envknit.lock.project import LOCK_FILE, find_project, load_project
+from envknit.files.project import LOCK_FILE, find_project, load_project
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from envknit.lock.model import Environment, Lock
-    from envknit.lock.project import Project
+    from envknit.files.model import Environment, Lock
+    from envknit.files.project import Project
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ class Place:
 
     def read(self) -> Lock:
         """Read the lock; LockError where there is none."""
-        from envknit.lock.lockfile import read_lock  # noqa: PLC0415 - a warm install reads no YAML
+        from envknit.files.lockfile import read_lock  # noqa: PLC0415 - a warm install reads no YAML
 
         self.require_lock()
         return read_lock(self.lock)

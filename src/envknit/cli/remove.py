@@ -26,7 +26,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.lock.edit import remove_requirement  # noqa: PLC0415 - loads the YAML editor
+    from envknit.files.edit import remove_requirement  # noqa: PLC0415 - loads the YAML editor
 
     place = find_place(arguments)
 

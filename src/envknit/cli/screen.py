@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from envknit.lock.reporter import Reporter
+from envknit.reporter import Reporter
 
 if TYPE_CHECKING:
     from envknit.errors import EnvknitError

@@ -14,7 +14,7 @@ from envknit.plan import Plan, environment_file, home, plan_folder
 
 if TYPE_CHECKING:
     from envknit.cli.place import Place
-    from envknit.lock.model import Lock
+    from envknit.files.model import Lock
 
 # Asked of a fresh process in the project's folder: what is active there is what a person's own program gets
 _QUESTION = """\
@@ -48,7 +48,7 @@ def ask_fresh_python(folder: Path) -> Answer:
 
 def is_outdated(place: Place, lock: Lock) -> bool:
     """Tell whether the project file asks for something else than the lock answers; False without a project file."""
-    from envknit.lock.resolver import is_current  # noqa: PLC0415 - only where there is a lock to compare
+    from envknit.resolve.resolver import is_current  # noqa: PLC0415 - only where there is a lock to compare
 
     project = place.load_if_any()
     return project is not None and not is_current(project, lock)

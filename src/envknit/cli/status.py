@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
-    from envknit.lock.model import Lock
+    from envknit.files.model import Lock
 
 EXAMPLE = "envknit status --json"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from envknit.cli.screen import Screen
-    from envknit.install.store import Store
+    from envknit.store.store import Store
 
 EXAMPLE = "envknit store gc --dry-run"
 
@@ -29,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.install.store import Store  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.store.store import Store  # noqa: PLC0415 - `--help` looks at no store
 
     store = Store()
     action = {"list": _list, "stats": _stats, "path": _path, "gc": _collect}[arguments.action]
@@ -63,7 +63,7 @@ def _stats(store: Store, arguments: Namespace, screen: Screen) -> None:
 
 
 def _collect(store: Store, arguments: Namespace, screen: Screen) -> None:
-    from envknit.install.collect import collect  # noqa: PLC0415 - the other actions remove nothing
+    from envknit.store.collect import collect  # noqa: PLC0415 - the other actions remove nothing
 
     done = collect(store, dry_run=arguments.dry_run)
     if arguments.json:

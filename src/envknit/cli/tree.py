@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.graph import Key
     from envknit.cli.screen import Screen
-    from envknit.lock.model import Pin
+    from envknit.files.model import Pin
 
 EXAMPLE = "envknit tree --depth 1"
 

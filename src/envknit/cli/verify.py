@@ -29,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.install.verify import verify  # noqa: PLC0415 - `--help` hashes nothing
+    from envknit.store.verify import verify  # noqa: PLC0415 - `--help` hashes nothing
 
     done = verify(home(), _whole_store() if arguments.all else _installed(arguments))
     if arguments.json:
@@ -61,6 +61,6 @@ def _installed(arguments: Namespace) -> list[str]:
 
 
 def _whole_store() -> list[str]:
-    from envknit.install.store import Store  # noqa: PLC0415 - as above
+    from envknit.store.store import Store  # noqa: PLC0415 - as above
 
     return [entry.folder for entry in Store(home()).entries()]

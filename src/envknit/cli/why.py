@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from envknit.cli.screen import Screen
-    from envknit.lock.model import Pin
+    from envknit.files.model import Pin
 
 EXAMPLE = "envknit why markupsafe"
 

@@ -12,16 +12,16 @@ import tempfile
 from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined] # not in typeshed
 
 from envknit.errors import InstallError
-from envknit.install.disk import walk
 from envknit.plan import bytecode_path
+from envknit.store.disk import walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from envknit.install.store import Store
-    from envknit.lock.reporter import Reporter
     from envknit.plan import Plan
+    from envknit.reporter import Reporter
+    from envknit.store.store import Store
 
 _PROCESSES = 2
 _NO_HASH = b"\0" * 8  # entries never change, so nothing is compared with the source (PEP 552, unchecked)

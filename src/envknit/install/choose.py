@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envknit.lock.model import Artifact, Edge, Environment, Pin
+    from envknit.files.model import Artifact, Edge, Environment, Pin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from itertools import islice
 
 from envknit.errors import InstallError, PackageIndexError
-from envknit.install.build import build_wheel
+from envknit.index.build import build_wheel
 from envknit.install.choose import accepts_tags, tag_rank
-from envknit.install.disk import disk_faults
-from envknit.install.unpack import unpack_wheel
-from envknit.lock.reporter import Reporter
 from envknit.naming import store_folder
+from envknit.reporter import Reporter
+from envknit.store.disk import disk_faults
+from envknit.wheel.unpack import unpack_wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from envknit.files.model import Artifact
+    from envknit.index.index import Index, Link
     from envknit.install.choose import ChosenPin
-    from envknit.install.store import Store
-    from envknit.lock.index import Index, Link
-    from envknit.lock.model import Artifact
+    from envknit.store.store import Store
 
 _DOWNLOADS = 6  # at a time; more make index and network slower for everybody
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's

@@ -7,26 +7,26 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from envknit.errors import LockError
+from envknit.files.lockfile import parse_lock
+from envknit.index.index import open_index
 from envknit.install.choose import ChosenPin, accepts_interpreter, choose
-from envknit.install.disk import disk_faults, write_atomically
-from envknit.install.entry import read_entry, read_foreign
 from envknit.install.fetch import Shopping
 from envknit.install.planner import PlacedPin, compile_plan
-from envknit.install.roots import Root, read_root, root_path
 from envknit.install.scripts import place_scripts
-from envknit.install.store import Store
 from envknit.install.sync import ALL, Installed
-from envknit.lock.index import open_index
-from envknit.lock.lockfile import parse_lock
-from envknit.lock.reporter import Reporter
 from envknit.plan import environment_file, plan_folder
+from envknit.reporter import Reporter
+from envknit.store.disk import disk_faults, write_atomically
+from envknit.store.entry import read_entry, read_foreign
+from envknit.store.roots import Root, read_root, root_path
+from envknit.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from envknit.lock.model import Environment, Lock
-    from envknit.lock.project import Project
+    from envknit.files.model import Environment, Lock
+    from envknit.files.project import Project
     from envknit.plan import Plan
 
 

@@ -7,21 +7,21 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from envknit.errors import InstallError
-from envknit.install.bundle import place_bundle
-from envknit.install.contents import NAMESPACE, Contents, read_contents
-from envknit.install.neighbours import groups, overwritten, shared_packages
 from envknit.naming import canonical_name
 from envknit.plan import Plan, PlannedPin, runtime_folder
+from envknit.store.bundle import place_bundle
+from envknit.wheel.contents import NAMESPACE, Contents, read_contents
+from envknit.wheel.neighbours import groups, overwritten, shared_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from envknit.files.model import Lock
     from envknit.install.choose import ChosenPin
-    from envknit.install.entry import Entry
-    from envknit.install.store import Store
-    from envknit.lock.model import Lock
+    from envknit.store.entry import Entry
+    from envknit.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

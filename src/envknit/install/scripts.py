@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from envknit.install.store import Store
     from envknit.plan import Plan
+    from envknit.store.store import Store
 
 _PLACEHOLDER = b"#!python"  # the wheel's word for "whatever interpreter this is installed for" (PEP 427)
 
@@ -45,7 +45,7 @@ def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
     Returns:
         Their folder, and one sentence for each name that two pins claim; the first pin's script is taken.
     """
-    from envknit.install.disk import disk_faults  # noqa: PLC0415 - a warm install writes nothing
+    from envknit.store.disk import disk_faults  # noqa: PLC0415 - a warm install writes nothing
 
     folder = script_folder(plan)
     if folder.is_dir():
@@ -75,7 +75,7 @@ def _generated(dist_info: Path) -> dict[str, bytes | Path]:
     from installer.scripts import Script  # noqa: PLC0415 - a warm install makes no scripts
     from installer.utils import get_launcher_kind  # noqa: PLC0415 - as above
 
-    from envknit.install.entrypoints import scripts_of  # noqa: PLC0415 - as above
+    from envknit.wheel.entrypoints import scripts_of  # noqa: PLC0415 - as above
 
     try:
         text = (dist_info / "entry_points.txt").read_text(encoding="utf-8")

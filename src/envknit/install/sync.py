@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 
 from envknit.errors import PlanError
-from envknit.install.roots import read_root, root_path
 from envknit.install.scripts import script_place
 from envknit.plan import Plan, environment_file, home, plan_folder, runtime_folder
+from envknit.store.roots import read_root, root_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from envknit.lock.project import Project
-    from envknit.lock.reporter import Reporter
+    from envknit.files.project import Project
+    from envknit.reporter import Reporter
 
 ALL = "environments"  # beside the plans: which of them "all environments" means for this interpreter
 

@@ -3,10 +3,10 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envknit.errors import CExtensionError, CExtIncompatibleError, UnsupportedPlatformError
+    from envknit.interpreter.pool import InterpreterPool
+    from envknit.interpreter.subinterpreter import SubInterpreterEnv
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
     from envknit.runtime.use import use
-    from envknit.worker.interpreter.pool import InterpreterPool
-    from envknit.worker.interpreter.subinterpreter import SubInterpreterEnv
 
 __all__ = [
     "CExtIncompatibleError",

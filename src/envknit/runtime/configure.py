@@ -8,7 +8,8 @@ import sys
 import envknit.errors
 from envknit.errors import LinkError, LockError, StoreError
 from envknit.plan import Plan, environment_file, home, plan_folder
-from envknit.runtime import active, defaults
+from envknit.runtime import activation as active
+from envknit.runtime import defaults
 from envknit.runtime.linker import linker
 
 TYPE_CHECKING = False

@@ -7,7 +7,8 @@ import sys
 from _frozen_importlib_external import PathFinder
 
 from envknit.errors import UnlockedError
-from envknit.runtime import active, routing
+from envknit.runtime import activation as active
+from envknit.runtime import routing
 from envknit.runtime.linker import linker
 from envknit.runtime.loader import refusal
 from envknit.runtime.routing import current, default_pins, defaults

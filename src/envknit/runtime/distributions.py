@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envknit.naming import canonical_name
-from envknit.runtime.active import plan_of
+from envknit.runtime.activation import plan_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

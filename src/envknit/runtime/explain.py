@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from envknit.runtime.active import active, plan_of
+from envknit.runtime.activation import active, plan_of
 from envknit.runtime.linker import linker, pin_at
 
 TYPE_CHECKING = False

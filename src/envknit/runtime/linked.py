@@ -10,7 +10,7 @@ import os
 import sys
 
 from envknit.runtime import finder, routing
-from envknit.runtime.active import plan_of
+from envknit.runtime.activation import plan_of
 from envknit.runtime.linker import linker, reach
 from envknit.runtime.loader import GuestLoader
 

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from envknit.errors import LinkError, UnlockedError
 from envknit.naming import canonical_name, guest_tag
-from envknit.runtime.active import active, sibling_plans
+from envknit.runtime.activation import active, sibling_plans
 from envknit.runtime.member import Member, is_namespace
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from envknit.runtime.active import plan_of
+from envknit.runtime.activation import plan_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
+from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
+from envknit.interpreter.cpython import lack
 from envknit.runtime.use import Block, Meaning
-from envknit.worker.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
-from envknit.worker.interpreter.cpython import lack
-from envknit.worker.line import check_timeout
+from envknit.wire.lines import check_timeout
+from envknit.wire.proxy import Method, ModuleProxy, Proxy
 from envknit.worker.members import find_pin, name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
-from envknit.worker.proxy import Method, ModuleProxy, Proxy
 from envknit.worker.stand_ins import stand_in
 
 TYPE_CHECKING = False
@@ -193,7 +193,7 @@ def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:
         raise WorkerError("a method cannot be fetched", method=repr(proxy))
     if not isinstance(proxy, Proxy):
         return proxy
-    from envknit.worker.fetching import load  # noqa: PLC0415 - loads pickle
+    from envknit.wire.fetching import load  # noqa: PLC0415 - loads pickle
 
     timeout, channel, ref = proxy._envknit_timeout, proxy._envknit_channel, proxy._envknit_ref
     package = channel.call(timeout, "package", ref, ())

@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from envknit.errors import WorkerError
-from envknit.worker.line import check_timeout
+from envknit.wire.lines import check_timeout
 from envknit.worker.members import installed_plans
 from envknit.worker.pool import Worker, pool
 from envknit.worker.process import Order

@@ -7,7 +7,7 @@ import sys
 
 from envknit.errors import WorkerError
 from envknit.naming import canonical_name, guest_tag
-from envknit.runtime.active import active, read_plan, sibling_plans
+from envknit.runtime.activation import active, read_plan, sibling_plans
 from envknit.runtime.explain import Origin
 from envknit.runtime.linker import pin_at
 from envknit.worker.process import Order

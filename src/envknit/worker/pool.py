@@ -9,17 +9,17 @@ import weakref
 from time import monotonic
 
 from envknit.errors import WorkerError
-from envknit.worker.failures import Mirror
-from envknit.worker.frames import LARGEST
+from envknit.wire.failures import Mirror
+from envknit.wire.frames import LARGEST
+from envknit.wire.proxy import ModuleProxy, WorkerGone
 from envknit.worker.process import Order, WorkerProcess, start
-from envknit.worker.proxy import ModuleProxy, WorkerGone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from envknit.runtime.explain import Origin
-    from envknit.worker.interpreter.worker import InterpreterWorker
+    from envknit.worker.in_interpreter import InterpreterWorker
 
 
 class Worker:
@@ -126,7 +126,7 @@ class Worker:
     def _start(self) -> WorkerProcess | InterpreterWorker:
         if self.order.isolation == "worker":
             return start(self.order, self, self._mirror, self._pool.largest)
-        from envknit.worker.interpreter.worker import InterpreterWorker  # noqa: PLC0415 - loaded where one is wanted
+        from envknit.worker.in_interpreter import InterpreterWorker  # noqa: PLC0415 - loaded where one is wanted
 
         return InterpreterWorker(self.order, self, self._mirror, self._pool.largest)
 

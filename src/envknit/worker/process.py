@@ -11,17 +11,17 @@ from contextlib import suppress
 from time import monotonic
 
 from envknit.errors import WorkerError
-from envknit.worker import buffers, handshake
-from envknit.worker.channel import Channel
-from envknit.worker.peer import QUIT, Peer
-from envknit.worker.proxy import WorkerGone
+from envknit.wire import buffers, handshake
+from envknit.wire.channel import Channel
+from envknit.wire.peer import QUIT, Peer
+from envknit.wire.proxy import WorkerGone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from typing import Any
 
-    from envknit.worker.failures import Mirror
+    from envknit.wire.failures import Mirror
 
 START = 60.0  # seconds that a start may take, without the import of the package
 GRACE = 1.0  # seconds to run exit handlers in

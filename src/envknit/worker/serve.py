@@ -16,16 +16,16 @@ from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 
-from envknit.worker import handshake, modules
-from envknit.worker.channel import Channel
-from envknit.worker.peer import INTERRUPT, NEW_MAIN_LINE, QUIT
+from envknit.wire import handshake, modules
+from envknit.wire.channel import Channel
+from envknit.wire.peer import INTERRUPT, NEW_MAIN_LINE, QUIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from envknit.worker.line import Line
+    from envknit.wire.lines import Line
 
 
 environment = ""  # the name of the environment that this worker has; only a worker loads this module
@@ -62,7 +62,7 @@ def _activate(config: dict[str, Any], site_packages: list[str]) -> None:
     global environment  # noqa: PLW0603 - what this process is
     sys.path[:0] = config["first"]
     if config["plan"]:
-        from envknit.runtime.active import activate  # noqa: PLC0415 - only where there is a plan
+        from envknit.runtime.activation import activate  # noqa: PLC0415 - only where there is a plan
 
         sys.path += site_packages
         environment = activate(config["lock"], config["plan"]).environment

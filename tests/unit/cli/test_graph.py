@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from envknit.cli.changes import as_data, as_lines, changes
 from envknit.cli.graph import Graph
-from envknit.lock.model import Edge, Environment, Lock, Pin
+from envknit.files.model import Edge, Environment, Lock, Pin
 
 
 def _pin(name: str, version: str = "1.0", *needs: str, asked: bool = False) -> Pin:

@@ -10,7 +10,7 @@ import pytest
 
 from envknit.cli.screen import Screen, count, size
 from envknit.errors import LockError
-from envknit.lock.lockfile import read_lock
+from envknit.files.lockfile import read_lock
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from packaging.tags import sys_tags
 
 from envknit.errors import InstallError, LockError
+from envknit.files.model import Artifact, Edge, Environment, Pin
 from envknit.install.choose import accepts_interpreter, accepts_tags, choose, choose_artifact
-from envknit.lock.model import Artifact, Edge, Environment, Pin
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 BEST = str(next(iter(sys_tags())))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.install.entrypoints import is_reserved, scripts_of
 from envknit.install.scripts import place_scripts, script_folder
+from envknit.wheel.entrypoints import is_reserved, scripts_of
 
 if TYPE_CHECKING:
     from conftest import Shelf

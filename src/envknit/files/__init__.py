@@ -1,0 +1,1 @@
+"""Read and write what people write and review: the project and its lock."""

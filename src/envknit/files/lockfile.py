@@ -1,0 +1,321 @@
+"""The lock file: read with suspicion, written for review in a diff.
+
+Sorted, one fact a line, equal locks in equal bytes, no path and no URL of a machine. Locks of the seeds' form (an
+environment is a list; dependencies are requirement texts; folders instead of files) load too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envknit.errors import LockError, SchemaVersionError
+from envknit.files.atomic import place
+from envknit.files.filenames import parse_version, version_in
+from envknit.files.model import DEFAULT_STARTUP, SCHEMA_VERSION, Artifact, Edge, Environment, Lock, Pin
+from envknit.files.plain_yaml import MOST_BYTES, read_plain_yaml
+from envknit.files.requested import read_environment_name, read_python_version, read_requirement
+from envknit.naming import canonical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from envknit.files.values import Value
+
+_MAJOR = int(SCHEMA_VERSION.partition(".")[0])
+_HEAD = "# Made by `envknit lock`: edit the project file, not this one."
+_AMBIGUOUS = frozenset({"y", "yes", "n", "no", "on", "off", "true", "false", "null"})  # YAML 1.1 reads them as no text
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock file.
+
+    Raises:
+        LockError: it is missing or not a whole, valid lock; the fact `at` is the path to the bad value.
+        SchemaVersionError: it was written by a newer envknit.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_lock(file.read(MOST_BYTES + 1), str(path))
+    except FileNotFoundError as cause:
+        raise LockError("there is no lock file", lock=path, hint="run: envknit lock") from cause
+    except OSError as cause:
+        raise LockError(f"the lock file cannot be read: {cause.strerror}", lock=path) from cause
+
+
+def parse_lock(data: bytes, origin: str) -> Lock:
+    """Read a lock out of bytes; `origin` is its path, for messages. Raises as `read_lock` does."""
+    fields = read_plain_yaml(data, origin, LockError, "lock").fields()
+    if "schema_version" not in fields:
+        raise LockError("the file is not a lock", lock=origin, hint="run: envknit lock")
+    schema = fields["schema_version"]
+    major = schema.text().partition(".")[0]
+    if not (major.isascii() and major.isdigit()):
+        raise schema.bad(f"`{schema.text()}` is not a schema version")
+    if int(major) > _MAJOR:
+        raise SchemaVersionError(
+            f"the lock was written by a newer envknit (schema {schema.text()}; this one reads {_MAJOR}.x)",
+            lock=origin,
+            hint="run: python -m pip install --upgrade envknit",
+        )
+    if "environments" not in fields:
+        raise LockError("the lock has no environments", lock=origin, hint="run: envknit lock")
+    environments = fields["environments"].fields()
+    return Lock(
+        environments={
+            read_environment_name(value, name): _environment(name, value) for name, value in environments.items()
+        },
+        targets=_texts(fields.get("targets")),
+        system_site_packages="system_site_packages" in fields and fields["system_site_packages"].flag(),
+        startup=tuple(_name(item) for item in fields["startup"].items()) if "startup" in fields else DEFAULT_STARTUP,
+        schema_version=schema.text(),
+    )
+
+
+def _environment(name: str, value: Value) -> Environment:
+    if isinstance(value.data, list):
+        return Environment(name=name, pins=_plain_pins(value))
+    fields = value.fields()
+    pins = tuple(_pin(item) for item in fields["packages"].items()) if "packages" in fields else ()
+    _check_edges(pins, value)
+    return Environment(
+        name=name,
+        python_version=read_python_version(fields["python_version"]) if "python_version" in fields else "",
+        requirements=_requirements(fields.get("requirements")),
+        dev_requirements=_requirements(fields.get("dev_requirements")),
+        constraints=_requirements(fields.get("constraints")),
+        pins=tuple(sorted(pins, key=_order)),
+    )
+
+
+def _pin(value: Value) -> Pin:
+    fields = value.fields()
+    name = _name(value.field("name"))
+    version = _version(value.field("version"))
+    files = [_artifact(item, name, version) for item in fields["files"].items()] if "files" in fields else []
+    edges = [_edge(item) for item in fields["dependencies"].items()] if "dependencies" in fields else []
+    roots = tuple(sorted({_marker(item) for item in fields["roots"].items()})) if "roots" in fields else ()
+    if not roots and "direct" in fields and fields["direct"].flag():
+        roots = ("",)
+    if len({file.name for file in files}) != len(files):
+        raise fields["files"].bad("a file is named twice")
+    return Pin(
+        name=name,
+        version=version,
+        files=tuple(sorted(files)),
+        dependencies=tuple(sorted(set(edges))),
+        roots=roots,
+        dev="dev" in fields and fields["dev"].flag(),
+        requires_python=read_python_version(fields["requires_python"]) if "requires_python" in fields else "",
+        install_path=fields["install_path"].text() if "install_path" in fields else "",
+    )
+
+
+def _artifact(value: Value, name: str, version: str) -> Artifact:
+    fields = value.fields()
+    filename = value.field("name").text()
+    if str(version_in(filename, name)) != version:
+        raise fields["name"].bad(f"`{filename}` is not a file of {name} {version}")
+    size = fields["size"].text() if "size" in fields else None
+    if size is not None and not (size.isascii() and size.isdigit() and len(size) < 16):
+        raise fields["size"].bad(f"`{size}` is not a number of bytes")
+    return Artifact(name=filename, sha256=_sha256(value.field("sha256")), size=None if size is None else int(size))
+
+
+def _edge(value: Value) -> Edge:
+    fields = value.fields()
+    marker = _marker(fields["marker"]) if "marker" in fields else ""
+    return Edge(name=_name(value.field("name")), version=_version(value.field("version")), marker=marker)
+
+
+def _check_edges(pins: Iterable[Pin], environment: Value) -> None:
+    known: set[tuple[str, str]] = set()
+    for position, pin in enumerate(pins):
+        if (pin.name, pin.version) in known:
+            raise environment.bad(f"{pin.name} {pin.version} is pinned twice (packages[{position}])")
+        known.add((pin.name, pin.version))
+    for position, pin in enumerate(pins):
+        for edge in pin.dependencies:
+            if (edge.name, edge.version) not in known:
+                what = f"{pin.name} depends on {edge.name} {edge.version}, which is not pinned (packages[{position}])"
+                raise environment.bad(what, hint="run: envknit lock")
+
+
+def _plain_pins(environment: Value) -> tuple[Pin, ...]:
+    """Read an environment of the seeds' form, where every package counts as asked for."""
+    entries = [(item, item.fields()) for item in environment.items()]
+    versions: dict[str, str] = {}
+    for item, _ in entries:
+        name = canonical_name(item.field("name").text())
+        if name in versions:
+            raise item.bad(f"{name} is pinned twice")
+        versions[name] = _version(item.field("version"), strict=False)
+    pins = []
+    for item, fields in entries:
+        name = canonical_name(item.field("name").text())
+        if "sha256" in fields and fields["sha256"].text():
+            _sha256(fields["sha256"])
+        edges = (
+            [_plain_edge(need, versions) for need in fields["dependencies"].items()] if "dependencies" in fields else []
+        )
+        pins.append(
+            Pin(
+                name=name,
+                version=versions[name],
+                dependencies=tuple(sorted(set(edges))),
+                roots=("",),
+                dev="dev" in fields and fields["dev"].flag(),
+                install_path=fields["install_path"].text() if "install_path" in fields else "",
+            )
+        )
+    return tuple(sorted(pins, key=_order))
+
+
+def _plain_edge(value: Value, versions: dict[str, str]) -> Edge:
+    requirement, _, marker = read_requirement(value).partition("; ")
+    name = requirement
+    for stop in "[<>=!~":
+        name = name.partition(stop)[0]
+    if name not in versions:
+        raise value.bad(f"the dependency {name} is not pinned")
+    return Edge(name=name, version=versions[name], marker=marker)
+
+
+def _name(value: Value) -> str:
+    name = value.text()
+    bare = name.replace("-", "a")
+    if canonical_name(name) != name or not (bare.isascii() and bare.isalnum()) or "-" in (name[0], name[-1]):
+        raise value.bad(f"`{name}` is not a normalised name")
+    if len(name) > 100:
+        raise value.bad("a name of more than 100 characters")
+    return name
+
+
+def _version(value: Value, *, strict: bool = True) -> str:
+    version = parse_version(value.text())
+    if version is None or (strict and str(version) != value.text()):
+        raise value.bad(f"`{value.text()}` is not a normalised version")
+    return str(version)
+
+
+def _sha256(value: Value) -> str:
+    digest = value.text()
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise value.bad(f"`{digest}` is not a sha256 in lower-case hexadecimal")
+    return digest
+
+
+def _marker(value: Value) -> str:
+    if value.text() == "":
+        return ""
+    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - most locks have none or few
+
+    try:
+        return str(Marker(value.text()))
+    except InvalidMarker as cause:
+        raise value.bad(f"`{value.text()}` is not a marker") from cause
+
+
+def _requirements(value: Value | None) -> tuple[str, ...]:
+    return tuple(sorted({read_requirement(item) for item in value.items()})) if value else ()
+
+
+def _texts(value: Value | None) -> tuple[str, ...]:
+    return tuple(sorted({item.text() for item in value.items()})) if value else ()
+
+
+def _order(pin: Pin) -> tuple[str, object]:
+    return pin.name, parse_version(pin.version)
+
+
+def write_lock(path: Path, lock: Lock) -> bool:
+    """Write a lock by an atomic rename; False where the file held these bytes already and was left alone."""
+    text = render_lock(lock).encode()
+    try:
+        if path.read_bytes() == text:
+            return False
+    except FileNotFoundError:
+        pass
+    place(path, text)
+    return True
+
+
+def render_lock(lock: Lock) -> str:
+    """Write a lock as text; equal locks give equal text, and `parse_lock` gives the lock back."""
+    return "\n".join([*_lines(lock), ""])
+
+
+def _lines(lock: Lock) -> Iterator[str]:
+    yield _HEAD
+    yield f'schema_version: "{SCHEMA_VERSION}"'
+    if lock.system_site_packages:
+        yield "system_site_packages: true"
+    if lock.startup != DEFAULT_STARTUP:
+        yield from _list("startup", lock.startup, "", empty=True)
+    yield from _list("targets", lock.targets, "")
+    yield "environments:" if lock.environments else "environments: {}"
+    for name, environment in sorted(lock.environments.items()):
+        yield f"  {_scalar(name)}:"
+        if environment.python_version:
+            yield f"    python_version: {_quoted(environment.python_version)}"
+        yield from _list("requirements", environment.requirements, "    ", empty=True)
+        yield from _list("dev_requirements", environment.dev_requirements, "    ")
+        yield from _list("constraints", environment.constraints, "    ")
+        yield "    packages:" if environment.pins else "    packages: []"
+        for pin in sorted(environment.pins, key=_order):
+            yield from _pin_lines(pin)
+
+
+def _pin_lines(pin: Pin) -> Iterator[str]:
+    yield f"      - name: {_scalar(pin.name)}"
+    yield f"        version: {_quoted(pin.version)}"
+    if pin.roots:
+        yield "        direct: true"
+    if pin.roots not in ((), ("",)):
+        yield from _list("roots", sorted(pin.roots), "        ")
+    if pin.dev:
+        yield "        dev: true"
+    if pin.requires_python:
+        yield f"        requires_python: {_quoted(pin.requires_python)}"
+    if pin.install_path:
+        yield f"        install_path: {_quoted(pin.install_path)}"
+    if pin.dependencies:
+        yield "        dependencies:"
+    for edge in sorted(pin.dependencies):
+        marker = f", marker: {_quoted(edge.marker)}" if edge.marker else ""
+        yield f"          - {{name: {_scalar(edge.name)}, version: {_quoted(edge.version)}{marker}}}"
+    if pin.files:
+        yield "        files:"
+    for file in sorted(pin.files):
+        size = "" if file.size is None else f", size: {file.size}"
+        yield f"          - {{name: {_scalar(file.name)}, sha256: {_quoted(file.sha256)}{size}}}"
+
+
+def _list(key: str, items: Iterable[str], indent: str, *, empty: bool = False) -> Iterator[str]:
+    items = list(items)
+    if items or empty:
+        yield f"{indent}{key}:" if items else f"{indent}{key}: []"
+    for item in items:
+        yield f"{indent}  - {_quoted(item)}"
+
+
+def _scalar(text: str) -> str:
+    # Plain where every YAML reader takes it for this text.
+    plain = text.replace("-", "a").replace("_", "a").replace(".", "a")
+    if plain.isascii() and plain.isalnum() and text[0].isalpha() and text.lower() not in _AMBIGUOUS:
+        return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    if '"' in text and "'" not in text and text.isascii() and text.isprintable():
+        return f"'{text}'"  # markers read best so
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if " " <= character <= "~":
+        return character
+    return f"\\U{ord(character):08x}"

@@ -1,0 +1,1 @@
+"""Ask package indexes: pages, metadata, artifacts, and building an sdist."""

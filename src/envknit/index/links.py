@@ -1,0 +1,198 @@
+"""The pages of an index: PEP 503 HTML and PEP 691 JSON, read into links."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urljoin
+
+from envknit.errors import PackageIndexError
+from envknit.files.filenames import is_component, version_in
+from envknit.index.urls import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.version import Version
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+HTML_TYPES = frozenset({"application/vnd.pypi.simple.v1+html", "text/html", "application/xhtml+xml"})
+ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Link:
+    """One file that an index offers for a project.
+
+    Args:
+        name: canonical name of the project.
+        filename: a single path component that is a wheel's or sdist's name and belongs to the project.
+        url: where its bytes are; credentials are not part of it.
+        sha256: as the index states it; None where it does not.
+        size: bytes, where the index states it (PEP 700).
+        requires_python: `Requires-Python` of the file, or `""`.
+        yanked: why the file was yanked (PEP 592); None where it was not, `""` where no reason is given.
+        metadata: whether `<url>.metadata` is there (PEP 658, 714).
+        metadata_sha256: what that file hashes to, where the index states it.
+        upload_time: ISO 8601, where the index states it (PEP 700).
+    """
+
+    name: str
+    filename: str
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+    requires_python: str = ""
+    yanked: str | None = None
+    metadata: bool = False
+    metadata_sha256: str | None = None
+    upload_time: str = ""
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether this is a wheel; otherwise it is an sdist."""
+        return self.filename.endswith(".whl")
+
+    @cached_property
+    def version(self) -> Version:
+        """The version in the file name."""
+        version = version_in(self.filename, self.name)
+        if version is None:
+            raise PackageIndexError("not a file of that project", file=self.filename, name=self.name)
+        return version
+
+
+def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:
+    """Read what a page lists, as the file objects of PEP 691 with absolute URLs.
+
+    Args:
+        body: the page.
+        content_type: the media type it came with.
+        url: where it came from, after redirects.
+
+    Raises:
+        PackageIndexError: it is no page of an index, or one of an unknown major version of the API.
+    """
+    kind, _, parameters = content_type.partition(";")
+    kind = kind.strip().lower()
+    if kind in (JSON_TYPE, "application/json"):
+        return _read_json(body, url)
+    if kind in HTML_TYPES:
+        charset = parameters.partition("charset=")[2].strip().strip('"') or "utf-8"
+        return _read_html(body, charset, url)
+    raise PackageIndexError(f"the answer is no page of a package index ({kind or 'no content type'})", url=url)
+
+
+def _read_json(body: bytes, url: str) -> list[dict[str, Any]]:
+    try:
+        page = json.loads(body)
+        version = str(page["meta"]["api-version"])
+        files = [dict(entry) for entry in page["files"]]
+        if version.partition(".")[0] != "1":
+            raise PackageIndexError(f"the index speaks version {version} of the API; envknit knows 1.x", url=url)
+        for entry in files:
+            entry["url"] = urljoin(url, entry["url"])
+    except (ValueError, TypeError, KeyError, RecursionError) as cause:
+        if isinstance(cause, PackageIndexError):
+            raise
+        raise PackageIndexError("the page of the index is not PEP 691 JSON", url=url) from cause
+    return files
+
+
+def _read_html(body: bytes, charset: str, url: str) -> list[dict[str, Any]]:
+    try:
+        text = body.decode(charset, "replace")
+    except LookupError:
+        text = body.decode("utf-8", "replace")
+    anchors = _Anchors(url)
+    anchors.feed(text)
+    return anchors.files
+
+
+class _Anchors(HTMLParser):
+    """Collects the `<a>` elements of a PEP 503 page."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.files: list[dict[str, Any]] = []
+        self._base = url
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self._anchor(dict(attrs))
+        elif tag == "base":
+            base = urljoin(self._base, dict(attrs).get("href") or "")
+            if origin(base) != origin(self._base):
+                raise PackageIndexError("the page of the index sends its links to another host", url=self._base)
+            self._base = base
+
+    def _anchor(self, attributes: dict[str, str | None]) -> None:
+        href = (attributes.get("href") or "").strip()
+        if not href:
+            return
+        url, _, fragment = href.partition("#")
+        if not url.startswith(("https://", "http://")):
+            url = urljoin(self._base, url)
+        algorithm, _, digest = fragment.partition("&")[0].partition("=")
+        entry: dict[str, Any] = {
+            "filename": unquote(url.partition("?")[0].rpartition("/")[2]),
+            "url": url,
+            "hashes": {algorithm: digest},
+            "requires-python": attributes.get("data-requires-python"),
+        }
+        if "data-yanked" in attributes:
+            entry["yanked"] = attributes["data-yanked"] or True
+        metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
+        if metadata:
+            algorithm, _, digest = metadata.partition("=")
+            entry["core-metadata"] = {algorithm: digest} if digest else metadata == "true"
+        self.files.append(entry)
+
+
+def links_of(entries: Iterable[dict[str, Any]], name: str, page: str) -> list[Link]:
+    """Make the links of one project out of what a page lists; what is no file of it is left out.
+
+    Args:
+        entries: file objects of PEP 691.
+        name: canonical name of the project.
+        page: URL of the page: only a `file:` page may link to `file:` URLs.
+    """
+    schemes = ("https://", "http://", "file:") if page.startswith("file:") else ("https://", "http://")
+    links = []
+    for entry in entries:
+        filename, url = entry.get("filename"), entry.get("url")
+        if not (isinstance(filename, str) and isinstance(url, str) and is_component(filename)):
+            continue
+        if not url.startswith(schemes) or version_in(filename, name) is None:
+            continue
+        links.append(_link(entry, name, filename, url))
+    return links
+
+
+def _link(entry: dict[str, Any], name: str, filename: str, url: str) -> Link:
+    hashes = entry.get("hashes")
+    yanked = entry.get("yanked", False)
+    size = entry.get("size")
+    offered = entry.get("core-metadata", entry.get("dist-info-metadata", False))
+    return Link(
+        name=name,
+        filename=filename,
+        url=url,
+        sha256=_sha256(hashes),
+        size=size if isinstance(size, int) and size >= 0 else None,
+        requires_python=str(entry.get("requires-python") or ""),
+        yanked=None if yanked is False or yanked is None else (yanked if isinstance(yanked, str) else ""),
+        metadata=bool(offered) or isinstance(offered, dict),
+        metadata_sha256=_sha256(offered),
+        upload_time=str(entry.get("upload-time") or ""),
+    )
+
+
+def _sha256(hashes: object) -> str | None:
+    digest = hashes.get("sha256") if isinstance(hashes, dict) else None
+    if isinstance(digest, str) and len(digest) == 64 and set(digest.lower()) <= set("0123456789abcdef"):
+        return digest.lower()
+    return None

@@ -1,0 +1,180 @@
+"""Stands before every extension module that an interpreter is about to load: only what was proven may pass.
+
+A file that crashes takes the whole process with it (on CPython 3.13.0 numpy 2.1 does, in an interpreter with a GIL of
+its own), so what the file does not say of itself is tried in a child process first; see `extension`.
+
+In an interpreter that shares the GIL, each module is loaded from a copy of its file: the system's loader knows files by
+their inode, and one file in two interpreters would be one set of static variables in both.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
+
+from _envknit_bootstrap import home
+from envknit.errors import CExtIncompatibleError
+from envknit.interpreter import extension
+from envknit.runtime.activation import plan_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from _envknit_bootstrap import Activation
+
+
+def refusal(name: str, why: str, gil: str, **facts: object) -> CExtIncompatibleError:
+    """Make the error that names the module and what would work."""
+    package = name.partition(".")[0]
+    hint = f'envknit.worker("{package}", VERSION) loads it in a process of its own'
+    if gil == "own":
+        hint = f'SubInterpreterEnv(gil="shared") may load it, and {hint}'
+    return CExtIncompatibleError(
+        f"{name} cannot be loaded in this sub-interpreter", module=name, gil=gil, why=why, **facts, hint=hint
+    )
+
+
+class Guard:
+    """Decides about extension modules for this interpreter.
+
+    Args:
+        gil: `own` or `shared`.
+        private: a folder of this interpreter alone, for copies.
+    """
+
+    def __init__(self, gil: str, private: str) -> None:
+        self.gil = gil
+        self.activation: Activation | None = None
+        self.loaded: list[str] = []
+        self.refused: list[CExtIncompatibleError] = []  # newest last
+        self._private = private
+        self._verdicts: dict[str, extension.Verdict] = {}
+        self._log = -1
+        self._library = os.path.join(os.path.dirname(os.__file__), "")
+
+    def install(self) -> None:
+        """Stand before Python's own loader, whichever finder made it."""
+        create, execute = ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module
+
+        def create_module(loader: ExtensionFileLoader, spec: Any) -> ModuleType:
+            return self._create(spec, lambda spec: create(loader, spec))
+
+        def exec_module(loader: ExtensionFileLoader, module: ModuleType) -> None:
+            self._execute(loader.path, module, lambda module: execute(loader, module))
+
+        loader: Any = ExtensionFileLoader
+        loader.create_module, loader.exec_module = create_module, exec_module
+
+    def record(self, log: int) -> None:
+        """Be the guard of a probe: let everything pass that may be tried, and write what happens to a descriptor."""
+        self._log = log
+
+    def _create(self, spec: Any, create: Callable[[Any], ModuleType]) -> ModuleType:
+        path: str = spec.origin
+        why = self._objection(spec.name, path)
+        if why:
+            self._note("fail", path, why)
+            raise self._refusal(spec.name, path, why)
+        if self.is_standard(path):
+            return create(spec)
+        self._note("load", path)
+        try:
+            module = create(spec) if self.gil == "own" else self._create_from_copy(spec, create)
+        except ImportError as error:
+            why = str(error)
+            if self.gil == "shared" and sys.version_info >= (3, 13) and not extension.is_multi_phase(path):
+                why += " (its single-phase initialisation runs in the host, from CPython 3.13 on)"
+            self._note("fail", path, why)
+            raise self._refusal(spec.name, path, why) from error
+        self.loaded.append(path)
+        return module
+
+    def _execute(self, path: str, module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
+        if self._log < 0 or self.is_standard(path):
+            execute(module)
+            return
+        try:
+            execute(module)
+        except ModuleNotFoundError:  # says nothing of the file, but that the environment lacks something
+            raise
+        except Exception as error:
+            self._note("fail", path, f"{type(error).__name__}: {error}")
+            raise
+        self._note("done", path)
+
+    def _refusal(self, name: str, path: str, why: str) -> CExtIncompatibleError:
+        self.refused.append(refusal(name, why, self.gil, file=path))
+        return self.refused[-1]
+
+    def is_standard(self, path: str) -> bool:
+        """Tell whether an extension file is Python's own."""
+        return path.startswith(self._library) and os.path.basename(os.path.dirname(path)) == "lib-dynload"
+
+    def _objection(self, name: str, path: str) -> str:
+        if self.gil == "own" and not extension.is_multi_phase(path):
+            return "it is initialised in a single phase: one module for the whole process (PEP 489)"
+        if self._log >= 0 or self.is_standard(path):
+            return ""
+        verdict = self._verdicts.get(path) or extension.remembered(self._store(), path, self.gil)
+        if verdict is None:
+            verdict = self._probe(name, path)
+        self._verdicts[path] = verdict
+        return verdict.why
+
+    def _probe(self, name: str, path: str) -> extension.Verdict:
+        activation = self.activation
+        lock, plan = (activation.lock, activation.plan_path) if activation else ("", "")
+        standard = os.path.dirname(self._library)
+        others = [entry for entry in sys.path if entry != lock and not entry.startswith(standard)]
+        found = extension.probe(self._store(), name, self.gil, lock=lock, plan=plan, path=others)
+        return found.get(path) or found.get("") or extension.Verdict("a probe of it did not come to it")
+
+    def _create_from_copy(self, spec: Any, create: Callable[[Any], ModuleType]) -> ModuleType:
+        path = spec.origin
+        copy = self._copy(path, spec.name)
+        module = create(spec_from_file_location(spec.name, copy, loader=spec.loader))
+        module.__file__ = path
+        return module
+
+    def _copy(self, path: str, name: str) -> str:
+        """Copy a file to a place that looks like its own: what its `$ORIGIN` leads to is there as links."""
+        import shutil  # noqa: PLC0415 - only where something is copied
+
+        root = self._root(path, name)
+        there = os.path.join(self._private, root.strip(os.sep).replace(os.sep, "%"))
+        here = root
+        for part in os.path.relpath(path, root).split(os.sep):
+            _link_all(here, there)
+            here, there = os.path.join(here, part), os.path.join(there, part)
+            if os.path.islink(there):
+                os.unlink(there)
+        shutil.copyfile(path, there)
+        return there
+
+    def _root(self, path: str, name: str) -> str:
+        folders = plan_of(self.activation).imports.get(name.partition(".")[0], ()) if self.activation else ()
+        for folder in (*(os.path.join(self._store(), folder) for folder in folders), *sys.path):
+            if path.startswith(os.path.join(folder, "")):
+                return folder
+        return os.path.dirname(path)
+
+    def _store(self) -> str:
+        return self.activation.store if self.activation else home()
+
+    def _note(self, *words: str) -> None:
+        if self._log >= 0:
+            line = "\t".join(word.replace("\n", " ").replace("\t", " ") for word in words)
+            os.write(self._log, line.encode(errors="replace") + b"\n")
+
+
+def _link_all(source: str, target: str) -> None:
+    """Make a folder of links to everything in another; what is there already stays."""
+    os.makedirs(target, mode=0o700, exist_ok=True)
+    there = set(os.listdir(target))
+    for name in os.listdir(source):
+        if name not in there and name != "__pycache__":
+            os.symlink(os.path.join(source, name), os.path.join(target, name))

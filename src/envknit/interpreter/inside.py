@@ -1,0 +1,256 @@
+"""What serves inside a sub-interpreter: each entry of the host is one operation, answered by parcels in the mailbox.
+
+begin     once, when the interpreter is new
+serve     each time the host enters: takes the request out of `__main__`, posts the answer
+restore   when the host is done: the interpreter becomes as new, or says that it cannot
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+
+import _envknit_bootstrap
+from envknit.errors import CExtIncompatibleError
+from envknit.interpreter.cpython import SHARES_MEMORY, poster
+from envknit.interpreter.guard import Guard, refusal
+from envknit.interpreter.snapshot import Snapshot
+from envknit.interpreter.values import decode, encode
+from envknit.wire import failures
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import Any
+
+_TAKES_OVER_THREADS = sys.version_info < (3, 13)  # CPython 3.12 enters an interpreter as whatever thread is newest
+_REFUSED = "does not support loading in subinterpreters"  # CPython's own words
+
+
+def begin(names: dict[str, Any], mailbox: int, gil: str, private: str) -> None:
+    """Make ready: guard the loading of extension modules, and remember how everything looks.
+
+    Args:
+        names: the namespace of `__main__`.
+        mailbox: where answers go.
+        gil: `own` or `shared`.
+        private: a folder that only this interpreter uses, not made yet.
+    """
+    global _server  # noqa: PLW0603 - one for each interpreter
+    if gil == "own" and sys.version_info < (3, 12, 4):
+        from envknit.interpreter import faults  # noqa: PLC0415 - only where CPython has that fault
+
+        faults.watch()
+    guard = Guard(gil, private)
+    guard.install()
+    before = set(sys.modules)
+    _server = _Server(names, poster(mailbox), guard)
+    for name in sys.modules.keys() - before:
+        if not name.startswith("_"):  # what 3.14's queue needed; programs get their own
+            del sys.modules[name]
+    _server.snapshot = Snapshot()
+
+
+def serve(names: dict[str, Any]) -> None:
+    """Answer the request that the host bound in `__main__`."""
+    _server.serve(names)
+
+
+class _Server:
+    def __init__(self, main: dict[str, Any], post: Callable[[Any], None], guard: Guard) -> None:
+        self.main = main
+        self.snapshot: Snapshot
+        self._post = post
+        self._guard = guard
+        self._sources: dict[str, str] = {}  # code that has no file, for tracebacks
+        self._operations: dict[str, Callable[..., object]] = {
+            "call": self._call,
+            "configure": self._configure,
+            "eval": self._eval,
+            "import": self._import,
+            "record": guard.record,
+            "restore": self._restore,
+            "run": self._run,
+            "serve": self._serve_channel,
+        }
+
+    def serve(self, names: dict[str, Any]) -> None:
+        faults = sys.modules.get("envknit.interpreter.faults")
+        text = names.pop("_envknit_request")
+        memory = [names.pop(f"_envknit_{index}") for index in range(names.pop("_envknit_memory"))]
+        try:
+            name, *args = decode(text, memory)
+            memory.clear()
+            parcels = encode(("value", self._operations[name](*args)))
+        except BaseException as error:  # noqa: BLE001 - the host raises it
+            self._show_sources()
+            parcels = encode(("error", *_described(error)))
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+        left = _left_threads()
+        if faults is not None:
+            faults.hold()
+        self._post(encode((parcels[0], len(parcels[1]), left))[0])
+        for view in parcels[1]:
+            self._post(view if SHARES_MEMORY else bytes(view))
+
+    def _run(self, code: str, origin: str = "<run_string>") -> None:
+        self._sources[origin] = code
+        exec(compile(code, origin, "exec"), self.main)  # noqa: S102 - what the caller asked for
+
+    def _eval(self, code: str) -> str:
+        import json  # noqa: PLC0415 - not every interpreter needs it
+
+        self.main.pop("result", None)
+        self._run(code, "<eval_json>")
+        return json.dumps(self.main.pop("result", {}))
+
+    def _import(self, name: str) -> None:
+        from importlib import import_module  # noqa: PLC0415 - not every interpreter needs it
+
+        self._guard.refused.clear()
+        try:
+            import_module(name)
+        except CExtIncompatibleError:
+            raise
+        except Exception as error:
+            cause = _in_chain(error) or self._guess(error) or _refused_by_python(error, self._guard.gil)
+            if cause is None:
+                raise
+            raise cause from error
+
+    def _guess(self, error: Exception) -> CExtIncompatibleError | None:
+        """Some packages raise an ImportError of their own and forget its cause (pandas); what was refused tells."""
+        if isinstance(error, ModuleNotFoundError):
+            return None
+        packages = [refused for refused in self._guard.refused if not self._guard.is_standard(str(refused.file))]
+        return packages[0] if packages else None
+
+    def _call(self, target: tuple[Any, ...], args: tuple[Any, ...], options: dict[str, Any]) -> object:
+        return _function(target, self.main)(*args, **options)
+
+    def _configure(self, lock: str, plan: str) -> None:
+        from envknit.runtime.activation import activate  # noqa: PLC0415 - only where there is a plan
+
+        putenv = os.putenv
+        os.putenv = lambda _name, _value: None  # the C environment is the host's as well
+        try:
+            activation = activate(lock, plan)
+        finally:
+            os.putenv = putenv
+        self._guard.activation = activation
+
+    def _serve_channel(self, descriptor: int, limit: int) -> None:
+        """Serve a channel until the host closes it: see `worker`."""
+        import socket  # noqa: PLC0415 - not every interpreter needs it
+
+        from envknit.wire import modules  # noqa: PLC0415 - as above
+        from envknit.wire.channel import Channel  # noqa: PLC0415 - as above
+
+        channel = Channel(socket.socket(fileno=descriptor), is_host=False, limit=limit)
+        channel.operations.update(modules.OPERATIONS)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # what is printed here mixes with what the host prints
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        channel.listen(daemon=False)
+        channel.close("the interpreter ends")
+
+    def _restore(self) -> bool:
+        activation = _envknit_bootstrap.active
+        if not self.snapshot.end_program():
+            return False
+        if activation is not None:
+            os.close(activation.file)
+        if self._guard.loaded:  # a package's extension modules stay in the process, whatever we do
+            return False
+        self._guard.activation = None
+        return self.snapshot.restore()
+
+    def _show_sources(self) -> None:
+        import linecache  # noqa: PLC0415 - only when something failed
+
+        for origin, code in self._sources.items():
+            linecache.cache[origin] = (len(code), None, code.splitlines(keepends=True), origin)
+
+
+_server: _Server
+
+
+def _function(target: tuple[Any, ...], main: dict[str, Any]) -> Callable[..., object]:
+    kind, *rest = target
+    function: Any
+    if kind == "path":
+        from pkgutil import resolve_name  # noqa: PLC0415 - not every interpreter needs it
+
+        function = resolve_name(rest[0])
+        return function  # type: ignore[no-any-return]
+    import marshal  # noqa: PLC0415 - as above
+    from types import FunctionType  # noqa: PLC0415 - as above
+
+    text, name, defaults, keyword_defaults = rest
+    code: CodeType = marshal.loads(text)  # noqa: S302 - written by the host in this very process
+    function = FunctionType(code, main, name, defaults)
+    function.__kwdefaults__ = keyword_defaults
+    return function  # type: ignore[no-any-return]
+
+
+def _described(error: BaseException) -> tuple[object, ...]:
+    """Describe an exception in plain data, as far as it is."""
+    args = failures.arguments(error)
+    try:
+        encode(args)
+    except Exception:  # noqa: BLE001 - whatever it holds, its words will do
+        args = (str(error),)
+    text = failures.text_of(error, _own_frames(error))
+    return failures.class_tree(type(error)), args, _text(error), text, failures.extra_facts(error)
+
+
+def _own_frames(error: BaseException) -> int:
+    """Count the frames of this file with which the traceback starts."""
+    number, trace = 0, error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        number, trace = number + 1, trace.tb_next
+    return number
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail
+        return f"(no text: {failure!r})"
+
+
+def _in_chain(error: BaseException | None) -> CExtIncompatibleError | None:
+    seen = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, CExtIncompatibleError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _refused_by_python(error: Exception, gil: str) -> CExtIncompatibleError | None:
+    words = str(error)
+    if not isinstance(error, ImportError) or not words.endswith(_REFUSED):
+        return None
+    return refusal(words.removesuffix(_REFUSED).split()[-1], words, gil)
+
+
+def _left_threads() -> list[str]:
+    """Wait for the threads that were started, where they would keep the host out; name those that never end."""
+    if not _TAKES_OVER_THREADS or not _thread._count():
+        return []
+    pools: Any = sys.modules.get("concurrent.futures.thread")
+    if pools is not None:
+        pools._python_exit()
+        pools._shutdown = False  # that was for the pools there are, not for those to come
+    threading = sys.modules.get("threading")
+    others = [] if threading is None else [t for t in threading.enumerate() if t is not threading.current_thread()]
+    for thread in others:
+        if not thread.daemon:
+            thread.join()
+    return [thread.name for thread in others if thread.is_alive()] or ["a thread"] * _thread._count()

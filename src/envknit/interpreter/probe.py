@@ -1,0 +1,44 @@
+"""The script of a child process that tries a module in two interpreters at once; it may crash, that is the point.
+
+What happens goes to stdout, a line each; see `extension.probe`.
+"""
+
+import json
+import os
+import sys
+
+
+def main() -> None:
+    """Do what the one argument says."""
+    order = json.loads(sys.argv[1])
+    log = os.dup(1)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)  # packages print
+    sys.path[:0] = order["folders"]
+    import _envknit_bootstrap  # noqa: F401, PLC0415 - its folder is on sys.path only now
+    from envknit.interpreter.subinterpreter import SubInterpreterEnv  # noqa: PLC0415 - as above
+
+    tried = [SubInterpreterEnv("probe", gil=order["gil"]) for _ in range(2)]
+    before = set(sys.modules)
+    for interpreter in tried:
+        interpreter.be_probed(log, order["lock"], order["plan"], order["path"])
+        try:
+            interpreter.try_import(order["name"], raise_on_cext=True)
+        except ImportError as error:
+            os.write(log, f"stop\t{_first_line(error)}\n".encode(errors="replace"))
+    came = sorted(
+        {name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names - {"envknit"}
+    )
+    if came:
+        # CPython 3.13 runs single-phase initialisations in the main interpreter
+        os.write(log, f"came\tits initialisation imports {', '.join(came)} into the host\n".encode())
+    for interpreter in tried:
+        interpreter.close()
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).split("\n")), "").replace("\t", " ")
+
+
+if __name__ == "__main__":
+    main()

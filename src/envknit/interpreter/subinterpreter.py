@@ -1,0 +1,295 @@
+"""`SubInterpreterEnv`: an environment of the lock in an interpreter of its own, in this process (PEP 684, PEP 734)."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import weakref
+
+from envknit.errors import CExtIncompatibleError, LinkError, LockError, WorkerError
+from envknit.interpreter import room as rooms
+from envknit.wire.failures import Mirror, RemoteTraceback, rebuild
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+    from envknit.interpreter.room import Room
+
+# Seconds that the end of the process waits for a daemon thread to come out; CPython 3.12 aborts if it does not
+_LAST_WAIT = 5.0 if sys.version_info < (3, 13) else 0.0
+
+_open: weakref.WeakSet[SubInterpreterEnv] = weakref.WeakSet()
+
+
+class SubInterpreterEnv:
+    """An interpreter of its own in this process: its own `sys.modules`, `sys.path` and, by default, its own GIL.
+
+        with SubInterpreterEnv("ml") as interpreter:
+            interpreter.configure_from_lock("envknit.lock.yaml", env_name="ml")
+            interpreter.eval_json("import some_lib; result = some_lib.__version__")
+
+    It sees the standard library and, once configured, the packages of one environment; never the host's. One thread at
+    a time is in it: others wait. It ends with `close()`, with the `with` block, or with the process.
+
+    Args:
+        name: what messages call it.
+        gil: `own`, so that it runs beside the host; or `shared`, which more extension modules accept.
+
+    Raises:
+        UnsupportedPlatformError: this Python has no sub-interpreters; the message says why.
+
+    Cost:
+        15 to 30 ms for a new interpreter; closed ones are made as new and used again, for about 1 ms.
+    """
+
+    def __init__(self, name: str = "", *, gil: str = "own") -> None:
+        self.name = name
+        self.gil = gil
+        self.lock = ""
+        self.environment = ""
+        self._pins = 0
+        self._guard = threading.Lock()
+        self._mirror = Mirror()
+        self._room: Room | None = rooms.take(gil)
+        _open.add(self)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._room is None else self.environment or "not configured"
+        return f"<SubInterpreterEnv {self.name!r}: {state}, {self.gil} GIL>"
+
+    def __enter__(self) -> SubInterpreterEnv:  # noqa: PYI034 - Self is in typing from 3.11 on
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        room = getattr(self, "_room", None)
+        if room is not None:
+            rooms.dropped.append(
+                room
+            )  # the garbage collector may run anywhere, and is no place to enter an interpreter
+            import warnings  # noqa: PLC0415 - rarely needed
+
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._room is None
+
+    def configure_from_lock(self, lock_path: str | os.PathLike[str], env_name: str = "default") -> int:
+        """Let imports inside give what an environment of the lock says.
+
+        Where the lock has no plan yet, a child process compiles one from what the store holds. A second call for the
+        same environment does nothing; for another one there must be another interpreter.
+
+        Args:
+            lock_path: the lock.
+            env_name: the environment.
+
+        Returns:
+            How many packages it sees.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            LockError: the lock has no environment of that name (a ValueError; it names those there are).
+            WorkerError: the interpreter is closed, or has another environment.
+        """
+        from envknit.runtime.activation import read_plan  # noqa: PLC0415 - only where there is a lock
+        from envknit.runtime.configure import plans  # noqa: PLC0415 - as above
+
+        if not isinstance(env_name, str):
+            raise TypeError(f"env_name must be a str, not {type(env_name).__name__}")
+        lock = os.path.abspath(os.fspath(lock_path))
+        if self.lock:
+            if (lock, env_name) != (self.lock, self.environment):
+                raise WorkerError(
+                    "the interpreter has an environment already",
+                    lock=self.lock,
+                    environment=self.environment,
+                    hint="make another SubInterpreterEnv",
+                )
+            return self._pins
+        try:
+            path = plans(lock, env_name)[env_name]
+        except LinkError as error:  # the documented error of this method is a ValueError
+            raise LockError(error.message, hint=error.hint, **error.facts) from None
+        plan = read_plan(path)
+        self._ask("configure", lock, path)
+        self.lock, self.environment, self._pins = lock, env_name, len(plan.pins)
+        return self._pins
+
+    def eval_json(self, code: str) -> Any:
+        """Run code inside and return the value of its variable `result`, by way of JSON; `{}` if there is none.
+
+        The code runs as it is: never build it from input that is not trusted.
+
+        Raises:
+            WorkerError: the code raised (a RuntimeError, with the traceback inside it; the exception is its cause).
+        """
+        import json  # noqa: PLC0415 - only here
+
+        return json.loads(self._run("eval", code))
+
+    def run_string(self, code: str) -> None:
+        """Run code in the `__main__` inside; what it defines is there for the next call.
+
+        Raises:
+            WorkerError: as for `eval_json`.
+        """
+        self._run("run", code)
+
+    def try_import(self, name: str, raise_on_cext: bool = False) -> bool:  # noqa: FBT001, FBT002 - the documented signature
+        """Import a module inside, and tell whether an extension module stood in the way.
+
+        The name is data and never becomes part of code. Nothing is loaded that was not proven to be safe: see
+        `docs/explanation/sub-interpreters.md`.
+
+        Args:
+            name: the module's full name.
+            raise_on_cext: raise instead of returning False.
+
+        Raises:
+            CExtIncompatibleError: an extension module refuses this interpreter, and `raise_on_cext` is set.
+            ImportError: there is no such module, or its import failed for another reason.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"a module's name must be a str, not {type(name).__name__}")
+        kind, *answer = self._answer("import", name)
+        if kind == "value":
+            return True
+        error = self._error(*answer)
+        if isinstance(error, CExtIncompatibleError) and not raise_on_cext:
+            return False
+        if not isinstance(error, ImportError):
+            words = f"the import of {name} raised {type(error).__name__}: {error}"
+            raise ImportError(words, name=name) from error  # noqa: TRY004 - not about our arguments
+        raise error from (RemoteTraceback(answer[3]) if answer[3] else None)
+
+    def call(self, fn: Callable[..., Any] | str, /, *args: object, **options: object) -> Any:
+        """Call a function inside and return its result.
+
+        Plain data, and whatever can be pickled, crosses by value. A `memoryview` among the arguments is not copied
+        where interpreters share memory (Python 3.13): both sides then see the same bytes, and the function can fill
+        what it is given.
+
+        Args:
+            fn: where to find the function inside, as `package.module:name`; or a function of the host, which travels
+                as its code: it must not close over variables, and its globals are those of `__main__` inside.
+            args: what it is called with.
+            options: keyword arguments of the call.
+
+        Raises:
+            Exception: what the function raised: the same type where it is a builtin one, else a WorkerError of that
+                name; the traceback from inside is its cause.
+        """
+        return self._ask("call", _target(fn), args, options)
+
+    def close(self) -> None:
+        """End it: wait for its threads, run its exit handlers, forget its modules. Closing twice does nothing."""
+        with self._guard:
+            room, self._room = self._room, None
+            _open.discard(self)
+        if room is not None:
+            room.leave()
+
+    def be_probed(self, log: int, lock: str, plan: str, path: list[str]) -> None:
+        """Become what `extension.probe` asked for; only the child process of a probe calls this."""
+        if plan:
+            self._ask("configure", lock, plan)
+        self.call("sys:path.extend", path)
+        self._ask("record", log)
+
+    def _run(self, operation: str, code: str) -> Any:
+        if not isinstance(code, str):
+            raise TypeError(f"code must be a str, not {type(code).__name__}")
+        kind, *answer = self._answer(operation, code)
+        if kind == "value":
+            return answer[0]
+        error, trace = self._error(*answer), answer[3]
+        words = str(error).split("\n", 1)[0]
+        told = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise WorkerError(f"the code raised {told}", interpreter=self.name, traceback="\n" + trace) from error
+
+    def _ask(self, operation: str, *args: object) -> Any:
+        kind, *answer = self._answer(operation, *args)
+        if kind == "value":
+            return answer[0]
+        trace = answer[3]
+        raise self._error(*answer) from (RemoteTraceback(trace) if trace else None)
+
+    def _answer(self, *request: object) -> tuple[Any, ...]:
+        with self._guard:
+            if self._room is None:
+                raise WorkerError("the interpreter is closed", interpreter=self.name)
+            return self._room.ask(request)
+
+    def _error(
+        self, tree: tuple[Any, ...], args: tuple[Any, ...], text: str, _: str, facts: dict[str, Any]
+    ) -> BaseException:
+        module, name = tree[:2]
+        if module == "builtins" and name in {"SystemExit", "KeyboardInterrupt", "GeneratorExit"}:
+            return WorkerError(f"{name}: {text}" if text else name)  # must not end the host
+        return rebuild(self._mirror.stand_in(tree), args, text, facts)
+
+
+def _prepare_fork() -> None:
+    """Leave as few interpreters as can be: a forked child of CPython 3.12.1 or 3.13.0 crashes when it finds any."""
+    rooms.end_unused()
+    if _open:
+        import warnings  # noqa: PLC0415 - rarely needed
+
+        words = f"fork() while {len(_open)} SubInterpreterEnv are open: CPython may not survive that in the child"
+        warnings.warn(f"{words}; close them first, or start processes by spawn", RuntimeWarning, stacklevel=2)
+
+
+def _forget_in_child() -> None:
+    """After a fork only the main interpreter is left; what stood for others is closed."""
+    rooms.forget()
+    for environment in _open:
+        environment._room = None
+        environment._guard = threading.Lock()
+    _open.clear()
+
+
+def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
+    if isinstance(fn, str):
+        module, colon, name = fn.partition(":")
+        if not (module and colon and name):
+            raise WorkerError("a function is named as package.module:name", function=fn)
+        return "path", fn
+    code = getattr(fn, "__code__", None)
+    if code is None or getattr(fn, "__self__", None) is not None:
+        home_of, path = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
+        if not home_of or not path or getattr(fn, "__self__", None) not in (None, sys.modules.get(home_of)):
+            raise WorkerError("only functions and classes can be called inside", function=repr(fn))
+        return "path", f"{home_of}:{path}"
+    if code.co_freevars:
+        raise WorkerError(
+            f"{fn.__qualname__} closes over {', '.join(code.co_freevars)}, which stay here",
+            hint="hand them over as arguments",
+        )
+    import marshal  # noqa: PLC0415 - only here
+
+    function: Any = fn
+    return "code", marshal.dumps(code), function.__name__, function.__defaults__, function.__kwdefaults__
+
+
+def _end_all() -> None:
+    for environment in list(_open):
+        if environment._guard.acquire(timeout=_LAST_WAIT):
+            environment._guard.release()
+            environment.close()
+    rooms.end_unused()
+
+
+atexit.register(_end_all)
+os.register_at_fork(before=_prepare_fork, after_in_child=_forget_in_child)

@@ -1,1 +1,0 @@
-"""Flow 2: requirements in, lock out."""

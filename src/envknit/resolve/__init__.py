@@ -1,0 +1,1 @@
+"""Choose versions: from requirements to the pins of a lock."""

@@ -1,0 +1,226 @@
+"""Why no set of versions fits, in sentences a person can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envknit.errors import ResolutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envknit.files.project import RequestedEnvironment
+    from envknit.resolve.needs import Need
+    from envknit.resolve.offers import Offer
+    from envknit.resolve.provider import Candidate, Information, Provider
+    from envknit.resolve.watcher import Watcher
+
+_MOST_REASONS = 3
+
+
+def explain(
+    clash: Sequence[Information], provider: Provider, watcher: Watcher, wanted: RequestedEnvironment
+) -> ResolutionError:
+    """Make the error for requirements that cannot be met together.
+
+    Args:
+        clash: the needs of one project that nothing answers, and who has them.
+        provider: what was asked.
+        watcher: who asked for what.
+        wanted: the environment.
+    """
+    story = _Story(provider, watcher, wanted)
+    refused = [cause for cause in clash if cause.requirement.refusal]
+    if refused:
+        return story.refused(refused[0])
+    name = clash[0].requirement.name
+    needs = [(cause.requirement, cause.parent) for cause in clash if cause.requirement.name == name]
+    needs = [(need, parent) for need, parent in needs if not need.exact] or needs
+    return story.conflict(name, needs)
+
+
+def telling_clash(causes: Sequence[Information], watcher: Watcher) -> list[Information]:
+    """Find the conflict that tells most.
+
+    resolvelib is left with its last one, which is about the oldest versions that it tried. The first one over the same
+    project is about the newest, and one between requirements says more than an old sdist that cannot be built.
+    """
+    names = {cause.requirement.name for cause in causes} | {cause.parent.name for cause in causes if cause.parent}
+    clashes = [clash for clash in watcher.clashes if not any(cause.requirement.refusal for cause in clash)]
+    for clash in clashes:
+        if clash[0].requirement.name in names:
+            return clash
+    return list(causes)
+
+
+def explain_depth(rounds: int, provider: Provider, wanted: RequestedEnvironment) -> ResolutionError:
+    """Make the error for a search that was given up."""
+    stubborn = [identifier for identifier, _ in provider.conflicts.most_common(_MOST_REASONS)]
+    return ResolutionError(
+        f"no set of versions was found in {rounds} steps",
+        environment=wanted.name,
+        hard_to_agree_on=", ".join(stubborn),
+        hint="narrow the requirements on these, or on what needs them",
+    )
+
+
+class _Story:
+    """Finds the words: for one project, who asks what of it through which chain, and what the index has."""
+
+    def __init__(self, provider: Provider, watcher: Watcher, wanted: RequestedEnvironment) -> None:
+        self._provider = provider
+        self._watcher = watcher
+        self._wanted = wanted
+
+    def refused(self, cause: Information) -> ResolutionError:
+        """Tell of a candidate that cannot be used at all."""
+        candidate = cause.parent
+        assert candidate is not None  # noqa: S101 - the person cannot ask for the impossible
+        reason, _, output = cause.requirement.refusal.partition("\n")
+        facts = {"output": f"\n{output}"} if output else {}
+        return ResolutionError(
+            f"{candidate} cannot be used: {reason}",
+            environment=self._wanted.name,
+            because=_lines([self._chain(candidate)]),
+            **facts,
+            hint=self._python_hint(reason),
+        )
+
+    def conflict(self, name: str, needs: Sequence[tuple[Need, Candidate | None]]) -> ResolutionError:
+        """Tell of a project of which no version does."""
+        sentences = self._sentences(needs)
+        offers = self._provider.offers(name)
+        if not offers:
+            return ResolutionError(
+                f"no index has a package named {name}",
+                environment=self._wanted.name,
+                because=_lines(sentences),
+                hint="check the spelling, or name the index that has it under `indexes`",
+            )
+        constraints = self._provider.constraints(name)
+        sentences += [f"your constraints say {need.text}" for need in constraints]
+        limits = [*(need for need, _ in needs), *constraints]
+        fitting = [offer for offer in offers if self._fits(offer, limits)]
+        if not fitting:
+            return self._nothing_fits(name, sentences, limits, list(offers))
+        here = any(need.here for need, _ in needs)
+        reasons = [*self._reasons(fitting, here=here), *self._clashes(fitting)]
+        return ResolutionError(
+            f"no version of {name} that is asked for can be used",
+            environment=self._wanted.name,
+            because=_lines([*sentences, *reasons]),
+            hint=self._python_hint(" ".join(reasons)) or self._yanked_hint(fitting),
+        )
+
+    def _nothing_fits(
+        self, name: str, sentences: list[str], limits: Sequence[Need], offers: Sequence[Offer]
+    ) -> ResolutionError:
+        alone = [need for need in limits if not any(self._fits(offer, [need]) for offer in offers)]
+        if alone:
+            newest = next((offer for offer in offers if not offer.version.is_prerelease), offers[0])
+            return ResolutionError(
+                f"no version of {name} is {_bare(alone[0], name)}",
+                environment=self._wanted.name,
+                because=_lines([*sentences, f"the newest that the index has is {newest.version}"]),
+                hint=f"ask for a version of {name} that exists",
+            )
+        return ResolutionError(
+            f"no version of {name} satisfies all that is asked of it",
+            environment=self._wanted.name,
+            because=_lines(sentences),
+            hint="loosen one of these requirements, or put what cannot agree into environments of its own",
+        )
+
+    def _fits(self, offer: Offer, limits: Iterable[Need]) -> bool:
+        return all(
+            need.exact == offer.version
+            if need.exact
+            else offer.version in self._provider.offers(offer.name).fitting(need.specifier)
+            for need in limits
+        )
+
+    def _sentences(self, needs: Sequence[tuple[Need, Candidate | None]]) -> list[str]:
+        """Say of each need who has it; what many versions of one project ask alike is said once."""
+        said: dict[tuple[str, str], str] = {}
+        for need, parent in needs:
+            key = (parent.name if parent else "", need.text)
+            if key not in said:
+                said[key] = self._who(need, parent)
+        return sorted(said.values(), key=lambda sentence: not sentence.startswith("you "))
+
+    def _who(self, need: Need, parent: Candidate | None) -> str:
+        where = f" (where {need.marker})" if need.marker else ""
+        if parent is None:
+            return f"you ask for {need.text}{where}"
+        return f"{self._chain(parent)}, which needs {need.text}{where}"
+
+    def _chain(self, candidate: Candidate) -> str:
+        """Say how a candidate came in: `you ask for flask>=2, which gives flask 2.0, which needs werkzeug>=2, ...`."""
+        steps = [str(candidate)]
+        seen = {candidate.name}
+        current: Candidate | None = candidate
+        while current is not None:
+            need, current = self._asker(current, seen)
+            if current is not None:
+                seen.add(current.name)
+            steps += [f"needs {need.text}", str(current)] if current else [need.text]
+        first, *rest = reversed(steps)
+        told = f"you ask for {first}, which gives {rest[0]}"
+        for position, step in enumerate(rest[1:]):
+            told += f", which {step}" if position % 2 == 0 else f", which gives {step}"
+        return told
+
+    def _asker(self, candidate: Candidate, seen: set[str]) -> tuple[Need, Candidate | None]:
+        """Find a need that a candidate answers; the person's own first, then the latest."""
+        askers = self._watcher.askers[candidate.identifier]
+        own = [need for need, parent in askers if parent is None]
+        if own:
+            return own[0], None
+        for need, parent in reversed(askers):
+            if parent is not None and parent.name not in seen and self._fits(candidate.offer, [need]):
+                return need, parent
+        return askers[0][0], None
+
+    def _reasons(self, fitting: Sequence[Offer], *, here: bool) -> list[str]:
+        """Say why versions that fit cannot be chosen, the newest first."""
+        reasons: dict[str, list[str]] = {}
+        for offer in fitting:
+            reason = offer.refusal(here=here)
+            if not reason and offer.yanked is not None:
+                reason = "was yanked from the index" + (f": {offer.yanked}" if offer.yanked else "")
+            if reason:
+                reasons.setdefault(reason, []).append(f"{offer.name} {offer.version}")
+        return [
+            f"{versions[0]} {reason}" + (f" (and so do {len(versions) - 1} older)" if len(versions) > 1 else "")
+            for reason, versions in list(reasons.items())[:_MOST_REASONS]
+        ]
+
+    def _clashes(self, fitting: Sequence[Offer]) -> list[str]:
+        """Say what versions that fit cannot be joined with, of the newest one."""
+        clash = next(filter(None, map(self._provider.clash_of, fitting)), [])
+        said = (
+            f"{parent} needs {need.text or need.refusal}" if parent else f"you ask for {need.text}"
+            for need, parent in clash
+        )
+        return list(dict.fromkeys(said))
+
+    def _python_hint(self, reason: str) -> str:
+        if "requires Python" not in reason:
+            return ""
+        lowest = self._provider.targets.lowest[0].rpartition(".")[0]
+        if self._wanted.python_version:
+            return f"the environment is for Python {self._wanted.python_version}: change its python_version"
+        return f"the environment is for Python {lowest}, which runs here: use another one, or another version"
+
+    def _yanked_hint(self, fitting: Sequence[Offer]) -> str:
+        if any(offer.yanked is not None for offer in fitting):
+            return f"to use a yanked version all the same, pin it: {fitting[0].name}=={fitting[0].version}"
+        return "lock on another platform, or name the platforms that matter under `targets`"
+
+
+def _bare(need: Need, name: str) -> str:
+    return str(need.specifier) if need.specifier else need.text.removeprefix(name)
+
+
+def _lines(sentences: Iterable[str]) -> str:
+    return "".join(f"\n    {sentence}" for sentence in sentences)

@@ -1,0 +1,167 @@
+"""Offers: the versions of a project that an index has, and why some of them are out of the question."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from envknit.files.filenames import parse_version, wheel_tags
+from envknit.resolve.targets import can_use_here
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    from envknit.index.links import Link
+    from envknit.resolve.targets import Targets
+
+_FEW = 50
+
+
+class Offer:
+    """One version of a project with all its files; what it costs to judge is judged when asked for.
+
+    Args:
+        name: canonical name.
+        version: the version.
+        links: all its files, sorted by name.
+        targets: what the lock is for.
+    """
+
+    def __init__(self, name: str, version: Version, links: Sequence[Link], targets: Targets) -> None:
+        self.name = name
+        self.version = version
+        self.links = tuple(links)
+        self._targets = targets
+
+    @cached_property
+    def accepted(self) -> tuple[Link, ...]:
+        """The files whose `Requires-Python` accepts the targets."""
+        return tuple(link for link in self.links if self._targets.accepts_python(link.requires_python))
+
+    @cached_property
+    def yanked(self) -> str | None:
+        """Why the version was yanked, where all its files were (PEP 592); else None."""
+        if any(link.yanked is None for link in self.links):
+            return None
+        return next((link.yanked for link in self.links if link.yanked), "")
+
+    @cached_property
+    def usable_here(self) -> bool:
+        """Whether the running interpreter can use one of the files."""
+        return any(not link.is_wheel or can_use_here(link.filename) for link in self.accepted)
+
+    @cached_property
+    def usable(self) -> bool:
+        """Whether the running interpreter or any target can use one of the files."""
+        return self.usable_here or any(link.is_wheel and self._targets.can_use(link.filename) for link in self.accepted)
+
+    def refusal(self, *, here: bool) -> str:
+        """Say why this version cannot be chosen, whatever is asked for; `""` where it can.
+
+        Args:
+            here: whether the running interpreter needs it.
+        """
+        if not self.accepted:
+            wanted = sorted({link.requires_python for link in self.links})
+            return f"requires Python {' or '.join(wanted)}"
+        if not self.usable:
+            return f"has no sdist, and wheels for none of the targets ({self._pythons()})"
+        if here and self._targets.runs_here and not self.usable_here:
+            return f"has no sdist, and no wheel for this interpreter ({self._pythons()})"
+        return ""
+
+    def _pythons(self) -> str:
+        return "they are for " + ", ".join(
+            sorted({wheel_tags(link.filename)[0] for link in self.links if link.is_wheel})
+        )
+
+    @cached_property
+    def metadata_link(self) -> Link:
+        """The file to ask for metadata: a wheel before an sdist, a cheap one, the same on every machine if possible."""
+        return min(
+            self.accepted or self.links,
+            key=lambda link: (
+                not link.is_wheel,
+                not link.metadata,
+                not link.filename.endswith("-none-any.whl"),
+                not (link.is_wheel and can_use_here(link.filename)),
+                link.filename,
+            ),
+        )
+
+
+class Offers:
+    """All versions of a project, newest first.
+
+    Args:
+        name: canonical name.
+        links: all its files.
+        targets: what the lock is for.
+    """
+
+    def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
+        grouped: dict[Version, list[Link]] = {}
+        for link in links:
+            grouped.setdefault(link.version, []).append(link)
+        self._rising = sorted(grouped)
+        self.by_version = {
+            version: Offer(name, version, sorted(grouped[version], key=_filename), targets)
+            for version in reversed(self._rising)
+        }
+        self._public = [_public(version) for version in self._rising]
+        self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
+
+    def __iter__(self) -> Iterator[Offer]:
+        return iter(self.by_version.values())
+
+    def __len__(self) -> int:
+        return len(self._rising)
+
+    def of(self, versions: Collection[Version]) -> Iterator[Offer]:
+        """Give the offers of these versions, newest first; the caller seldom needs more than one."""
+        if len(versions) < _FEW:
+            return (self.by_version[v] for v in sorted(versions, reverse=True) if v in self.by_version)
+        return (offer for version, offer in self.by_version.items() if version in versions)
+
+    @cached_property
+    def versions(self) -> frozenset[Version]:
+        """All versions."""
+        return frozenset(self._rising)
+
+    def fitting(self, specifier: SpecifierSet) -> frozenset[Version]:
+        """Return the versions that a specifier accepts, pre-releases included.
+
+        Cost: a few comparisons for the bounds, and a check of each version between them.
+        """
+        if specifier not in self._fitting:
+            first, end = self._between(specifier)
+            self._fitting[specifier] = frozenset(
+                version for version in self._rising[first:end] if specifier.contains(version, prereleases=True)
+            )
+        return self._fitting[specifier]
+
+    def _between(self, specifier: SpecifierSet) -> tuple[int, int]:
+        # Projects have thousands of versions (botocore), and backtracking asks for hundreds of narrow ranges of them.
+        first, end = 0, len(self._rising)
+        for clause in specifier:
+            bound = None if clause.version.endswith("*") else parse_version(clause.version)
+            if bound is None:
+                continue
+            if clause.operator in (">=", ">", "~=", "=="):
+                first = max(first, bisect_left(self._public, _public(bound)))
+            if clause.operator in ("<=", "<", "=="):
+                end = min(end, bisect_right(self._public, _public(bound)))
+        return first, end
+
+
+def _filename(link: Link) -> str:
+    return link.filename
+
+
+def _public(version: Version) -> Version:
+    # `==1.0` and `<=1.0` accept `1.0+cpu`, which sorts behind `1.0` (PEP 440).
+    return (parse_version(version.public) or version) if version.local else version

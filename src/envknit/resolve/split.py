@@ -1,0 +1,184 @@
+"""The smallest split: which names need a second copy where one version of each cannot satisfy everything.
+
+Unify first: a search that allows one copy of each name. Where it fails, its core names the limits that the proof
+rests on; one of them must give. So the cheapest sets of further copies that answer every core found so far are tried,
+each by a search of its own, until one succeeds. Fewer copies are never possible then: each cheaper set leaves some
+core unanswered, and a core is a proof. Names outside of all cores are never split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envknit.resolve.split_search import ROOT, Budget, Found, Needs, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Mapping, Sequence
+
+    from envknit.resolve.split_search import Catalogue, JointNeed, Limit, Nogood, Pin
+
+    Copies = tuple[Limit, ...]  # how many further copies each name may have, sorted by name
+    Demand = tuple[Limit, ...]  # what a core asks for: one of these names must have that many further copies
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """An answer with as few copies as can be; without any, it is a plain resolution.
+
+    Args:
+        pins: each pin with its extras, by name; the resident copy first, then the best.
+        links: each pin, and `(ROOT, "")` for the project, to the pins that it sees: name to version.
+        residents: which copy of each name plain imports see: the one that the project asks for, else the best.
+    """
+
+    pins: Mapping[Pin, frozenset[str]]
+    links: Mapping[Pin, Mapping[str, Hashable]]
+    residents: Mapping[str, Hashable]
+
+    @property
+    def copies(self) -> dict[str, list[Hashable]]:
+        """The names that were split, each with its versions, the resident first."""
+        found: dict[str, list[Hashable]] = {}
+        for name, version in self.pins:
+            found.setdefault(name, []).append(version)
+        return {name: versions for name, versions in found.items() if len(versions) > 1}
+
+
+def smallest_split(catalogue: Catalogue, *, allowed: Collection[str] | None = None, steps: int = 0) -> Split | None:
+    """Find the answer with the fewest copies beyond one of each name.
+
+    Among equals it has the fewest names with copies; among these, the best candidates, name by name in alphabetical
+    order.
+
+    Args:
+        catalogue: what there is to choose from.
+        allowed: the names that may have copies; None: all, the empty set: a plain resolution.
+        steps: the most candidates to look at; 0: as many as `MOST_STEPS`.
+
+    Returns:
+        The answer, or None where it is proven that there is none.
+
+    Raises:
+        ResolutionError: the search was given up; whether there is a smaller split is not known then.
+
+    Cost: one search for each set of copies tried; a search is exponential at worst, and near linear in the pins where
+    few of them are in conflict.
+    """
+    budget = Budget(steps) if steps else Budget()
+    needs = Needs(catalogue)
+    learned: list[Nogood] = []
+    demands: list[Demand] = []
+    answers: dict[Copies, Split] = {}
+    while True:
+        cheapest = _cheapest(demands)
+        copies = next((each for each in cheapest if each not in answers), None)
+        if copies is None:
+            return _best(list(answers.values()), catalogue) if answers else None
+        found = Search(needs, dict(copies), learned, budget).run()
+        if isinstance(found, Found):
+            answers[copies] = link(found, needs)
+        else:
+            raised = [(name, limit + 1) for name, limit in found.limits if allowed is None or name in allowed]
+            demands.append(tuple(sorted(raised)))
+
+
+def _cheapest(demands: Sequence[Demand]) -> list[Copies]:
+    """List all ways to meet one part of each demand with the fewest copies, then the fewest names; sorted."""
+    if not all(demands):
+        return []
+    most = sum(max(most for _, most in demand) for demand in demands)
+    for total in range(most + 1):
+        found: set[Copies] = set()
+        _extend({}, total, demands, found, set())
+        if found:
+            fewest = min(map(len, found))
+            return sorted(copies for copies in found if len(copies) == fewest)
+    raise AssertionError  # meeting each demand by itself costs `most`
+
+
+def _extend(
+    copies: dict[str, int], left: int, demands: Sequence[Demand], found: set[Copies], seen: set[Copies]
+) -> None:
+    key = tuple(sorted(copies.items()))
+    if key in seen:
+        return
+    seen.add(key)
+    unmet = next((each for each in demands if all(copies.get(name, 0) < needed for name, needed in each)), None)
+    if unmet is None:
+        found.add(key)
+        return
+    for name, needed in unmet:
+        cost = needed - copies.get(name, 0)
+        if cost <= left:
+            _extend({**copies, name: needed}, left - cost, demands, found, seen)
+
+
+def _best(answers: Sequence[Split], catalogue: Catalogue) -> Split:
+    """Pick the answer whose candidates are the best, name by name; a name that an answer does without is best."""
+    names = sorted({name for split in answers for name, _ in split.pins})
+
+    def newness(split: Split) -> list[list[int]]:
+        ranks: dict[str, list[int]] = {}
+        for name, version in split.pins:
+            ranks.setdefault(name, []).append(list(catalogue.candidates(name)).index(version))
+        return [sorted(ranks.get(name, ())) for name in names]
+
+    return min(answers, key=newness) if len(answers) > 1 else answers[0]
+
+
+def link(found: Found, needs: Needs) -> Split:
+    """Link each pin to one copy of each name that it asks for: the resident where it will do, else the best.
+
+    What nobody is linked to is left out, and so are extras that nobody asks for.
+    """
+    pins = dict(found.pins)
+    while True:
+        residents = _residents(pins, needs)
+        links: dict[Pin, dict[str, Hashable]] = {}
+        asked: dict[Pin, set[str]] = {}
+        todo: list[Pin] = [(ROOT, "")]
+        for pin in todo:
+            links[pin] = {}
+            for need in needs.of(pin, pins.get(pin, frozenset())) or ():
+                version = _linked(need, pins, residents, needs)
+                links[pin][need.name] = version
+                target = (need.name, version)
+                if target not in asked:
+                    todo.append(target)
+                asked.setdefault(target, set()).update(need.extras)
+        reduced = {pin: frozenset(extras) for pin, extras in asked.items()}
+        if reduced == pins:
+            return Split(pins=_in_order(pins, residents, needs), links=links, residents=residents)
+        pins = reduced
+
+
+def _in_order(
+    pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], needs: Needs
+) -> dict[Pin, frozenset[str]]:
+    def place(pin: Pin) -> tuple[str, bool, int]:
+        name, version = pin
+        return name, version != residents[name], list(needs.catalogue.candidates(name)).index(version)
+
+    return {pin: pins[pin] for pin in sorted(pins, key=place)}
+
+
+def _residents(pins: Mapping[Pin, frozenset[str]], needs: Needs) -> dict[str, Hashable]:
+    residents: dict[str, Hashable] = {}
+    for need in needs.of((ROOT, ""), frozenset()) or ():
+        residents[need.name] = _linked(need, pins, residents, needs)
+    for name in {name for name, _ in pins}.difference(residents):
+        residents[name] = next(version for version in needs.catalogue.candidates(name) if (name, version) in pins)
+    return residents
+
+
+def _linked(
+    need: JointNeed, pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], needs: Needs
+) -> Hashable:
+    order = [residents[need.name]] if need.name in residents else []
+    order += needs.catalogue.candidates(need.name)
+    for version in order:
+        extras = pins.get((need.name, version))
+        if version in need.accepted and extras is not None and need.extras <= extras:
+            return version
+    raise AssertionError(need)  # the search met every need

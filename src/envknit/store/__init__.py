@@ -1,0 +1,1 @@
+"""The shared folder of unpacked wheels: placing, checking and collecting entries."""

@@ -1,0 +1,260 @@
+"""`store gc`: remove what no lock installed on this machine needs, and no running process uses.
+
+Alive is what a plan names, as long as the plan's lock is where it was when it was installed, or a process has the plan
+open (every active one does; Linux shows it under `/proc`). Where open files cannot be seen, plans that another one
+replaced stay for two weeks. Installers are kept out meanwhile, and what is younger than an hour stays in any case.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+
+from envknit.plan import key
+from envknit.store.bundle import bundled_entries
+from envknit.store.disk import disk_faults
+from envknit.store.roots import all_roots
+from envknit.store.store import TRASH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from envknit.store.store import Store
+
+_HOUR = 3600.0  # seconds
+_TWO_WEEKS = 14 * 86_400.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """What `store gc` removed, or would remove.
+
+    Args:
+        removed: paths relative to the store, sorted.
+        entries: how many of them are entries.
+        size: bytes that it frees; a file with several links counts once, when its last one goes.
+        roots: locks that are gone.
+        in_use: how many plans are kept only because a process has them open.
+        dry_run: whether nothing was removed.
+    """
+
+    removed: tuple[str, ...]
+    entries: int
+    size: int
+    roots: tuple[str, ...]
+    in_use: int
+    dry_run: bool
+
+
+def collect(store: Store, *, dry_run: bool = False, grace: float = _HOUR) -> Collected:
+    """Remove what nothing needs.
+
+    Args:
+        store: of which.
+        dry_run: only find out.
+        grace: seconds for which an entry stays after it was placed, whoever needs it.
+
+    Raises:
+        StoreError: an install has been running for a minute, or it cannot be known whether one is.
+
+    Cost: one listing of each folder that goes, and of the open files of all processes.
+    """
+    if dry_run:
+        return _Collection(store, grace).report(dry_run=True)
+    with store.collecting():
+        collection = _Collection(store, grace)
+        report = collection.report(dry_run=False)
+        collection.remove()
+    return report
+
+
+class _Collection:
+    """What is alive, and so what is not."""
+
+    def __init__(self, store: Store, grace: float) -> None:
+        self.store = store
+        self.root = store.root
+        self._young = time.time() - grace
+        self._opened = opened_plans(self.root)
+        roots = list(all_roots(str(self.root)))
+        self.dead_roots = [(path, root.lock) for path, root in roots if not root.alive]
+        self._named = {plan for _, root in roots if root.alive for plan in root.plans}
+        self.plans: list[str] = []  # plan folders, and plan files out of others
+        self._kept: set[str] = set()  # the texts of plans that stay, or are in use
+        self._sort_plans()
+        self.in_use = self._keep_opened()
+        alive = self._alive()
+        self.entries = [
+            entry.folder for entry in store.entries() if entry.folder not in alive and self._is_old(entry.folder)
+        ]
+        self.bundles = [
+            folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
+        ]
+        keys = {key(text.encode()) for text in self._kept}
+        self.scripts = [folder for folder in self._listed("bin") if os.path.basename(folder).split("-")[0] not in keys]
+        self.bytecode = list(self._lost_bytecode())
+        self.leftovers = list(self._leftovers())
+
+    def report(self, *, dry_run: bool) -> Collected:
+        """Say what goes, before it goes."""
+        removed = sorted({os.path.relpath(path, self.root) for path, _ in self.dead_roots} | set(self._folders()))
+        return Collected(
+            removed=tuple(removed),
+            entries=len(self.entries),
+            size=freed(os.path.join(self.root, path) for path in removed),
+            roots=tuple(lock for _, lock in self.dead_roots),
+            in_use=self.in_use,
+            dry_run=dry_run,
+        )
+
+    def remove(self) -> None:
+        """Remove it, plans before what they name: a plan without its entries would be a broken one."""
+        with disk_faults(self.root):
+            for path, _ in self.dead_roots:
+                os.unlink(path)
+            for folder in self._folders():
+                if (self.root / folder).is_dir() and not (self.root / folder).is_symlink():
+                    self.store.remove(folder)
+                else:
+                    (self.root / folder).unlink(missing_ok=True)
+            for bundle in self.bundles:
+                (self.root / f"{bundle}.entries").unlink(missing_ok=True)
+            for path in self._listed("locks"):  # nobody holds one: installers are kept out
+                os.unlink(self.root / path)
+            self._remove_empty()
+            self.store.clean()
+
+    def _folders(self) -> list[str]:
+        return [*self.plans, *self.scripts, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
+
+    def _sort_plans(self) -> None:
+        """Part the plans that stay from those that go."""
+        for folder in (found for abi in self._listed("plans") for found in self._listed(abi)):
+            files = [path for path in self._listed(folder) if path.endswith(".plan")]
+            staying = [path for path in files if path in self._named or self._may_be_in_use(path)]
+            for path in staying:
+                self._keep(self.root / path)
+            self.plans += [path for path in files if path not in staying] if staying else [folder]
+
+    def _may_be_in_use(self, plan: str) -> bool:
+        return self._opened is None and os.lstat(self.root / plan).st_mtime > time.time() - _TWO_WEEKS
+
+    def _keep(self, path: Path) -> None:
+        with suppress(OSError, UnicodeDecodeError):  # nobody can use it, so it keeps nothing alive
+            self._kept.add(path.read_text(encoding="utf-8"))
+
+    def _keep_opened(self) -> int:
+        """Keep what plans name that a process has open, though they were replaced since; returns how many."""
+        replaced = set(self._opened or ()) - self._kept
+        self._kept |= replaced
+        return len(replaced)
+
+    def _alive(self) -> set[str]:
+        """Name the folders that plans name; by their look, so that plans of another envknit count as well."""
+        fields = {field for text in self._kept for line in text.splitlines() for field in line.split("\t")}
+        folders = {field for field in fields if field.startswith(("packages/", "bundles/"))}
+        for bundle in [folder for folder in folders if folder.startswith("bundles/")]:
+            folders.update(bundled_entries(self.store, bundle))
+        return folders
+
+    def _is_old(self, folder: str) -> bool:
+        return os.lstat(self.root / folder).st_mtime < self._young  # the future is young too: clocks jump
+
+    def _listed(self, folder: str) -> list[str]:
+        try:
+            return [f"{folder}/{name}" for name in sorted(os.listdir(self.root / folder)) if name[0] != "."]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _lost_bytecode(self) -> Iterator[str]:
+        """List bytecode folders whose source is gone, or goes."""
+        going = {*self.entries, *self.bundles}
+        for tag in self._listed("bytecode"):
+            prefix = len(tag) + 1
+            packages = [
+                folder
+                for name in self._listed(f"{tag}/packages")
+                for version in self._listed(name)
+                for folder in self._listed(version)
+            ]
+            for folder in [*packages, *self._listed(f"{tag}/bundles")]:
+                source = folder[prefix:]
+                if source in going or not (self.root / source).is_dir():
+                    yield folder
+
+    def _leftovers(self) -> Iterator[str]:
+        """List what killed processes left: half-deleted folders, half-written files, downloads never placed."""
+        for parent, folders, names in os.walk(self.root):
+            inside = os.path.relpath(parent, self.root)
+            depth = 0 if inside == "." else inside.count(os.sep) + 1
+            first = inside.split(os.sep)[0]
+            yield from (os.path.join(inside, name) for name in folders if name.startswith(TRASH))
+            if first in {"plans", "roots", "bundles"} and depth < 4:
+                yield from (os.path.join(inside, name) for name in names if name.startswith("."))
+            if inside == os.path.join("cache", "artifacts"):
+                yield from (
+                    os.path.join(inside, name) for name in names if self._is_forgotten(os.path.join(parent, name))
+                )
+            if depth >= (5 if first == "bytecode" else 3) or first == "tmp" or (first == "bundles" and depth):
+                folders.clear()
+
+    def _is_forgotten(self, download: str) -> bool:
+        return download.endswith(".part") or os.lstat(download).st_mtime < time.time() - _TWO_WEEKS
+
+    def _remove_empty(self) -> None:
+        """Remove folders that held only what went."""
+        for top in ("packages", "plans", "bytecode"):
+            for parent, _, _ in os.walk(self.root / top, topdown=False):
+                depth = os.path.relpath(parent, self.root / top).count(os.sep) + 1
+                if top != "packages" or depth < 3:
+                    try:
+                        os.rmdir(parent)
+                    except OSError:
+                        continue  # something lives there
+
+
+def opened_plans(root: Path) -> list[str] | None:
+    """Return the text of every plan of this store that a process has open; None where that cannot be seen."""
+    if not os.path.exists("/proc/self/fd"):
+        return None
+    plans = os.path.join(os.path.realpath(root), "plans", "")
+    texts = []
+    for link in _open_files():
+        try:
+            if not os.readlink(link).startswith(plans):
+                continue
+            with open(link, encoding="utf-8") as file:
+                texts.append(file.read())
+        except (OSError, UnicodeDecodeError):
+            continue  # it was closed, or is another user's
+    return texts
+
+
+def freed(paths: Iterable[str]) -> int:
+    """Count the bytes that go with these files and folders: those of files whose every link is among them."""
+    links: Counter[tuple[int, int]] = Counter()
+    found: dict[tuple[int, int], os.stat_result] = {}
+    for path in paths:
+        names = [os.path.join(parent, name) for parent, _, names in os.walk(path) for name in names]
+        for name in names if os.path.isdir(path) and not os.path.islink(path) else [path]:
+            try:
+                status = os.lstat(name)
+            except FileNotFoundError:
+                continue
+            links[status.st_dev, status.st_ino] += 1
+            found[status.st_dev, status.st_ino] = status
+    return sum(status.st_size for inode, status in found.items() if links[inode] >= status.st_nlink)
+
+
+def _open_files() -> Iterator[str]:
+    for process in os.listdir("/proc"):
+        if process.isdigit():
+            try:
+                yield from (f"/proc/{process}/fd/{fd}" for fd in os.listdir(f"/proc/{process}/fd"))
+            except OSError:
+                continue  # it ended, or is another user's

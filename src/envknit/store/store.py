@@ -1,0 +1,293 @@
+"""The store: unpacked wheels, each an entry that never changes once it is placed.
+
+    packages/<name>/<version>/<tags>-<digest>/   an entry: the wheel as it lies in site-packages
+    bundles/<key>/ and bundles/<key>.entries     entries that must be physical neighbours, as hard links
+    plans/<abi>/<key of a lock>/                 plans, beside a copy of the lock that they were made of
+    bin/<key>/                                   console scripts of one plan for one interpreter
+    bytecode/<cache tag>/                        compiled modules, by path
+    roots/<key of a lock's path>                 which locks were installed here
+    cache/ locks/ tmp/                           downloads under way, locks, work under way
+
+Everything appears by one atomic rename out of `tmp/`, after the file system was told to write it. So a process that is
+killed, or a machine that loses power, leaves an entry absent or whole (rename alone tears entries on ext4: measured).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from envknit.errors import StoreError
+from envknit.naming import canonical_name
+from envknit.plan import home
+from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_out
+from envknit.store.entry import read_note
+from envknit.store.flock import hold, try_lock
+from envknit.store.verify import verify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from envknit.store.verify import Verified
+
+TRASH = ".trash-"  # how the names of folders begin that are being deleted
+_ABANDONED = 86_400.0  # seconds after which work is taken for dead where its lock cannot be asked
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredEntry:
+    """One entry of the store: its folder relative to the store, and the pin that it is."""
+
+    folder: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stats:
+    """How much the store holds; bytes of files, each counted once however many links it has."""
+
+    entries: int
+    names: int
+    files: int
+    size: int
+
+
+class Store:
+    """The user's store at one folder.
+
+    Args:
+        root: absolute path; `ENVKNIT_HOME` or `~/.envknit` where it is not given.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self.root = Path(root or home()).absolute()
+
+    def open(self) -> Store:
+        """Create the store where there is none (0700), and refuse one that others could have written.
+
+        Raises:
+            StoreError: it belongs to another user, or others may write to it.
+            InstallError: it cannot be created.
+        """
+        with disk_faults(self.root):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Refuse a store that is not this user's or root's alone; what may not be trusted may not be filled either."""
+        try:
+            found = self.root.stat()
+        except FileNotFoundError:
+            return
+        if found.st_uid not in {os.geteuid(), 0}:
+            raise StoreError(
+                "the store belongs to another user",
+                store=self.root,
+                owner=found.st_uid,
+                hint="set ENVKNIT_HOME to a folder of your own",
+            )
+        if found.st_mode & 0o022:
+            raise StoreError("the store may be written by others", store=self.root, hint=f"run: chmod go-w {self.root}")
+
+    def path(self, folder: str) -> Path:
+        """Return the absolute path of what a plan calls `folder`."""
+        return Path(os.path.join(self.root, folder))  # an absolute folder stands for itself
+
+    def entries(self) -> Iterator[StoredEntry]:
+        """List all entries, sorted; cost: three levels of folder listings."""
+        packages = self.root / "packages"
+        for name in _folders(packages):
+            for version in _folders(packages / name):
+                for folder in _folders(packages / name / version):
+                    yield StoredEntry(folder=f"packages/{name}/{version}/{folder}", name=name, version=version)
+
+    def has(self, folder: str, sha256: str) -> bool:
+        """Tell whether an entry is there, and was made from the artifact of this digest.
+
+        Raises:
+            StoreError: it was made from another artifact with the same first eight digits.
+        """
+        location = self.root / folder
+        if not location.is_dir():
+            return False
+        found = read_note(str(location)).sha256
+        if found != sha256:
+            raise StoreError(
+                "an entry of the store was made from another artifact",
+                entry=location,
+                expected_sha256=sha256,
+                found_sha256=found,
+                hint="remove the entry, and run: envknit install",
+            )
+        return True
+
+    def built(self, name: str, version: str, sha256: str) -> list[str]:
+        """List the entries of a pin that were made from the artifact of this digest: folder names, sorted."""
+        parent = self.root / "packages" / canonical_name(name) / version
+        suffix = f"-{sha256[:8]}"
+        return [folder for folder in _folders(parent) if folder.endswith(suffix)]
+
+    def place(self, ready: Sequence[tuple[Path, str]]) -> int:
+        """Move finished folders to their places, all after one write-out of the file system.
+
+        Args:
+            ready: pairs of a folder in `tmp/` and the place it shall have, relative to the store.
+
+        Returns:
+            How many were placed; those that another process placed meanwhile are dropped.
+        """
+        if not ready:
+            return 0
+        placed = 0
+        parents = set()
+        with disk_faults(self.root):
+            write_out(self.root)
+            for source, folder in ready:
+                target = self.root / folder
+                target.parent.mkdir(parents=True, exist_ok=True)
+                parents.add(target.parent)
+                placed += _move(source, target)
+            for parent in parents:
+                sync_folder(parent)
+        return placed
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Make a private folder on the store's file system that goes away afterwards, or with the next install."""
+        tmp = self.root / "tmp"
+        with disk_faults(tmp):
+            tmp.mkdir(mode=0o700, exist_ok=True)
+            folder, fd = _claimed_folder(tmp)
+        try:
+            yield folder
+        finally:
+            os.close(fd)
+            with suppress(OSError):  # what cannot be removed now, the next install removes
+                remove_tree(folder)
+
+    def clean(self) -> int:
+        """Remove what dead processes left in `tmp/`; returns how many folders that were."""
+        removed = 0
+        for name in _folders(self.root / "tmp"):
+            folder = self.root / "tmp" / name
+            if _is_abandoned(folder):
+                remove_tree(folder)
+                removed += 1
+        return removed
+
+    @contextmanager
+    def installing(self) -> Iterator[None]:
+        """Keep `store gc` away while something is being installed."""
+        with hold(str(self.root / "lock"), exclusive=False):
+            yield
+
+    @contextmanager
+    def collecting(self, *, timeout: float = 60.0) -> Iterator[None]:
+        """Keep installers away while something is removed.
+
+        Raises:
+            StoreError: the file system cannot lock, so it cannot be known that nobody installs.
+        """
+        with hold(str(self.root / "lock"), exclusive=True, timeout=timeout) as locked:
+            if not locked:
+                raise StoreError("the store cannot be locked, so nothing is removed from it", store=self.root)
+            yield
+
+    @contextmanager
+    def claiming(self, digests: Iterable[str]) -> Iterator[None]:
+        """Be the one process that downloads and places these artifacts; others wait, and then find them placed."""
+        from contextlib import ExitStack  # noqa: PLC0415 - needed only where something is missing
+
+        locks = self.root / "locks"
+        with disk_faults(locks):
+            locks.mkdir(mode=0o700, exist_ok=True)
+        with ExitStack() as stack:
+            for digest in sorted(set(digests)):  # one order for all: two processes never wait for each other
+                stack.enter_context(hold(str(locks / digest), exclusive=True, timeout=3600.0))
+            yield
+
+    def verify(self, folders: Iterable[str] | None = None) -> Verified:
+        """Compare entries and bundles (all of them, where none are named) with what was placed; see `verify.verify`."""
+        if folders is None:
+            bundles = (f"bundles/{name}" for name in _folders(self.root / "bundles"))
+            folders = [*(entry.folder for entry in self.entries()), *bundles]
+        return verify(self.root, folders)
+
+    def remove(self, folder: str) -> None:
+        """Take a folder out of the store in one step, then delete it; never follows a link."""
+        location = self.root / folder
+        trash = location.with_name(f"{TRASH}{location.name}")  # in the same folder: a full disk has room for no other
+        with disk_faults(location):
+            remove_tree(trash)
+            try:
+                location.rename(trash)
+            except FileNotFoundError:
+                return
+            remove_tree(trash)
+
+    def stats(self) -> Stats:
+        """Count what the store holds; cost: one `stat` a file."""
+        entries = list(self.entries())
+        seen: dict[tuple[int, int], int] = {}
+        for parent, _, names in os.walk(self.root):
+            for name in names:
+                found = os.lstat(os.path.join(parent, name))
+                seen[found.st_dev, found.st_ino] = found.st_size
+        distributions = {entry.name for entry in entries}
+        return Stats(entries=len(entries), names=len(distributions), files=len(seen), size=sum(seen.values()))
+
+
+def _move(source: Path, target: Path) -> int:
+    source.chmod(0o755)  # a folder can be moved only while it may be written: its `..` changes
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return 0  # another process was faster, with the same bytes
+    target.chmod(0o555)
+    return 1
+
+
+def _claimed_folder(tmp: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix="work-", dir=tmp))
+        try:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # cleaned away between two calls, by a process that took it for abandoned
+        if try_lock(fd) is not False and folder.exists():
+            return folder, fd
+        os.close(fd)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        locked = try_lock(fd)
+        if locked is None:
+            import time  # noqa: PLC0415 - only where locks do not work
+
+            return os.fstat(fd).st_mtime < time.time() - _ABANDONED
+        return locked
+    finally:
+        os.close(fd)
+
+
+def _folders(path: Path) -> list[str]:
+    try:
+        with os.scandir(path) as found:
+            names = [item.name for item in found if item.is_dir(follow_symlinks=False)]
+        return sorted(name for name in names if not name.startswith("."))
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,211 @@
+"""Compare what lies in the store with what was placed there, file by file.
+
+An entry's note vouches for its RECORD, and RECORD for every other file. What is found is told as it is: missing,
+changed, extra, another kind of file, another mode. Nothing is repaired here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from envknit.errors import StoreError
+from envknit.store.entry import NOTE, Note, RecordedFile, recorded_rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Finding:
+    """One thing that is not as it was placed.
+
+    Args:
+        folder: the entry or bundle.
+        path: the file in it; `""`: the folder itself.
+        kind: `missing`, `changed`, `extra`, `type` (a link or folder where a file was) or `mode`.
+    """
+
+    folder: str
+    path: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.folder}{'/' if self.path else ''}{self.path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """What `verify` found.
+
+    Args:
+        folders: how many were compared.
+        files: how many files they should have.
+        findings: the damage, sorted; empty where all is whole.
+        notes: what is no damage but should be known, one sentence each.
+    """
+
+    folders: int
+    files: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def hint(self) -> str:
+        """How to repair what was found; empty where nothing is to be repaired."""
+        return "remove the damaged folders (chmod -R u+w first), and run: envknit install" if self.findings else ""
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """The folders with findings, sorted."""
+        return tuple(sorted({finding.folder for finding in self.findings}))
+
+
+def verify(root: str | os.PathLike[str], folders: Iterable[str]) -> Verified:
+    """Compare entries and bundles of the store at `root` with what was placed.
+
+    Args:
+        root: the store.
+        folders: as plans call them; an absolute one was not placed by envknit, and is only noted.
+
+    Cost: every file is read and hashed, in two threads.
+    """
+    wanted = sorted(set(folders))
+    own = [folder for folder in wanted if not os.path.isabs(folder)]
+    notes = [f"{folder} was not placed by envknit, and is not verified" for folder in wanted if folder not in own]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda folder: _Inspection(str(root), folder), own))
+    notes += [
+        f"{inspection.folder} has {inspection.caches} files of bytecode that Python wrote, and that are never used"
+        for inspection in done
+        if inspection.caches
+    ]
+    return Verified(
+        folders=len(own),
+        files=sum(inspection.files for inspection in done),
+        findings=tuple(sorted(finding for inspection in done for finding in inspection.findings)),
+        notes=tuple(notes),
+    )
+
+
+class _Inspection:
+    """One folder, compared."""
+
+    def __init__(self, root: str, folder: str) -> None:
+        self.folder = folder
+        self.findings: list[Finding] = []
+        self.caches = 0  # files in `__pycache__` that a root user's Python wrote at import
+        self.files = 0
+        self._location = os.path.join(root, folder)
+        if not os.path.isdir(self._location) or os.path.islink(self._location):
+            self._find("", "missing" if not os.path.lexists(self._location) else "type")
+            return
+        expected, executables = self._expected()
+        self.files = len(expected)
+        seen = set()
+        for path, found in self._walk(""):
+            seen.add(path)
+            self._compare(path, found, expected, executables)
+        for path in expected.keys() - seen:
+            self._find(path, "missing")
+
+    def _find(self, path: str, kind: str) -> None:
+        self.findings.append(Finding(folder=self.folder, path=path, kind=kind))
+
+    def _expected(self) -> tuple[dict[str, list[RecordedFile]], set[str] | None]:
+        """Read what every dist-info folder says; in a bundle, a path may be that of several pins."""
+        expected: dict[str, list[RecordedFile]] = defaultdict(list)
+        executables: set[str] | None = set()
+        infos = [name for name in sorted(os.listdir(self._location)) if name.endswith(".dist-info")]
+        if not infos:
+            self._find("*.dist-info", "missing")
+        for info in infos:
+            note = self._note(f"{info}/{NOTE}")
+            record = self._read(f"{info}/RECORD")
+            expected[f"{info}/{NOTE}"] = expected[f"{info}/RECORD"] = []
+            if note is None or executables is None:
+                executables = None  # a damaged note cannot say
+            else:
+                executables |= note.executables
+                if record is not None and hashlib.sha256(record).hexdigest() != note.record:
+                    self._find(f"{info}/RECORD", "changed")
+            try:
+                rows = recorded_rows((record or b"").decode())
+            except ValueError:
+                continue  # it is changed, and told so above
+            for row in rows:
+                expected[row.path].append(row)
+        return expected, executables
+
+    def _note(self, path: str) -> Note | None:
+        data = self._read(path)
+        try:
+            note = Note.parse(data, path) if data is not None else None
+        except StoreError:
+            note = None
+            self._find(path, "changed")
+        own = self.folder.startswith("packages/")
+        if note is not None and own and not self.folder.endswith(f"-{note.sha256[:8]}"):
+            self._find(path, "changed")
+        return note
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            with open(os.open(os.path.join(self._location, path), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def _walk(self, inside: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        with os.scandir(os.path.join(self._location, inside)) as found:
+            items = sorted(found, key=lambda item: item.name)
+        for item in items:
+            path = f"{inside}/{item.name}" if inside else item.name
+            if not item.is_dir(follow_symlinks=False):
+                yield path, item
+                continue
+            if item.name != "__pycache__" and stat.S_IMODE(item.stat(follow_symlinks=False).st_mode) != 0o555:
+                self._find(path, "mode")
+            yield from self._walk(path)
+
+    def _compare(
+        self, path: str, found: os.DirEntry[str], expected: dict[str, list[RecordedFile]], executables: set[str] | None
+    ) -> None:
+        mode = found.stat(follow_symlinks=False).st_mode
+        if path not in expected:
+            if "__pycache__" in path.split("/") and path.endswith(".pyc") and stat.S_ISREG(mode):
+                self.caches += 1
+            else:
+                self._find(path, "extra")
+        elif not stat.S_ISREG(mode):
+            self._find(path, "type")
+        else:
+            rows = expected[path]
+            if rows and not any(self._is(path, row) for row in rows):
+                self._find(path, "changed")
+            allowed = {0o444, 0o555} if executables is None else {0o555 if path in executables else 0o444}
+            if stat.S_IMODE(mode) not in allowed:
+                self._find(path, "mode")
+
+    def _is(self, path: str, row: RecordedFile) -> bool:
+        """Hash what was opened, not what was looked at: it may have been exchanged in between."""
+        try:
+            fd = os.open(os.path.join(self._location, path), os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            if os.fstat(fd).st_size != row.size:
+                return False
+            digest = hashlib.new(row.algorithm)
+            while chunk := os.read(fd, _CHUNK):
+                digest.update(chunk)
+        finally:
+            os.close(fd)
+        return digest.digest() == row.digest

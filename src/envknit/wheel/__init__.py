@@ -1,0 +1,1 @@
+"""One wheel: read it with distrust, and unpack it."""

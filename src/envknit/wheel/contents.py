@@ -1,0 +1,125 @@
+"""What an entry offers to a program: import names, extension modules, folders of `.pth` files, start-up code.
+
+The tree decides, not the metadata's `Import-Name` (PEP 794): what is importable in site-packages is importable from the
+store, whether its author declared it or not (mypyc's helper modules never are).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from envknit.store.entry import Entry
+
+# The order in which one folder decides what a name means
+REGULAR, MODULE, NAMESPACE = range(3)
+
+_NATIVE = tuple(EXTENSION_SUFFIXES)
+_SUFFIXES = (*_NATIVE, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
+_CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
+_OLD_NAMESPACE = ("extend_path", "declare_namespace")  # pkgutil's and pkg_resources' ways before PEP 420
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What one entry offers.
+
+    Args:
+        imports: (import name, REGULAR, MODULE or NAMESPACE, folder within the entry that holds it).
+        native: whether it has extension modules for this interpreter.
+        startup: files with code that wants to run when Python starts, sorted.
+        outside: lines of `.pth` files that lead out of the entry, and are not honoured.
+    """
+
+    imports: tuple[tuple[str, int, str], ...]
+    native: bool
+    startup: tuple[str, ...]
+    outside: tuple[str, ...]
+
+
+def read_contents(entry: Entry) -> Contents:
+    """Find out what an entry offers; cost: its `.pth` files are read, nothing else."""
+    paths = [file.path for file in entry.files]
+    data = entry.note.data if entry.note else frozenset()
+    roots = [name for name in paths if "/" not in name]
+    folders, coded, outside = _path_files(entry, [name for name in roots if name.endswith(".pth")])
+    starts = {name for name in roots if name.endswith(".start")}
+    startup = sorted(starts | {name for name in coded if name[:-4] + ".start" not in starts})  # PEP 829
+    startup += sorted(f"{name}.py" for name in _CUSTOMIZE if f"{name}.py" in roots)
+    imports = [
+        (name, kind, folder)
+        for folder in ("", *folders)
+        for name, kind in _top_level(paths, folder).items()
+        if folder or name not in data
+    ]
+    return Contents(
+        imports=tuple(imports),
+        native=any(is_extension(path) for path in paths),
+        startup=tuple(startup),
+        outside=tuple(outside),
+    )
+
+
+def is_extension(path: str) -> bool:
+    """Tell whether this interpreter could import the file as an extension module."""
+    folder, _, name = path.rpartition("/")
+    return name.endswith(_NATIVE) and _module(name) is not None and "." not in folder
+
+
+def is_old_namespace(entry: Entry, package: str) -> bool:
+    """Tell whether a package's `__init__.py` is the boilerplate that shares its name with other distributions."""
+    text = entry.read_text(f"{package}/__init__.py")
+    return any(word in text for word in _OLD_NAMESPACE)
+
+
+def _top_level(paths: Iterable[str], folder: str) -> dict[str, int]:
+    prefix = folder + "/" if folder else ""
+    kinds: dict[str, int] = {}
+    for path in paths:
+        if not path.startswith(prefix):
+            continue
+        first, _, rest = path[len(prefix) :].partition("/")
+        if rest:
+            name: str | None = first if "." not in first and first != "__pycache__" else None
+            kind = REGULAR if "/" not in rest and _module(rest) == "__init__" else NAMESPACE
+        else:
+            name, kind = _module(first), MODULE
+        if name and name not in _CUSTOMIZE:
+            kinds[name] = min(kind, kinds.get(name, NAMESPACE))
+    return kinds
+
+
+def _module(name: str) -> str | None:
+    """Return the name under which a file could be imported; None where it cannot."""
+    for suffix in _SUFFIXES:
+        if name.endswith(suffix) and name[: -len(suffix)].replace("_", "a").isalnum():
+            return name[: -len(suffix)]
+    return None
+
+
+def _path_files(entry: Entry, names: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    """Read `.pth` files: folders within the entry, files with `import` lines, and lines that lead elsewhere."""
+    folders: list[str] = []
+    coded: list[str] = []
+    outside: list[str] = []
+    for name in sorted(names):
+        if name.startswith("."):
+            continue  # `site` skips hidden ones too
+        for line in entry.read_text(name).removeprefix("\ufeff").splitlines():
+            text = line.rstrip()
+            if not text or text.startswith("#"):
+                continue
+            if text.startswith(("import ", "import\t")):
+                coded.append(name)
+                continue
+            folder = posixpath.normpath(text)
+            if folder.startswith(("/", "..")):
+                outside.append(f"{name}: {text}")
+            elif folder != "." and folder not in folders:
+                folders.append(folder)
+    return folders, coded, outside

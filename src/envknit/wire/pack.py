@@ -1,0 +1,356 @@
+"""Values to trees and back; what is not a value becomes a reference. The tags are listed in `values`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from functools import reduce
+from operator import getitem, or_
+from types import BuiltinFunctionType, GenericAlias, ModuleType, UnionType
+
+from envknit.wire import arrays, failures
+from envknit.wire.frames import over_limit
+from envknit.wire.proxy import Method, ModuleProxy, Proxy
+from envknit.wire.values import ATOMS, LARGE, by_name, is_annotation, named, put_together, taken_apart
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from envknit.wire.buffers import Lease
+    from envknit.wire.channel import Channel
+
+_ALIGNMENT = 64  # bytes; of each buffer in a frame's memory: what vector instructions like
+_MOST_MAPPED = 64  # pieces of the other side's memory; each takes a descriptor of this process, and keeps it from reuse
+
+
+class Packer:
+    """Turns the values of one frame into trees.
+
+    Args:
+        channel: where references are granted.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._granted: list[int] = []
+        self.pinned: list[Proxy] = []  # must not be released before the other side has read the frame
+        self.descriptors: list[int] = []  # of memory that is lent with this frame, so they stay open until it is sent
+        self._buffers: list[bytes | memoryview] = []  # large ones, each with what pads it
+        self._memory = 0  # bytes of them all
+
+    def pack(self, value: Any) -> Any:
+        """Return the tree of a value."""
+        kind = type(value)
+        if kind in ATOMS:
+            return value
+        method = _PACK.get(kind)
+        return method(self, value) if method is not None else self._pack_other(value, kind)
+
+    def whole(self, tree: Any) -> Any:
+        """Return the tree of a frame: with large buffers, it says in which piece of shared memory they are."""
+        if not self._buffers:
+            return tree
+        lease = self._channel.arena.lend(self._buffers, self._memory)
+        self._buffers = []
+        self.descriptors.insert(0, lease.segment.descriptor)  # it is read before those that the tree speaks of
+        return ("@", self._lent(lease), self._memory, tree)
+
+    def undo(self) -> None:
+        """Take everything back: the frame will not be sent."""
+        self.descriptors = []
+        self._buffers = []
+        self._memory = 0
+        self._channel.exports.release([(ref, 1) for ref in self._granted])
+        self._granted = []
+
+    def _lent(self, lease: Lease) -> int:
+        ref, _ = self._channel.grant(lease)
+        self._granted.append(ref)
+        return ref
+
+    def _pack_other(self, value: Any, kind: type) -> Any:
+        if issubclass(kind, (Proxy, Method)):
+            return self._pack_proxy(value)
+        if issubclass(kind, type):  # (in Python 3.10 `list[int]` says that it is one, too)
+            return self._pack_class(value)
+        if isinstance(value, BaseException):
+            return self.pack_exception(value, "")
+        if kind is ModuleProxy or kind is ModuleType:
+            return self._pack_module(value, kind)
+        return self._pack_value(value, kind) or self._reference(value)
+
+    def _pack_value(self, value: Any, kind: type) -> Any:
+        host = self._channel.is_host
+        if kind is BuiltinFunctionType:
+            return by_name(value, builtins_only=not host)
+        if host and is_annotation(kind):
+            return self._pack_annotation(value)
+        parts = taken_apart(value)
+        if parts is not None:
+            return ("k", parts[0], *map(self.pack, parts[1]))
+        flat = arrays.flatten(value) if host and arrays.is_numpy(kind) else None
+        if flat is not None:
+            dtype, shape, order, data = flat
+            return ("n", self.pack(dtype), self.pack(shape), order, self._data(data))
+        if host and kind.__module__ == "array" and kind.__name__ == "array":
+            return ("a", value.typecode, self._data(memoryview(value)))
+        return None
+
+    def _pack_annotation(self, value: Any) -> Any:
+        made = value.__reduce__()  # as its pickle says: a name of `typing`, or what is subscribed, and with what
+        return ("g", "typing", made) if isinstance(made, str) else ("[", *map(self.pack, made[1]))
+
+    def _pack_alias(self, value: Any) -> Any:
+        if not self._channel.is_host:
+            return self._reference(value)
+        return ("[", self.pack(value.__origin__), self.pack(value.__args__))
+
+    def _pack_union(self, value: Any) -> Any:
+        return ("|", *map(self.pack, value.__args__)) if self._channel.is_host else self._reference(value)
+
+    def _pack_module(self, value: Any, kind: type) -> Any:
+        if kind is ModuleType:
+            name = self._channel.module_name(value)
+            return ("M", name) if name else self._reference(value)
+        if not self._channel.owns(value):
+            raise TypeError(f"{value!r} cannot be handed to another worker")
+        return ("I", value._envknit_name)
+
+    def _reference(self, value: object) -> tuple[str, int, int]:
+        ref, number = self._channel.grant(value)
+        self._granted.append(ref)
+        return "o", ref, number
+
+    def _pack_proxy(self, value: Any) -> Any:
+        proxy = value._envknit_owner if isinstance(value, Method) else value
+        if proxy._envknit_channel is not self._channel:
+            if "__array_interface__" in type(proxy).__dict__ and proxy is value:
+                return self._pack_view(proxy)
+            return self._reference(value)  # one worker's object for another: the host stands between
+        self.pinned.append(proxy)
+        if proxy is value:
+            return ("p", proxy._envknit_ref)
+        return ("w", proxy._envknit_ref, value._envknit_name)
+
+    def _pack_view(self, proxy: Proxy) -> Any:
+        facts, memory = arrays.view(proxy)
+        order = "C" if "strides" not in facts or facts["strides"] == _c_strides(facts) else "F"
+        dtype = facts["descr"] if str(facts["typestr"])[1] == "V" else facts["typestr"]
+        return ("n", self.pack(dtype), self.pack(tuple(facts["shape"])), order, self._data(memoryview(memory)))
+
+    def _pack_class(self, value: Any) -> Any:
+        if issubclass(value, failures.RemoteError):
+            return ("g", value.__module__, value.__qualname__)
+        if issubclass(value, BaseException):
+            return ("c", failures.class_tree(value))
+        return by_name(value, builtins_only=not self._channel.is_host) or self._reference(value)
+
+    def pack_exception(self, error: BaseException, text: str) -> Any:
+        """Return the tree of an exception, with the text of its traceback."""
+        remote = getattr(error, "remote", None) if isinstance(error, failures.RemoteError) else None
+        if remote is not None and remote._envknit_channel is self._channel:
+            self.pinned.append(remote)
+            return ("p", remote._envknit_ref)
+        try:
+            said = str(error)
+        except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail
+            said = repr(failure)
+        reference = None
+        if type(error).__module__ != "builtins":
+            if not self._channel.is_host:
+                error.__traceback__ = None  # its frames would keep their objects alive
+            reference = self._reference(error)
+        tree = failures.class_tree(type(error))
+        facts = [item for pair in failures.extra_facts(error).items() for item in pair]
+        args = self.pack(tuple(failures.arguments(error)))
+        return ("e", tree, args, said, text, self.pack(facts), reference)
+
+    def _data(self, data: bytes | bytearray | memoryview) -> int | bytes:
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        if self._memory + size > self._channel.limit:
+            raise over_limit(self._memory + size, self._channel.limit)
+        if size < LARGE:
+            return bytes(data)
+        padding = -size % _ALIGNMENT
+        self._buffers += (memoryview(data).cast("B"), bytes(padding))
+        self._memory += size + padding
+        return size
+
+    def _pack_bytes(self, value: bytes) -> Any:
+        data = self._data(value)
+        return data if isinstance(data, bytes) else ("b", data)
+
+    def _pack_view_of_buffer(self, value: memoryview) -> Any:
+        if not self._channel.is_host or not value.c_contiguous:
+            return self._reference(value)
+        return ("v", value.format, list(value.shape or ()), self._data(value))
+
+    def _pack_shared(self, value: arrays.Shared) -> Any:
+        if value.lease is None:
+            return ("S", 0, self.pack(value.facts))
+        self.descriptors.append(value.lease.segment.descriptor)
+        return ("S", self._lent(value.lease), self.pack(value.facts))
+
+    def _pack_dict(self, value: dict[Any, Any]) -> Any:
+        pack = self.pack
+        return ("d", *(pack(part) for pair in value.items() for part in pair))
+
+
+def _c_strides(facts: dict[str, Any]) -> tuple[int, ...]:
+    strides: list[int] = []
+    step = int(facts["typestr"][2:])
+    for length in reversed(facts["shape"]):
+        strides.insert(0, step)
+        step *= length
+    return tuple(strides)
+
+
+_PACK: dict[type, Callable[[Packer, Any], Any]] = {
+    bytes: Packer._pack_bytes,
+    bytearray: lambda packer, value: ("y", packer._data(value)),
+    memoryview: Packer._pack_view_of_buffer,
+    tuple: lambda packer, value: ("t", *map(packer.pack, value)),
+    list: lambda packer, value: list(map(packer.pack, value)),
+    arrays.Shared: Packer._pack_shared,
+    dict: Packer._pack_dict,
+    set: lambda packer, value: ("s", *map(packer.pack, value)),
+    frozenset: lambda packer, value: ("f", *map(packer.pack, value)),
+    slice: lambda packer, value: (":", packer.pack(value.start), packer.pack(value.stop), packer.pack(value.step)),
+    type(NotImplemented): lambda _packer, _value: ("!",),
+    range: lambda _, value: ("r", value.start, value.stop, value.step),
+    GenericAlias: Packer._pack_alias,
+    UnionType: Packer._pack_union,
+}
+
+
+class Unpacker:
+    """Turns the trees of one frame back into values.
+
+    Args:
+        channel: where references are looked up.
+        descriptors: what came with the frame.
+        timeout: seconds that calls through the new proxies may take.
+    """
+
+    def __init__(self, channel: Channel, descriptors: Sequence[int], timeout: float | None) -> None:
+        self._channel = channel
+        self._descriptors = iter(descriptors)
+        self._buffers = memoryview(b"")
+        self._timeout = timeout
+
+    def unpack(self, tree: Any) -> Any:
+        """Return the value of a tree."""
+        kind = type(tree)
+        if kind is tuple:
+            return _UNPACK[tree[0]](self, tree)
+        return list(map(self.unpack, tree)) if kind is list else tree
+
+    def close(self) -> None:
+        """Close the descriptors that nothing took: the frame could not be read to its end."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+    def _borrow(self, ref: int, size: int, *, writable: bool = True, most: int = 0) -> Any:
+        descriptor = next(self._descriptors, None)
+        if descriptor is None:  # the kernel drops what a process has no room for
+            self._channel.decline(ref)
+            raise OSError(errno.EMFILE, "no file descriptor is left to receive shared memory with")
+        try:
+            return self._channel.borrow(ref, descriptor, size, writable=writable, most=most)
+        finally:
+            os.close(descriptor)
+
+    def _object(self, tree: Any) -> Proxy:
+        return self._channel.deliver(tree[1], tree[2], self._timeout)
+
+    def _items(self, tree: Any) -> Any:
+        return map(self.unpack, tree[1:])
+
+    def _dict(self, tree: Any) -> dict[Any, Any]:
+        items = self._items(tree)
+        return dict(zip(items, items, strict=True))
+
+    def _bytes(self, data: int | bytes) -> bytes:
+        return data if isinstance(data, bytes) else bytes(self._memory(data))
+
+    def _memory(self, data: int | bytes) -> Any:
+        # A picture of its own for the receiver: it may write to it, and nobody else sees that
+        if isinstance(data, bytes):
+            return data
+        memory, self._buffers = self._buffers[:data], self._buffers[data + -data % _ALIGNMENT :]
+        return memory
+
+    def _whole(self, tree: Any) -> Any:
+        _, ref, size, tree = tree
+        self._buffers = memoryview(self._borrow(ref, size, most=_MOST_MAPPED))
+        return self.unpack(tree)
+
+    def _array(self, tree: Any) -> Any:
+        import array  # noqa: PLC0415 - rare
+
+        value = array.array(tree[1])
+        value.frombytes(self._memory(tree[2]))
+        return value
+
+    def _numpy(self, tree: Any) -> object:
+        return arrays.restore(self.unpack(tree[1]), self.unpack(tree[2]), tree[3], self._memory(tree[4]))
+
+    def _view(self, tree: Any) -> memoryview:
+        view = memoryview(self._memory(tree[3])).cast("B")
+        return view.cast(tree[1], tree[2]) if view.nbytes else view
+
+    def _shared(self, tree: Any) -> tuple[dict[str, Any], Any]:
+        _, ref, facts = tree
+        facts = self.unpack(facts)
+        if not ref:
+            return facts, b""
+        return facts, self._borrow(ref, facts["size"], writable=facts["writable"])
+
+    def _exception(self, tree: Any) -> BaseException:
+        _, kind, args, said, text, facts, reference = tree
+        pairs = iter(self.unpack(facts))
+        error = failures.rebuild(
+            self._channel.mirror.stand_in(kind), self.unpack(args), said, dict(zip(pairs, pairs, strict=True))
+        )
+        if reference is not None:
+            remote = self._object(reference)
+            if isinstance(error, failures.RemoteError):
+                error.remote = remote
+        if text:
+            error.__cause__ = failures.RemoteTraceback(text)
+        return error
+
+    def _attribute(self, tree: Any) -> Any:
+        return getattr(self._channel.exports.get(tree[1]), tree[2])
+
+
+_UNPACK: dict[str, Callable[[Unpacker, Any], Any]] = {
+    "t": lambda unpacker, tree: tuple(unpacker._items(tree)),
+    "s": lambda unpacker, tree: set(unpacker._items(tree)),
+    "f": lambda unpacker, tree: frozenset(unpacker._items(tree)),
+    "d": Unpacker._dict,
+    ":": lambda unpacker, tree: slice(*unpacker._items(tree)),
+    "r": lambda _, tree: range(*tree[1:]),
+    "!": lambda _unpacker, _tree: NotImplemented,
+    "[": lambda unpacker, tree: getitem(*unpacker._items(tree)),
+    "|": lambda unpacker, tree: reduce(or_, unpacker._items(tree)),
+    "b": lambda unpacker, tree: unpacker._bytes(tree[1]),
+    "y": lambda unpacker, tree: bytearray(unpacker._memory(tree[1])),
+    "a": Unpacker._array,
+    "n": Unpacker._numpy,
+    "v": Unpacker._view,
+    "S": Unpacker._shared,
+    "@": Unpacker._whole,
+    "I": lambda _, tree: sys.modules[tree[1]],
+    "k": lambda unpacker, tree: put_together(tree[1], map(unpacker.unpack, tree[2:])),
+    "g": lambda _, tree: named(tree[1], tree[2]),
+    "c": lambda unpacker, tree: unpacker._channel.mirror.stand_in(tree[1]),
+    "e": Unpacker._exception,
+    "o": Unpacker._object,
+    "p": lambda unpacker, tree: unpacker._channel.exports.get(tree[1]),
+    "w": Unpacker._attribute,
+    "M": lambda unpacker, tree: unpacker._channel.module(tree[1], unpacker._timeout),
+}

@@ -1,0 +1,316 @@
+"""Proxies: the stand-ins for objects of the other side. One class per type there, with the protocol methods it has."""
+
+from __future__ import annotations
+
+from envknit.errors import WorkerError
+from envknit.wire import arrays
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from envknit.wire.channel import Channel
+
+
+class WorkerGone(WorkerError):  # noqa: N818 - a WorkerError whose name says what happened
+    """The worker is gone; `sent` tells whether it may have executed the call."""
+
+    sent: bool
+
+
+class Proxy:
+    """Stands for one object of the other side; what is done to it is done there."""
+
+    __slots__ = ("__weakref__", "_envknit_channel", "_envknit_ref", "_envknit_timeout")
+
+    _envknit_channel: Channel
+    _envknit_ref: int
+    _envknit_timeout: float | None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            return self._envknit_channel.call(self._envknit_timeout, "data", self._envknit_ref, (name,))
+        return self._envknit_channel.call(self._envknit_timeout, "get", self._envknit_ref, (name,))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self._envknit_channel.call(self._envknit_timeout, "set", self._envknit_ref, (name, value))
+
+    def __delattr__(self, name: str) -> None:
+        self._envknit_channel.call(self._envknit_timeout, "delete", self._envknit_ref, (name,))
+
+    def __repr__(self) -> str:
+        try:
+            text: str = self._envknit_channel.call(self._envknit_timeout, "repr", self._envknit_ref, ())
+        except WorkerError as error:  # a debugger must be able to show the proxy of a worker that is gone
+            return f"<proxy of a {type(self).__qualname__}: {error.message}>"
+        return text
+
+    def __str__(self) -> str:
+        text: str = self._envknit_channel.call(self._envknit_timeout, "str", self._envknit_ref, ())
+        return text
+
+    def __dir__(self) -> list[str]:
+        names: list[str] = self._envknit_channel.call(self._envknit_timeout, "dir", self._envknit_ref, ())
+        return names
+
+    def _envknit_origin(self) -> Any:
+        return self._envknit_channel.origin(str(getattr(self, "__module__", None) or "builtins"))
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError(
+            f"a proxy of a {type(self).__qualname__} cannot be pickled or copied: its object lives in another process"
+            "; envknit.fetch(proxy) brings a picklable object over by value"
+        )
+
+
+class ModuleProxy:
+    """Stands for a module of a worker. It outlives the worker: the next attribute is asked from its successor.
+
+    Functions, classes and submodules are kept once they were asked for; data is fetched each time. A dunder that is
+    plain data (`__version__`, `__doc__`, `__file__`) is fetched; those of Python's protocols raise AttributeError.
+
+    Args:
+        source: where modules are asked from: `call(timeout, operation, args)`, `module(name, timeout)`.
+        name: the module's name there.
+        timeout: seconds that each call may take.
+    """
+
+    def __init__(self, source: Any, name: str, timeout: float | None) -> None:
+        self.__dict__.update(_envknit_source=source, _envknit_name=name, _envknit_timeout=timeout, _envknit_spec=None)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return self.__getattr__("__class__")
+
+    @property
+    def __doc__(self) -> Any:  # type: ignore[override]
+        return self.__getattr__("__doc__")
+
+    @property
+    def __module__(self) -> Any:  # type: ignore[override]
+        return self.__getattr__("__module__")
+
+    @property
+    def __spec__(self) -> Any:
+        if self._envknit_spec is None:
+            raise AttributeError(f"a proxy of the module {self._envknit_name!r} has no '__spec__'")
+        return self._envknit_spec
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"__class__", "__spec__"}:  # isinstance() and the import system ask for them of everything
+            raise AttributeError(f"a proxy of the module {self._envknit_name!r} has no {name!r}")
+        value = self._envknit_source.attribute(self._envknit_name, name, self._envknit_timeout)
+        if isinstance(value, Proxy) and callable(value):
+            value._envknit_channel.origins[value._envknit_ref] = (self, name)
+            self._envknit_source.keep(self, name, value)
+        elif type(value) is ModuleProxy:
+            self._envknit_source.keep(self, name, value)
+        return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self.__dict__.pop(name, None)
+        self._envknit_source.call(self._envknit_timeout, "module-set", (self._envknit_name, name, value))
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__.pop(name, None)
+        self._envknit_source.call(self._envknit_timeout, "module-delete", (self._envknit_name, name))
+
+    def __dir__(self) -> list[str]:
+        names: list[str] = self._envknit_source.call(self._envknit_timeout, "module-dir", (self._envknit_name,))
+        return names
+
+    def _envknit_origin(self) -> Any:
+        return self._envknit_source.origin(self._envknit_name)
+
+    def __repr__(self) -> str:
+        return f"<module {self._envknit_name!r} of {self._envknit_source.label}>"
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError(f"a proxy of the module {self._envknit_name!r} cannot be pickled or copied")
+
+
+class Method:
+    """A method of a remote object: calling it is one round trip, and everything else asks for the real one."""
+
+    __slots__ = ("_envknit_name", "_envknit_owner")
+
+    _envknit_owner: Proxy
+    _envknit_name: str
+
+    def __init__(self, owner: Proxy, name: str) -> None:
+        object.__setattr__(self, "_envknit_owner", owner)
+        object.__setattr__(self, "_envknit_name", name)
+
+    def __call__(self, *args: object, **options: object) -> Any:
+        """Call the method."""
+        owner = self._envknit_owner
+        return owner._envknit_channel.call(
+            owner._envknit_timeout, "method", owner._envknit_ref, (self._envknit_name, *args), options
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._envknit_real(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._envknit_real(), name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Method):
+            return NotImplemented
+        return self._envknit_owner is other._envknit_owner and self._envknit_name == other._envknit_name
+
+    def __hash__(self) -> int:
+        return hash((id(self._envknit_owner), self._envknit_name))
+
+    def __repr__(self) -> str:
+        return repr(self._envknit_real())
+
+    def __dir__(self) -> list[str]:
+        return dir(self._envknit_real())
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        doc: str | None = self._envknit_real().__doc__
+        return doc
+
+    def _envknit_origin(self) -> Any:
+        return self._envknit_owner._envknit_origin()
+
+    def _envknit_real(self) -> Any:
+        owner = self._envknit_owner
+        return owner._envknit_channel.call(owner._envknit_timeout, "get", owner._envknit_ref, (self._envknit_name,))
+
+
+def make(kind: type[Proxy], channel: Channel, ref: int) -> Proxy:
+    """Make the proxy of one object."""
+    proxy = kind.__new__(kind)
+    object.__setattr__(proxy, "_envknit_channel", channel)
+    object.__setattr__(proxy, "_envknit_ref", ref)
+    return proxy
+
+
+_slots: Any = vars(Proxy)  # behind our own __setattr__
+set_timeout: Callable[[Proxy, float | None], None] = _slots["_envknit_timeout"].__set__
+
+
+def make_class(
+    module: str, name: str, protocol: Sequence[str], methods: Sequence[str], traits: Sequence[str]
+) -> type[Proxy]:
+    """Make the class of proxies for a type of the other side (see `operations.describe`)."""
+    body: dict[str, Any] = {"__slots__": (), "__module__": module, "__qualname__": name}
+    for method in methods:
+        body[method] = _method(method)
+    for operation in protocol:
+        body[operation] = _SPECIAL.get(operation) or _forward(operation)
+    if "__eq__" in protocol and "__hash__" not in protocol:
+        body["__hash__"] = None
+    body["__doc__"] = _data("__doc__")
+    if "class" in traits or "__call__" in protocol:
+        body["__module__"] = _data("__module__")  # of the function or class, not of its type
+    if "class" in traits:
+        body["__mro_entries__"] = _no_subclass
+        body["__bases__"] = property(_bases)  # what issubclass() asks of a class that is none here
+    if "array" in traits:
+        body["__array_interface__"] = property(_array_interface)
+    if "as-array" in traits:
+        body["__array__"] = _as_array
+    if "buffer" in traits:
+        body["__buffer__"] = _buffer
+    return type(name.rpartition(".")[2], (Proxy,), body)
+
+
+def _method(name: str) -> property:
+    return property(lambda self: Method(self, name))
+
+
+def _data(name: str) -> property:
+    def fetch(self: Proxy) -> object:
+        return self._envknit_channel.call(self._envknit_timeout, "data", self._envknit_ref, (name,))
+
+    return property(fetch)
+
+
+def _forward(operation: str) -> Callable[..., Any]:
+    def forward(self: Proxy, *args: object) -> Any:
+        return self._envknit_channel.call(self._envknit_timeout, operation, self._envknit_ref, args)
+
+    forward.__name__ = operation
+    return forward
+
+
+def _call(self: Proxy, *args: object, **options: object) -> Any:
+    try:
+        return self._envknit_channel.call(self._envknit_timeout, "call", self._envknit_ref, args, options)
+    except WorkerGone as error:
+        origin = self._envknit_channel.origins.get(self._envknit_ref)
+        if error.sent or origin is None:
+            raise
+    # The worker that is started now has this function too, under the same name
+    module, name = origin
+    module.__dict__.pop(name, None)
+    fresh = getattr(module, name)
+    if isinstance(fresh, Proxy):
+        return fresh._envknit_channel.call(fresh._envknit_timeout, "call", fresh._envknit_ref, args, options)
+    return fresh(*args, **options)
+
+
+def _iter(self: Proxy) -> Any:
+    result = self._envknit_channel.call(self._envknit_timeout, "__iter__", self._envknit_ref, ())
+    return result if hasattr(type(result), "__next__") else iter(result)
+
+
+def _exit(self: Proxy, _kind: object, error: BaseException | None, _trace: object) -> Any:
+    return self._envknit_channel.call(self._envknit_timeout, "__exit__", self._envknit_ref, (error,))
+
+
+_SPECIAL: dict[str, Callable[..., Any]] = {"__call__": _call, "__iter__": _iter, "__exit__": _exit}
+
+
+def _bases(self: Proxy) -> Any:
+    return self._envknit_channel.call(self._envknit_timeout, "get", self._envknit_ref, ("__bases__",))
+
+
+def _no_subclass(self: Proxy, bases: object) -> Any:  # noqa: ARG001 - PEP 560
+    raise TypeError(
+        f"{self!r} lives in another process and cannot be subclassed here"
+        "; define the subclass in a module of the project and use it there with envknit.run_in()"
+    )
+
+
+def _array_interface(self: Proxy) -> dict[str, object]:
+    facts, memory = arrays.view(self)
+    facts = {name: fact for name, fact in facts.items() if name in _INTERFACE}
+    return {**facts, "data": memory}
+
+
+_INTERFACE = frozenset({"version", "shape", "typestr", "descr", "strides"})
+
+
+def _as_array(self: Proxy, dtype: object = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - numpy asks for this
+
+    array = np.asarray(self._envknit_channel.call(self._envknit_timeout, "array", self._envknit_ref, ()))
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def _buffer(self: Proxy, flags: int) -> memoryview:
+    facts, memory = arrays.view(self)
+    view = memoryview(memory)
+    if flags & 1 and view.readonly:  # PyBUF_WRITABLE
+        raise BufferError(f"the memory of this {type(self).__qualname__} is a read-only picture; it lives in a worker")
+    code, shape = facts.get("format"), facts["shape"]
+    if not code or ("strides" in facts and not _is_c_order(facts, view.nbytes)):
+        raise BufferError(f"the memory of this {type(self).__qualname__} has a layout that Python cannot view here")
+    return view.cast("B").cast(str(code).lstrip("<>=@|"), shape) if view.nbytes else view  # type: ignore[call-overload]
+
+
+def _is_c_order(facts: dict[str, Any], size: int) -> bool:
+    expected = size
+    for length, stride in zip(facts["shape"], facts["strides"], strict=True):
+        expected //= max(length, 1)
+        if stride != expected:
+            return False
+    return True

@@ -1,0 +1,199 @@
+"""`store gc` takes what nobody needs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envknit.errors import StoreError
+from envknit.install.scripts import place_scripts
+from envknit.plan import bytecode_path, plan_folder
+from envknit.store import collect as collect_module
+from envknit.store.collect import collect
+from envknit.store.disk import write_atomically
+from envknit.store.roots import Root, root_path
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+    from envknit.install.planner import PlacedPin
+
+
+def install(shelf: Shelf, lock_bytes: bytes, *placed: PlacedPin, lock: str = "envknit.lock.yaml") -> Path:
+    """Do what `install` does once entries are placed; returns the plan file."""
+    path = shelf.root / lock
+    path.write_bytes(lock_bytes)
+    plan, _ = shelf.plan(*placed)
+    file = Path(plan_folder(str(shelf.store.root), lock_bytes)) / "default.plan"
+    write_atomically(file.with_name("lock"), lock_bytes)
+    write_atomically(file, plan.render().encode())
+    place_scripts(shelf.store, plan)
+    root = Root(str(path), [os.path.relpath(file, shelf.store.root)], "2026-01-01")
+    write_atomically(Path(root_path(str(shelf.store.root), str(path))), root.render())
+    return file
+
+
+def names(shelf: Shelf) -> list[str]:
+    return [entry.name for entry in shelf.store.entries()]
+
+
+def test_what_a_lock_names_stays_and_the_rest_goes(shelf: Shelf) -> None:
+    install(shelf, b"lock", shelf.put("used", "1"))
+    idle = shelf.put("idle", "1", {"idle.py": "x" * 1000})
+    report = collect(shelf.store, grace=0)
+
+    assert ["used"] == names(shelf)
+    assert (idle.entry.folder,) == report.removed
+    assert 1 == report.entries
+    assert report.size > 1000
+    assert () == collect(shelf.store, grace=0).removed
+
+
+def test_a_dry_run_tells_the_same_and_removes_nothing(shelf: Shelf) -> None:
+    install(shelf, b"lock", shelf.put("used", "1"))
+    shelf.put("idle", "1")
+    told = collect(shelf.store, dry_run=True, grace=0)
+
+    assert ["idle", "used"] == names(shelf)
+    done = collect(shelf.store, grace=0)
+    assert (told.removed, told.size, told.entries) == (done.removed, done.size, done.entries)
+    assert told.dry_run
+    assert not done.dry_run
+
+
+def test_an_entry_placed_within_the_hour_stays(shelf: Shelf) -> None:
+    placed = shelf.put("fresh", "1")
+
+    assert () == collect(shelf.store).removed
+    os.utime(shelf.store.path(placed.entry.folder), (0, time.time() - 4000))
+    assert (placed.entry.folder,) == collect(shelf.store).removed
+
+
+def test_an_entry_of_the_future_stays(shelf: Shelf) -> None:
+    placed = shelf.put("future", "1")
+    os.utime(shelf.store.path(placed.entry.folder), (0, time.time() + 10**8))
+
+    assert () == collect(shelf.store).removed
+
+
+def test_a_lock_that_is_gone_takes_all_that_only_it_needed(shelf: Shelf) -> None:
+    shared, own = shelf.put("shared", "1"), shelf.put("own", "1", entry_points={"console_scripts": {"own": "own:main"}})
+    install(shelf, b"one", shared, lock="one.lock")
+    install(shelf, b"two", shared, own, lock="two.lock")
+    cached = Path(bytecode_path(str(shelf.store.root), str(shelf.store.path(own.entry.folder) / "own/__init__.py")))
+    write_atomically(cached, b"pyc")
+    (shelf.root / "two.lock").unlink()
+    report = collect(shelf.store, grace=0)
+
+    assert ["shared"] == names(shelf)
+    assert (str(shelf.root / "two.lock"),) == report.roots
+    assert not cached.exists()
+    assert 1 == len(list((shelf.store.root / "bin").iterdir()))
+    assert 1 == len(list((shelf.store.root / "roots").iterdir()))
+
+
+def test_a_replaced_plan_goes_with_what_only_it_named(shelf: Shelf) -> None:
+    old = install(shelf, b"old", shelf.put("old", "1"))
+    new = install(shelf, b"new", shelf.put("new", "1"))
+    collect(shelf.store, grace=0)
+
+    assert ["new"] == names(shelf)
+    assert not old.parent.exists()
+    assert new.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be seen here")
+@pytest.mark.parametrize("fate", ["replaced", "deleted"])
+def test_a_plan_that_a_process_has_open_keeps_what_it_names(shelf: Shelf, fate: str) -> None:
+    old = install(shelf, b"old", shelf.put("old", "1"))
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; f = open(sys.argv[1]); print(flush=True); sys.stdin.read()", old],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        process.stdout.readline()
+        install(shelf, b"new", shelf.put("new", "1"))
+        if fate == "deleted":
+            old.unlink()
+        kept = collect(shelf.store, grace=0)
+        process.communicate()
+
+    assert ["new", "old"] == names(shelf)
+    assert 1 == kept.in_use
+    collect(shelf.store, grace=0)
+    assert ["new"] == names(shelf)
+
+
+def test_where_open_files_cannot_be_seen_a_replaced_plan_stays_for_two_weeks(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect_module, "opened_plans", lambda _: None)
+    old = install(shelf, b"old", shelf.put("old", "1"))
+    install(shelf, b"new", shelf.put("new", "1"))
+    collect(shelf.store, grace=0)
+    assert ["new", "old"] == names(shelf)
+
+    os.utime(old, (0, time.time() - 15 * 86_400))
+    collect(shelf.store, grace=0)
+    assert ["new"] == names(shelf)
+
+
+def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None:
+    pins = shelf.put("one", "1", {"p/__init__.py": ""}), shelf.put("two", "1", {"p/two.py": "x" * 500})
+    install(shelf, b"lock", *pins)
+    assert () == collect(shelf.store, grace=0).removed
+
+    (shelf.root / "envknit.lock.yaml").unlink()
+    report = collect(shelf.store, grace=0)
+    assert [] == names(shelf)
+    assert [] == list((shelf.store.root / "bundles").iterdir())
+    assert 500 < report.size < 5000  # not twice what is linked twice
+
+
+def test_links_are_not_followed(shelf: Shelf, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("x")
+    placed = shelf.put("idle", "1")
+    inside = shelf.store.path(placed.entry.folder)
+    (inside / "link").symlink_to(precious)
+    (shelf.store.root / "packages/idle/1/planted").symlink_to(precious)
+    collect(shelf.store, grace=0)
+
+    assert (precious / "file").exists()
+    assert not inside.exists()
+
+
+def test_what_killed_processes_left_goes_too(shelf: Shelf) -> None:
+    placed = shelf.put("used", "1")
+    install(shelf, b"lock", placed)
+    trash = shelf.store.path(placed.entry.folder).with_name(".trash-gone")
+    trash.mkdir()
+    cache = shelf.store.root / "cache/artifacts"
+    cache.mkdir(parents=True)
+    (cache / "half.part").write_bytes(b"12345")
+    (cache / "whole").write_bytes(b"")
+    (shelf.store.root / "roots/.half").write_bytes(b"")
+    report = collect(shelf.store, grace=0)
+
+    assert not trash.exists()
+    assert ["whole"] == [path.name for path in cache.iterdir()]
+    assert 3 == len(report.removed)
+
+
+def test_gc_waits_for_an_install_and_not_for_ever(shelf: Shelf) -> None:
+    with (
+        shelf.store.installing(),
+        pytest.raises(StoreError, match="another envknit"),
+        shelf.store.collecting(timeout=0.05),
+    ):
+        pass
+
+
+def test_an_empty_store_is_no_fault(shelf: Shelf) -> None:
+    assert () == collect(shelf.store).removed
