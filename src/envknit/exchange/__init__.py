@@ -1,0 +1,1 @@
+"""Projects and locks of other tools: what `import` reads and `export` writes."""
