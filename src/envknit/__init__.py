@@ -91,6 +91,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name in {"errors", "isolation"}:  # public submodules are attributes, too; importing one binds it here
+        return __import__(f"{__name__}.{name}", fromlist=(name,))
     module = _NAMES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

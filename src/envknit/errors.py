@@ -42,6 +42,11 @@ class EnvknitError(Exception):
         self.message = message
         self.hint = hint
         self.facts = facts
+        for name, fact in facts.items():
+            if hasattr(
+                type(self), name
+            ):  # ImportError and OSError have slots, `name`, `path`, `filename`: None if unset
+                setattr(self, name, fact)
 
     def __getattr__(self, name: str) -> object:
         facts = self.__dict__.get("facts", {})
@@ -106,10 +111,6 @@ class LinkError(EnvknitError, ImportError):
 
 class UnlockedError(LinkError, ModuleNotFoundError):
     """The importer was not locked with what it asks for, though it is somewhere on this machine."""
-
-    def __init__(self, message: str, /, *, hint: str = "", **facts: object) -> None:
-        super().__init__(message, hint=hint, **facts)
-        self.name = str(facts.get("name", "")) or None
 
 
 class CExtensionError(LinkError):

@@ -25,7 +25,7 @@ TRY = """
             try:
                 interp.try_import(name, raise_on_cext=True)
             except envknit.CExtIncompatibleError as error:
-                print(error.message, "|", error.module, "|", error.why, "|", error.hint)
+                print(error.message, "|", error.name, "|", error.why, "|", error.hint)
 """
 
 

@@ -315,7 +315,7 @@ def test_extension_modules_are_refused_unless_resident_optional_or_in_a_worker(p
             assert "envknit.worker('native', '1.0')" in error.hint, error.hint
         with envknit.use("native", "1.0", pure=True) as module: pass
         try: __import__("native@1_0.core")
-        except CExtensionError as error: assert "core" in error.file
+        except CExtensionError as error: assert "core" in error.path and error.name == "native@1_0.core"
         else: raise SystemExit
         for function in (envknit.set_default, envknit.import_version):
             try: function("native", "1.0")

@@ -34,7 +34,7 @@ def refusal(name: str, why: str, gil: str, **facts: object) -> CExtIncompatibleE
     if gil == "own":
         hint = f'SubInterpreterEnv(gil="shared") may load it, and {hint}'
     return CExtIncompatibleError(
-        f"{name} cannot be loaded in this sub-interpreter", module=name, gil=gil, why=why, **facts, hint=hint
+        f"{name} cannot be loaded in this sub-interpreter", name=name, gil=gil, why=why, **facts, hint=hint
     )
 
 
@@ -107,7 +107,7 @@ class Guard:
         self._note("done", path)
 
     def _refusal(self, name: str, path: str, why: str) -> CExtIncompatibleError:
-        self.refused.append(refusal(name, why, self.gil, file=path))
+        self.refused.append(refusal(name, why, self.gil, path=path))
         return self.refused[-1]
 
     def is_standard(self, path: str) -> bool:

@@ -126,7 +126,7 @@ class _Server:
         """Some packages raise an ImportError of their own and forget its cause (pandas); what was refused tells."""
         if isinstance(error, ModuleNotFoundError):
             return None
-        packages = [refused for refused in self._guard.refused if not self._guard.is_standard(str(refused.file))]
+        packages = [refused for refused in self._guard.refused if not self._guard.is_standard(str(refused.path))]
         return packages[0] if packages else None
 
     def _call(self, target: tuple[Any, ...], args: tuple[Any, ...], options: dict[str, Any]) -> object:

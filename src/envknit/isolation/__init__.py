@@ -22,6 +22,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "import_hook":
+        return __import__(f"{__name__}.{name}", fromlist=(name,))
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import envknit  # noqa: PLC0415 - each name is loaded when it is asked for

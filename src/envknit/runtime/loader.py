@@ -84,7 +84,7 @@ class NativeLoader:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Raise CExtensionError."""
-        raise refusal(self.member, module=spec.name, file=self.path)
+        raise refusal(self.member, name=spec.name, path=self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         """Never reached: there is no module."""
