@@ -80,7 +80,9 @@ def _machine(tmp_path: Path, index: LoopbackIndex) -> Machine:
     """A machine whose index has what the pages name."""
     for version in ("7.1.2", "8.0.4", "8.1.7"):
         index.publish("click", version, {"click/__init__.py": f"__version__ = {version!r}\n"})
-    index.publish("typer", "0.3.2", {"typer/__init__.py": "import click\n"}, requires=["click<7.2"])
+    index.publish(
+        "typer", "0.3.2", {"typer/__init__.py": "", "typer/main.py": "import click\n"}, requires=["click<7.2"]
+    )
     index.publish("markupsafe", "3.0.0")
     index.publish("jinja2", "3.1.0", requires=["markupsafe>=2"])
     scripts = {"console_scripts": {"flask": "flask:main"}}

@@ -1,6 +1,6 @@
 """See, write or remove what starts envknit in an interpreter: three small files in its site-packages.
 
-`pip install envknit` puts them there; `hook install` is for interpreters that have no envknit of their own
+Installing envknit puts them there; `hook install` is for interpreters that have no envknit of their own
 (`envknit --python PATH hook install`), and for those that lost them.
 """
 

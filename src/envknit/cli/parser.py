@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import keyword
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from envknit import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 VERBS = {
     "init": "write a project file",
@@ -37,14 +39,55 @@ EXIT_STATUSES = {
     130: "interrupted",
 }
 
+# What people of pip, uv, Poetry and conda type -> what it is called here
+_HABITS = {
+    "sync": "install",
+    "list": "tree",
+    "freeze": "export",
+    "show": "why PACKAGE",
+    "uninstall": "remove PACKAGE",
+    "update": "lock --update PACKAGE, then envknit install",
+    "upgrade": "lock --upgrade, then envknit install",
+    "activate": "shell",
+    "check": "verify",
+}
+
 _EPILOG = "exit status:\n" + "\n".join(f"  {status:<3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that does not guess abbreviated options, and shows descriptions as they are written."""
+    """A parser that does not guess abbreviated options, and tells errors in the one shape that all have."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and end the process with status 2."""
+        hint = "" if "\nhint: " in message else f"\nhint: {self.prog} --help"
+        usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
+        message, newline, rest = message.partition("\n")
+        sys.stderr.write(f"error: {message}\n  usage: {usage}{newline}{rest}{hint}\n")
+        raise SystemExit(2)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what is left over is an error of the verb that was given it, not of `envknit` as a whole."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            near = _nearest(rest[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unknown argument: {' '.join(rest)}" + (f"\nhint: did you mean {near}?" if near else ""))
+        return found, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action.choices, dict) and value not in action.choices:  # a verb
+            meant = _HABITS.get(value) or _nearest(value, action.choices) or "--help"
+            self.error(f"there is no `{self.prog} {value}`\nhint: {self.prog} {meant}")
+        super()._check_value(action, value)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - 2 ms, for wrong command lines alone
+
+    return next(iter(difflib.get_close_matches(word, known, n=1)), "")
 
 
 class VerbParser(Parser):
@@ -59,17 +102,17 @@ class VerbParser(Parser):
         """Import the verb's module and let it declare its arguments; more calls do nothing."""
         if not self.loaded:
             self.loaded = True
-            module = import_module(f"envknit.cli.{self.verb}")
+            module = import_module(f"envknit.cli.{self.verb}{'_' if keyword.iskeyword(self.verb) else ''}")
             self.description = (module.__doc__ or "").strip()
             self.epilog = f"example:\n  {module.EXAMPLE}"
             module.configure(self)
             add_common(self.add_argument_group("common options"))
             self.set_defaults(main=module.main)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, with the verb's own arguments."""
         self.load()
-        return super().parse_known_args(args, namespace, **more)
+        return super().parse_known_args(args, namespace)
 
 
 class ActionParser(Parser):
@@ -118,5 +161,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line; ends the process with status 2 where it is wrong."""
+    """Parse a command line; ends the process with status 2 where it is wrong, or says nothing."""
+    if not argv:
+        make_parser().print_help()
+        raise SystemExit(2)
     return make_parser().parse_args(argv)

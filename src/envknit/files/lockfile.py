@@ -56,7 +56,7 @@ def parse_lock(data: bytes, origin: str) -> Lock:
         raise SchemaVersionError(
             f"the lock was written by a newer envknit (schema {schema.text()}; this one reads {_MAJOR}.x)",
             lock=origin,
-            hint="run: python -m pip install --upgrade envknit",
+            hint="install a newer envknit: in a clone that was pulled, run python -m pip install --upgrade .",
         )
     if "environments" not in fields:
         raise LockError("the lock has no environments", lock=origin, hint="run: envknit lock")

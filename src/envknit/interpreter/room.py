@@ -39,7 +39,7 @@ class Room:
         names = {
             "_envknit_start": os.path.join(folder, "start.py"),
             "_envknit_bootstrap": os.path.abspath(_envknit_bootstrap.__file__ or ""),
-            "_envknit_package": os.path.dirname(os.path.dirname(folder)),
+            "_envknit_package": os.path.dirname(folder),
             "_envknit_mailbox": self._interpreter.mailbox,
             "_envknit_gil": gil,
             "_envknit_private": self._private,

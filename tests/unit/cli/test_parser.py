@@ -40,13 +40,37 @@ def test_what_stands_before_the_verb_is_not_undone_by_the_verb() -> None:
     assert "there" == parse(["-C", "there", "status"]).project
 
 
-@pytest.mark.parametrize("argv", [[], ["nothing"], ["install", "--unknown"], ["store"], ["lock", "--dry"]])
-def test_a_wrong_command_line_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("argv", "told", "hint"),
+    [
+        (["instal"], "there is no `envknit instal`", "envknit install"),
+        (["sync"], "there is no `envknit sync`", "envknit install"),
+        (["nothing-like-it"], "there is no `envknit nothing-like-it`", "envknit --help"),
+        (["store", "gcc"], "there is no `envknit store gcc`", "envknit store gc"),
+        (["store"], "the following arguments are required: ACTION", "envknit store --help"),
+        (["install", "--unknown"], "unknown argument: --unknown", "envknit install --help"),
+        (["lock", "--dry"], "unknown argument: --dry", "did you mean --dry-run?"),
+        (["install", "-e"], "argument -e/--env: expected one argument", "envknit install --help"),
+    ],
+)
+def test_a_wrong_command_line_is_told_as_any_error_with_what_was_meant(
+    argv: list[str], told: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(argv)
 
     assert 2 == ended.value.code
-    assert capsys.readouterr().err.startswith("usage: envknit")
+    first, usage, last = capsys.readouterr().err.splitlines()
+    assert (f"error: {told}", f"hint: {hint}") == (first, last)
+    assert usage.startswith(f"  usage: envknit {argv[0] if argv[0] in VERBS else ''}".rstrip())
+
+
+def test_no_verb_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([])
+
+    assert 2 == ended.value.code
+    assert "verbs:" in capsys.readouterr().out
 
 
 def test_the_command_of_run_keeps_its_own_options() -> None:
