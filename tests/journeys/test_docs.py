@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from kit import LoopbackIndex
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+)
 ON_THE_REAL_INDEX = ["README.md", "docs/tutorial/first-project.md"]
 SHOWN = {"", "sh", "text", "dockerfile"}
 RUN = {"yaml", "python", "toml", "json", "console"}
@@ -117,6 +120,20 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
     missing = [link for link in links if not ((ROOT / page).parent / link.partition("#")[0]).exists()]
 
     assert [] == missing
+
+
+@pytest.mark.once
+def test_the_index_of_the_pages_names_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+    named = {f"docs/{link}" for link in re.findall(r"\]\(([^)#]+\.md)\)", index)}
+    assert named == {page for page in PAGES if page not in {"README.md", "CONTRIBUTING.md", "docs/index.md"}}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_sends_people_to_the_other_product_of_this_name(page: str) -> None:
+    assert not re.search(r"pip install (-\S+ )*envknit\b(?!/)", (ROOT / page).read_text(encoding="utf-8"))
 
 
 def _walk(page: str, machine: Machine) -> None:
