@@ -179,13 +179,29 @@ def test_a_file_that_the_index_lost_is_named(shop: Shop) -> None:
 
 def test_an_unsafe_wheel_leaves_nothing(shop: Shop) -> None:
     good = shop.index.publish("good", "1.0")
-    bad = shop.index.publish("bad", "1.0", overrides={"bad/planted.py": "evil = True\n"})
+    bad = shop.index.publish("bad", "1.0", overrides={"../planted.py": "evil = True\n"})
     shop.write(pin_of(good), pin_of(bad))
 
-    with pytest.raises(UnsafeWheelError, match="does not name"):
+    with pytest.raises(UnsafeWheelError, match="does not stay inside"):
         shop.install()
     assert [] == list(shop.store.entries())
     assert [] == list((shop.store.root / "tmp").iterdir())
+
+
+def test_a_wheel_with_a_careless_record_is_installed_with_a_warning_and_a_true_record(shop: Shop) -> None:
+    careless = {"lib/unnamed.py": "x = 1\n", "lib/__init__.py": "changed = True\n"}
+    shop.write(pin_of(shop.index.publish("lib", "1.0", overrides=careless)))
+
+    told: list[str] = []
+
+    class Told(Reporter):
+        def warn(self, text: str) -> None:
+            told.append(text)
+
+    shop.install(reporter=Told())
+
+    assert "lib 1.0: its RECORD does not fit 2 files, such as lib/__init__.py" in told[0]
+    assert () == shop.store.verify().findings
 
 
 def test_what_was_downloaded_before_a_failure_is_not_downloaded_again(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Wheels that break one rule each, made in memory; `docs/explanation/safety.md` says why each rule is there."""
+"""Wheels that break one rule each, made in memory; `docs/explanation/security.md` says why each rule is there."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ Member = tuple[str, bytes, int]  # path, content, mode
 
 @dataclass(frozen=True)
 class BadWheel:
-    """A wheel and the words that its refusal must have; no words: it must be accepted."""
+    """A wheel and the words that its refusal must have; no words: it must be accepted, with a note of these words."""
 
     title: str
     data: bytes
     words: str
     file: str = FILE
+    note: str = ""
 
 
 def row(path: str, data: bytes, algorithm: str = "sha256") -> Row:
@@ -130,6 +131,8 @@ def _paths() -> Iterator[BadWheel]:
     yield BadWheel("path: line break", wheel(("pkg/a\nb.py", b""), record=lambda rows: rows), "cannot be seen")
     yield BadWheel("path: NUL", wheel(("pkg/a0b.py", b"")).replace(b"a0b.py", b"a\0b.py"), "cannot be seen")
     yield BadWheel("path: direction mark", wheel(("pkg/\u202eyp.x", b"")), "cannot be seen")
+    yield BadWheel("path: line separator", wheel(("pkg/a\u2028b.py", b"")), "cannot be seen")
+    yield BadWheel("path: filler letter", wheel(("pkg/\u3164.py", b"")), "cannot be seen")
     yield BadWheel("path: trailing dot", wheel(("pkg/x.py.", b"")), "some file systems change")
     yield BadWheel("path: trailing space", wheel(("pkg /x.py", b"")), "some file systems change")
     yield BadWheel("path: long component", wheel(("pkg/" + "x" * 250 + ".py", b"")), "too long")
@@ -167,22 +170,34 @@ def _records() -> Iterator[BadWheel]:
 
     path, digest, size = row("pkg/__init__.py", b"x = 1\n")
     other = row(path, b"y = 2\n")
-    md5 = row(path, b"x = 1\n", "md5")
-    yield BadWheel("RECORD: wrong hash", wheel(record=first(other)), "not what the wheel's RECORD says")
-    yield BadWheel("RECORD: wrong size", wheel(record=first((path, digest, "7"))), "another size")
-    yield BadWheel("RECORD: file not named", wheel(record=lambda rows: rows[1:]), "does not name")
-    yield BadWheel("RECORD: absent file", wheel(record=lambda rows: [row("gone.py", b""), *rows]), "not there")
-    yield BadWheel("RECORD: outside", wheel(record=lambda rows: [row("../../x", b""), *rows]), "not there")
-    yield BadWheel("RECORD: md5", wheel(record=first(md5)), "cannot be relied on")
-    yield BadWheel("RECORD: no hash", wheel(record=first((path, "", ""))), "cannot be relied on")
-    yield BadWheel(
-        "RECORD: no base64", wheel(record=first((path, "sha256=?", size))), "not what the wheel's RECORD says"
-    )
-    yield BadWheel("RECORD: size is no number", wheel(record=first((path, digest, "six"))), "cannot be relied on")
-    yield BadWheel("RECORD: two columns", wheel(record=lambda rows: [*rows, ("x", "y")]), "cannot be relied on")  # type: ignore[list-item]
-    yield BadWheel("RECORD: two rows", wheel(record=lambda rows: [other, *rows]), "two rows")
+    for title, data in {
+        "wrong hash": wheel(record=first(other)),
+        "wrong size": wheel(record=first((path, digest, "7"))),
+        "file not named": wheel(record=lambda rows: rows[1:]),
+        "absent file": wheel(record=lambda rows: [row("gone.py", b""), *rows]),
+        "outside": wheel(record=lambda rows: [row("../../x", b""), *rows]),
+        "md5": wheel(record=first(row(path, b"x = 1\n", "md5"))),
+        "no hash": wheel(record=first((path, "", ""))),
+        "no base64": wheel(record=first((path, "sha256=?", size))),
+        "size is no number": wheel(record=first((path, digest, "six"))),
+        "two columns first": wheel(record=lambda rows: [("x", "y"), *rows]),  # type: ignore[list-item]
+        "two rows": wheel(record=lambda rows: [other, *rows]),
+        "other case": wheel(record=first(("pkg/__INIT__.py", digest, size))),
+        "empty": wheel(record=lambda _: []),
+        "an algorithm of any length": wheel(record=first((path, "shake_128=AAAA", size))),
+        "a row with NUL": wheel(record=lambda rows: [("\0", "", ""), *rows]),
+    }.items():
+        yield BadWheel(f"RECORD: {title}", data, "", note="RECORD does not fit")
     yield BadWheel("RECORD: absent", wheel(record=lambda _: None), "no RECORD")
-    yield BadWheel("RECORD: other case", wheel(record=first(("pkg/__INIT__.py", digest, size))), "does not name")
+    large = [("pkg/" + "x" * (8 << 20), "", "")] * 2
+    yield BadWheel("RECORD: too large", wheel(record=lambda rows: [*rows, *large]), "too large")
+    yield BadWheel(
+        "RECORD: a folder", wheel(record=lambda _: None, unrecorded=[(f"{INFO}/RECORD/x", b"")]), "no RECORD"
+    )
+    beside = wheel((f"{INFO}/RECORD/x", b""))
+    yield BadWheel("RECORD: a folder beside", beside, "one on some file systems")
+    yield BadWheel("RECORD: in two cases", wheel((f"{INFO}/record", b"")), "one on some file systems")
+    yield BadWheel("INSTALLER: a folder", wheel((f"{INFO}/INSTALLER/x", b"")), "one on some file systems")
 
 
 def _identities() -> Iterator[BadWheel]:
@@ -191,7 +206,12 @@ def _identities() -> Iterator[BadWheel]:
 
     yield BadWheel("METADATA: other name", wheel(metadata=meta("evil", "1.0")), "its METADATA is of evil")
     yield BadWheel("METADATA: other version", wheel(metadata=meta("pkg", "2.0")), "its METADATA is of pkg 2.0")
-    yield BadWheel("METADATA: no version", wheel(metadata=b"Name: pkg\n"), "has no version")
+    yield BadWheel("METADATA: no version", wheel(metadata=b"Name: pkg\n"), "no name or version")
+    yield BadWheel("METADATA: control characters", wheel(metadata=meta("\x1b[31mred", "1.0")), "no name or version")
+    yield BadWheel("METADATA: two names", wheel(metadata=METADATA + b"Name: other\n"), "says Name twice")
+    yield BadWheel("METADATA: two versions", wheel(metadata=METADATA + b"version: 2.0\n"), "says Version twice")
+    yield BadWheel("WHEEL: two versions", wheel(wheel_file=WHEEL + b"Wheel-Version: 2.0\n"), "says Wheel-Version twice")
+    yield BadWheel("METADATA: too large", wheel(metadata=METADATA + b"\n" + bytes(20 << 20)), "too large")
     yield BadWheel("METADATA: not UTF-8", wheel(metadata=METADATA + b"Summary: \xff\n"), "not UTF-8")
     yield BadWheel("METADATA: absent", wheel(metadata=None), "no METADATA")
     yield BadWheel("dist-info: other name", wheel(info="evil-1.0.dist-info"), "its dist-info folder is of evil")
@@ -201,9 +221,11 @@ def _identities() -> Iterator[BadWheel]:
     yield BadWheel("dist-info: none", pack([("pkg/__init__.py", b"", 0o644)]), "one dist-info folder")
     yield BadWheel("file name: other name", wheel(), "its file name is of evil", "evil-1.0-py3-none-any.whl")
     yield BadWheel("file name: other version", wheel(), "its file name is of pkg 2.0", "pkg-2.0-py3-none-any.whl")
+    yield BadWheel("dist-info: in capitals", wheel(info="pkg-1.0.DIST-INFO"), "one dist-info folder")
+    yield BadWheel("file name: a space", wheel(), "a space in the name", "pkg-1.0 -py3-none-any.whl")
     yield BadWheel("file name: no tags", wheel(), "nvalid wheel filename", "pkg-1.0-py3.whl")
-    yield BadWheel("Wheel-Version: 2", wheel(wheel_file=WHEEL.replace(b"1.0", b"2.0")), "Wheel-Version is 2.0")
-    yield BadWheel("Wheel-Version: absent", wheel(wheel_file=b"Generator: kit\n"), "Wheel-Version is missing")
+    yield BadWheel("Wheel-Version: 2", wheel(wheel_file=WHEEL.replace(b"1.0", b"2.0")), "Wheel-Version is '2.0'")
+    yield BadWheel("Wheel-Version: absent", wheel(wheel_file=b"Generator: kit\n"), "Wheel-Version is ''")
 
 
 def _scripts() -> Iterator[BadWheel]:
@@ -232,6 +254,13 @@ def _scripts() -> Iterator[BadWheel]:
     }.items():
         text = f"[gui_scripts]\n{line}\n"
         yield BadWheel(f"console script: {title}", wheel(entry_points=text), "not module:attribute")
+    for title, line in {"twice": "x = pkg:a\nx = pkg:b", "interpolation": "x = pkg:%(y)s"}.items():
+        yield BadWheel(f"console script: {title}", wheel(entry_points=f"[console_scripts]\n{line}\n"), "cannot be read")
+    for title, value in {"no identifier": "pkg.1:x", "two dots": "pkg..a:b", "a line": "pkg:a\u2028b"}.items():
+        text = f"[console_scripts]\nx = {value}\n"
+        yield BadWheel(f"console script: {title}", wheel(entry_points=text), "not module:attribute")
+    many = "[console_scripts]\n" + "".join(f"s{at} = pkg:main\n" for at in range(5_000))
+    yield BadWheel("console script: too many", wheel(entry_points=many), "5000 scripts")
     yield BadWheel("console script: no INI", wheel(entry_points="[console_scripts\n"), "cannot be read")
 
 
@@ -250,14 +279,18 @@ def _frames() -> Iterator[BadWheel]:
     yield BadWheel("frame: directory in the comment", comment, "comment")
     yield BadWheel("frame: cut off", plain[: len(plain) // 2], "not a ZIP file")
     yield BadWheel("frame: bytes between", _shifted(plain, directory, end), "belong to none")
-    yield BadWheel("frame: fewer records said", _patched(plain, end + 8, struct.pack("<HH", 1, 1)), "more records")
-    yield BadWheel("frame: more records said", _patched(plain, end + 8, struct.pack("<HH", 9, 9)), "damaged")
+    yield BadWheel(
+        "frame: fewer records said", _patched(plain, end + 8, struct.pack("<HH", 1, 1)), "more or fewer records"
+    )
+    yield BadWheel(
+        "frame: more records said", _patched(plain, end + 8, struct.pack("<HH", 9, 9)), "more or fewer records"
+    )
     yield BadWheel("frame: several disks", _patched(plain, end + 4, struct.pack("<H", 1)), "several parts")
     yield BadWheel("frame: two names", plain.replace(b"pkg/__init__.py", b"pkg/__evil__.py", 1), "disagree")
     yield BadWheel("frame: bad CRC", _patched_both(plain, directory, 16, 14), "not those that the archive names")
     yield BadWheel("frame: CRC before differs", _patched(plain, 14, b"\0\0\0\0"), "disagree")
     short = _patched(_patched(plain, directory + 24, b"\2\0\0\0"), 22, b"\2\0\0\0")
-    yield BadWheel("frame: size too small", short, "another size")
+    yield BadWheel("frame: size too small", short, "not those")
     yield BadWheel("frame: overlap", _overlapping(), "overlap")
     yield BadWheel("frame: encrypted", _patched(plain, directory + 8, b"\1\0"), "encrypted")
     yield BadWheel("frame: bzip2", wheel(method=zipfile.ZIP_BZIP2), "neither stored nor deflated")

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
+import configparser
 import re
-from configparser import Error, RawConfigParser
+
+from installer.utils import parse_entrypoints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from installer.scripts import ScriptSection
 
-_NAME = re.compile(r"[\w.+-]+", re.ASCII)
-_VALUE = re.compile(r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[[\w\s,.-]*\])?")
+_MOST_SCRIPTS = 4096  # each is a file in every view
+_NAME = re.compile(r"[\w+-][\w.+-]*", re.ASCII)
 _RESERVED = re.compile(r"(?:python|pypy)w?[0-9.]*[dt]*(?:-config)?(?:\.exe)?", re.IGNORECASE)
 
 
-def scripts_of(text: str) -> list[tuple[str, str, str, Literal["console", "gui"]]]:
+def scripts_of(text: str) -> list[tuple[str, str, str, ScriptSection]]:
     """Read the console and gui scripts of an `entry_points.txt`: (name, module, attribute, kind), in its order.
 
     Raises:
-        ValueError: a name is no plain file name or an interpreter's, or a value is not `module:attribute`.
+        ValueError: a name is no plain file name or an interpreter's, a value is not `module:attribute`, or there are
+            too many.
     """
-    parser = RawConfigParser(delimiters=("=",), strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign] # names keep their case
     try:
-        parser.read_string(text)
-    except Error as error:
+        found = list(parse_entrypoints(text))
+    except configparser.Error as error:
         raise ValueError(f"entry_points.txt cannot be read: {error}") from error
-    found: list[tuple[str, str, str, Literal["console", "gui"]]] = []
-    kinds: tuple[Literal["console", "gui"], ...] = ("console", "gui")
-    for kind in kinds:
-        section = f"{kind}_scripts"
-        for name, value in parser.items(section) if parser.has_section(section) else ():
-            match = _VALUE.fullmatch(value.strip())
-            if not _NAME.fullmatch(name) or name.startswith(".") or is_reserved(name):
-                raise ValueError(f"{name!r} cannot be the name of a script")
-            if match is None:
-                raise ValueError(f"the script {name!r} leads to {value!r}, which is not module:attribute")
-            found.append((name, match["module"], match["attribute"], kind))
+    except (AssertionError, AttributeError) as error:  # installer asserts that the value has this form
+        raise ValueError("a script leads to what is not module:attribute") from error
+    if len(found) > _MOST_SCRIPTS:
+        raise ValueError(f"it asks for {len(found)} scripts")
+    for name, module, attribute, _ in found:
+        if not _NAME.fullmatch(name) or is_reserved(name):
+            raise ValueError(f"{name!r} cannot be the name of a script")
+        if not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
+            # It becomes a line of a program: nothing but names may stand there
+            raise ValueError(f"the script {name!r} leads to what is not module:attribute")
     return found
 
 

@@ -1,50 +1,54 @@
 """The gate: what a wheel must be before one byte of it is unpacked.
 
 No installer checks all of this, since the index it trusts does; the store is shared between projects, and indexes are
-many. The rules and who else has which of them: docs/explanation/safety.md.
+many. The rules and who else has which of them: docs/explanation/security.md.
 """
 
 from __future__ import annotations
 
-import csv
 import unicodedata
+from csv import Error as CsvError
 from dataclasses import dataclass
 from email.parser import HeaderParser
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
+from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from envknit.errors import UnsafeWheelError
-from envknit.store.entry import NOTE, recorded_file
-from envknit.wheel.archive import read_archive, read_member
+from envknit.store.entry import NOTE
+from envknit.wheel.archive import read_archive, read_file
 from envknit.wheel.entrypoints import is_reserved, scripts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
+    from email.message import Message
 
-    from envknit.store.entry import RecordedFile
-    from envknit.wheel.archive import Member
+    from envknit.wheel.archive import ArchivedFile
 
 _LONGEST_COMPONENT = 240  # bytes; every file system in use takes 255
 _LONGEST_PATH = 1024  # bytes
-_SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
-_INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", NOTE})  # we say these, no wheel does
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})  # Unicode categories: controls, format marks, surrogates, private use
-_LARGEST_TEXT = 64 << 20  # bytes of RECORD or METADATA
+_MOST_PATHS = 400_000  # files and folders
+_LARGEST_TEXT = 16 << 20  # bytes of RECORD or METADATA; the RECORD of 30,000 files has 4 MB
+# Unicode categories: controls, format marks, surrogates, private use, separators of lines and paragraphs
+_UNSEEN_KINDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_UNSEEN_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")  # fillers of Hangul
+# Written by installers only, or void as soon as RECORD is written anew (signatures of it)
+_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json", NOTE})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckedFile:
-    """One file that may be unpacked: where it is in the archive, where it goes, and what it must hash to.
+    """One file that may be unpacked, and where it goes.
 
     `place` is relative to the entry: `.data/scripts` goes to `bin`, `.data/headers` to `include/python/<name>`, and
     `.data/data` to the root, as `pip install --target` has it.
     """
 
-    member: Member
-    recorded: RecordedFile
+    file: ArchivedFile
     place: str
+    is_executable: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +59,8 @@ class CheckedWheel:
         dist_info: its dist-info folder.
         data_folder: its `.data` folder, whether it has one or not.
         files: what to unpack.
-        record: the member that is its RECORD.
+        record: the rows of its RECORD, by path, as far as it can be read.
+        absent: files that RECORD names and that are not there.
         texts: METADATA, WHEEL and entry_points.txt, as far as it has them.
         notes: what was left out, one sentence each.
     """
@@ -63,7 +68,8 @@ class CheckedWheel:
     dist_info: str
     data_folder: str
     files: tuple[CheckedFile, ...]
-    record: Member
+    record: dict[str, RecordEntry]
+    absent: tuple[str, ...]
     texts: dict[str, str]
     notes: tuple[str, ...]
 
@@ -80,39 +86,10 @@ def check_wheel(fd: int, *, wheel: str, name: str, version: str) -> CheckedWheel
     Raises:
         UnsafeWheelError: it breaks a rule.
 
-    Cost: its directory, RECORD and three small files are read; nothing else is unpacked yet.
+    Cost: its directory and four small files are read; nothing else is unpacked yet.
     """
     try:
-        members = {member.name: member for member in read_archive(fd)}
-        for member in members.values():
-            _refuse_path(member.name)
-        files = {path: member for path, member in members.items() if not member.is_folder}
-        dist_info = _dist_info(files)
-        _refuse_other_names(wheel, dist_info, name, version)
-        texts = {
-            text: _read_text(fd, files[f"{dist_info}/{text}"])
-            for text in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")
-            if f"{dist_info}/{text}" in files
-        }
-        _refuse_other_metadata(texts, name, version)
-        _refuse_scripts(texts.get("entry_points.txt", ""))
-        kept, notes = _without_droppings(files, dist_info)
-        recorded = _record(texts.pop("RECORD", None), dist_info)
-        _refuse_unrecorded(kept, recorded, dist_info)
-        checked = tuple(
-            CheckedFile(member=member, recorded=recorded[path], place=_place(path, dist_info, name))
-            for path, member in kept.items()
-            if path in recorded
-        )
-        _refuse_collisions(file.place for file in checked)
-        return CheckedWheel(
-            dist_info=dist_info,
-            data_folder=dist_info.removesuffix(".dist-info") + ".data",
-            files=checked,
-            record=files[f"{dist_info}/RECORD"],
-            texts=texts,
-            notes=tuple(notes),
-        )
+        return _check(fd, wheel, name, version)
     except UnsafeWheelError as error:
         raise UnsafeWheelError(
             f"the wheel is not safe to unpack: {error.message}",
@@ -122,10 +99,43 @@ def check_wheel(fd: int, *, wheel: str, name: str, version: str) -> CheckedWheel
         ) from error
 
 
-def scheme_folders(name: str) -> dict[str, str]:
-    """Return where the parts of a wheel's `.data` folder go in the entry of this distribution."""
-    headers = f"include/python/{canonicalize_name(name)}/"
-    return {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": headers}
+def _check(fd: int, wheel: str, name: str, version: str) -> CheckedWheel:
+    members = read_archive(fd)
+    for member in members:
+        _refuse_path(member.name)
+    files = {file.name: file for file in members if not file.name.endswith("/")}
+    dist_info = _dist_info(files)
+    _refuse_other_names(wheel, dist_info, name, version)
+    texts = {
+        text: _read_text(fd, files[f"{dist_info}/{text}"])
+        for text in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")
+        if f"{dist_info}/{text}" in files
+    }
+    _refuse_other_metadata(texts, name, version)
+    try:
+        scripts_of(texts.get("entry_points.txt", ""))
+    except ValueError as error:
+        raise UnsafeWheelError(str(error)) from error
+    left_out = {f"{dist_info}/{text}" for text in _LEFT_OUT}
+    bytecode = {path for path in files if _is_stale_bytecode(path, files)}
+    checked = tuple(
+        _checked_file(file, dist_info, name)
+        for path, file in files.items()
+        if path not in left_out and path not in bytecode
+    )
+    # Folders of these names would be in the way of what is written
+    _refuse_collisions([*(file.place for file in checked), *sorted(left_out)])
+    notes = [f"{len(bytecode)} files of bytecode are left out: {min(bytecode)}"] if bytecode else []
+    record = _rows(texts.pop("RECORD"))
+    return CheckedWheel(
+        dist_info=dist_info,
+        data_folder=dist_info.removesuffix(".dist-info") + ".data",
+        files=checked,
+        record=record,
+        absent=tuple(sorted(path for path in record.keys() - files.keys() - left_out if not path.endswith(".pyc"))),
+        texts=texts,
+        notes=tuple(notes),
+    )
 
 
 def _refuse_path(path: str) -> None:
@@ -135,7 +145,7 @@ def _refuse_path(path: str) -> None:
     if any(part in {"", ".", ".."} for part in components) or "\\" in path or ":" in components[0]:
         raise UnsafeWheelError("a path that does not stay inside", **facts)
     is_plain = path.isascii() and path.isprintable()
-    if not is_plain and any(unicodedata.category(char) in _UNSEEN for char in path):
+    if not is_plain and any(unicodedata.category(c) in _UNSEEN_KINDS or c in _UNSEEN_LETTERS for c in path):
         raise UnsafeWheelError("a path with characters that cannot be seen", **facts)
     if any(part[-1] in ". " or part[0] == " " for part in components):
         raise UnsafeWheelError("a path with a component that some file systems change", **facts)
@@ -148,7 +158,7 @@ def _refuse_path(path: str) -> None:
 def _dist_info(files: Iterable[str]) -> str:
     folders = {path.partition("/")[0] for path in files if "/" in path}
     found = sorted(folder for folder in folders if folder.lower().endswith(".dist-info"))
-    if len(found) != 1:
+    if len(found) != 1 or not found[0].endswith(".dist-info"):
         raise UnsafeWheelError("it must have one dist-info folder", found=", ".join(found) or "none")
     own = found[0][: -len(".dist-info")] + ".data"
     foreign = sorted(folder for folder in folders if folder.lower().endswith(".data") and folder != own)
@@ -159,6 +169,8 @@ def _dist_info(files: Iterable[str]) -> str:
 
 def _refuse_other_names(wheel: str, dist_info: str, name: str, version: str) -> None:
     """See that the file name and the dist-info folder say what the lock says."""
+    if any(char.isspace() for char in wheel):  # `Version` strips it, and others would not
+        raise UnsafeWheelError("a space in the name of its file")
     try:
         file_name, file_version, _, _ = parse_wheel_filename(wheel)
         folder_name, _, folder_version = dist_info[: -len(".dist-info")].rpartition("-")
@@ -175,98 +187,75 @@ def _refuse_other_names(wheel: str, dist_info: str, name: str, version: str) -> 
 
 
 def _refuse_other_metadata(texts: dict[str, str], name: str, version: str) -> None:
-    parser = HeaderParser()
-    for text in ("METADATA", "WHEEL"):
+    for text in ("METADATA", "WHEEL", "RECORD"):
         if text not in texts:
             raise UnsafeWheelError(f"it has no {text}")
-    metadata = parser.parsestr(texts["METADATA"])
+    metadata, wheel = (HeaderParser().parsestr(texts[text]) for text in ("METADATA", "WHEEL"))
     try:
-        found = canonicalize_name(metadata["Name"] or ""), Version(metadata["Version"] or "")
-    except InvalidVersion as error:
-        raise UnsafeWheelError(f"its METADATA has no version: {error}") from error
+        found = canonicalize_name(_one(metadata, "Name"), validate=True), Version(_one(metadata, "Version"))
+    except (InvalidName, InvalidVersion) as error:
+        raise UnsafeWheelError(f"its METADATA has no name or version: {error}") from error
     if found != (canonicalize_name(name), Version(version)):
         raise UnsafeWheelError(f"its METADATA is of {found[0]} {found[1]}, and the lock says {name} {version}")
-    wheel_version = parser.parsestr(texts["WHEEL"])["Wheel-Version"] or ""
-    if wheel_version.strip().partition(".")[0] != "1":
-        raise UnsafeWheelError(f"its Wheel-Version is {wheel_version or 'missing'}, and 1 is what is understood")
+    wheel_version = _one(wheel, "Wheel-Version")
+    if wheel_version.partition(".")[0] != "1":
+        raise UnsafeWheelError(f"its Wheel-Version is {wheel_version!r}, and 1 is what is understood")
 
 
-def _refuse_scripts(entry_points: str) -> None:
+def _one(headers: Message, name: str) -> str:
+    found = headers.get_all(name, [""])
+    if len(found) > 1:  # readers take the first or the last
+        raise UnsafeWheelError(f"it says {name} twice")
+    return str(found[0]).strip()
+
+
+def _is_stale_bytecode(path: str, files: Container[str]) -> bool:
+    """Tell whether a file is bytecode that would run instead of a source beside it, or that no Python reads.
+
+    Some vendors ship bytecode only: there it is the module.
+    """
+    is_cache = path.endswith(".pyo") or "__pycache__" in path.split("/")
+    return is_cache or (path.endswith(".pyc") and path.removesuffix("c") in files)
+
+
+def _rows(text: str) -> dict[str, RecordEntry]:
+    """Read RECORD as far as it can be read: the digest of the whole file vouches for the wheel, not its RECORD."""
+    rows: dict[str, RecordEntry] = {}
     try:
-        scripts_of(entry_points)
-    except ValueError as error:
-        raise UnsafeWheelError(str(error)) from error
+        for elements in parse_record_file(text.splitlines()):
+            path, row = elements[0], RecordEntry.from_elements(*elements)
+            rows[path] = row if rows.get(path, row) == row else RecordEntry(path, None, None)
+    except (InvalidRecordEntry, CsvError):
+        pass  # what follows is not named, and told so
+    return rows
 
 
-def _without_droppings(files: dict[str, Member], dist_info: str) -> tuple[dict[str, Member], list[str]]:
-    """Leave out bytecode, which would be run instead of the source, and files that only an installer writes."""
-    bytecode = {path for path in files if path.endswith((".pyc", ".pyo")) or "__pycache__" in path.split("/")}
-    own = {path for path in files if path in {f"{dist_info}/{text}" for text in _INSTALLERS_OWN}}
-    notes = []
-    if bytecode:
-        notes.append(f"{len(bytecode)} files of bytecode are left out: {min(bytecode)}")
-    kept = {path: member for path, member in files.items() if path not in bytecode and path not in own}
-    return kept, notes
-
-
-def _record(text: str | None, dist_info: str) -> dict[str, RecordedFile]:
-    if text is None:
-        raise UnsafeWheelError("it has no RECORD")
-    own = f"{dist_info}/RECORD"
-    recorded: dict[str, RecordedFile] = {}
-    try:
-        for path, digest, size in csv.reader(text.splitlines()):
-            if path == own:
-                continue
-            file = recorded_file(path, digest, size)
-            if recorded.setdefault(path, file) != file:
-                raise UnsafeWheelError("its RECORD has two rows for one file", member=path)
-    except (ValueError, csv.Error) as error:
-        if isinstance(error, UnsafeWheelError):
-            raise
-        raise UnsafeWheelError(f"its RECORD has a row that cannot be relied on: {error}") from error
-    return recorded
-
-
-def _refuse_unrecorded(files: dict[str, Member], recorded: dict[str, RecordedFile], dist_info: str) -> None:
-    """See that RECORD names exactly the files that are there, with their sizes (PEP 376, 427)."""
-    exempt = {f"{dist_info}/RECORD", *(f"{dist_info}/{signature}" for signature in _SIGNATURES)}
-    own = {f"{dist_info}/{text}" for text in _INSTALLERS_OWN}
-    for path, member in files.items():
-        if path in exempt:
-            continue
-        if path not in recorded:
-            raise UnsafeWheelError("it has a file that its RECORD does not name", member=path)
-        if recorded[path].size not in {-1, member.size}:
-            raise UnsafeWheelError("its RECORD has another size for a file", member=path)
-    for path in recorded:
-        if path not in files and path not in own and not path.endswith((".pyc", ".pyo")):
-            raise UnsafeWheelError("its RECORD names a file that is not there", member=path)
-
-
-def _place(path: str, dist_info: str, name: str) -> str:
-    """Return where a file goes in the entry."""
-    data = dist_info.removesuffix(".dist-info") + ".data"
-    first, _, rest = path.partition("/")
-    place = path
-    if first == data:
+def _checked_file(file: ArchivedFile, dist_info: str, name: str) -> CheckedFile:
+    """Find out where a file goes in the entry."""
+    headers = f"include/python/{canonicalize_name(name)}/"
+    folders = {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": headers}
+    place, is_script = file.name, False
+    first, _, rest = place.partition("/")
+    if first == dist_info.removesuffix(".dist-info") + ".data":
         scheme, _, inside = rest.partition("/")
-        folders = scheme_folders(name)
         if scheme not in folders or not inside:
-            raise UnsafeWheelError("a file of its data folder has no known kind", member=path)
-        place = folders[scheme] + inside
+            raise UnsafeWheelError("a file of its data folder has no known kind", member=file.name)
+        place, is_script = folders[scheme] + inside, scheme == "scripts"
         if place.partition("/")[0].lower().endswith(".dist-info"):
-            raise UnsafeWheelError("its data folder would change a dist-info folder", member=path)
+            raise UnsafeWheelError("its data folder would change a dist-info folder", member=file.name)
     folder, _, script = place.rpartition("/")
     if folder.lower() in {"bin", "scripts"} and is_reserved(script):
-        raise UnsafeWheelError("a script would stand for an interpreter", member=path)
-    return place
+        raise UnsafeWheelError("a script would stand for an interpreter", member=file.name)
+    is_executable = is_script or bool(file.info.external_attr >> 16 & 0o111)
+    return CheckedFile(file=file, place=place, is_executable=is_executable)
 
 
 def _refuse_collisions(places: Iterable[str]) -> None:
     """Refuse paths that some file system takes for one: by case, or a file and a folder of one name."""
     seen: dict[str, tuple[str, bool]] = {}
     for place in places:
+        if len(seen) > _MOST_PATHS:  # each member can have 500 folders of its own
+            raise UnsafeWheelError("it has too many folders")
         path, is_file = place, True
         while path:
             folded = unicodedata.normalize("NFC", path.casefold())
@@ -280,10 +269,10 @@ def _refuse_collisions(places: Iterable[str]) -> None:
             path, is_file = path.rpartition("/")[0], False
 
 
-def _read_text(fd: int, member: Member) -> str:
-    if member.size > _LARGEST_TEXT:
-        raise UnsafeWheelError("a file of its dist-info folder is too large", member=member.name)
+def _read_text(fd: int, file: ArchivedFile) -> str:
+    if file.info.file_size > _LARGEST_TEXT:
+        raise UnsafeWheelError("a file of its dist-info folder is too large", member=file.name)
     try:
-        return b"".join(read_member(fd, member)).decode("utf-8")
+        return b"".join(read_file(fd, file)).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnsafeWheelError("a file of its dist-info folder is not UTF-8", member=member.name) from error
+        raise UnsafeWheelError("a file of its dist-info folder is not UTF-8", member=file.name) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import UnsafeWheelError
-from envknit.wheel.archive import read_archive, read_member
+from envknit.wheel.archive import read_archive, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def contents(folder: Path, data: bytes) -> dict[str, bytes]:
     (folder / "x.zip").write_bytes(data)
     fd = os.open(folder / "x.zip", os.O_RDONLY)
     try:
-        return {member.name: b"".join(read_member(fd, member)) for member in read_archive(fd)}
+        return {member.name: b"".join(read_file(fd, member)) for member in read_archive(fd)}
     finally:
         os.close(fd)
 
@@ -126,12 +126,12 @@ def test_a_second_name_must_be_the_first(tmp_path: Path) -> None:
 
 def test_extra_fields_that_are_cut_off_or_doubled_are_refused(tmp_path: Path) -> None:
     for field in (struct.pack("<HH", 0x9999, 50) + b"short", unicode_path(b"a.py") * 2):
-        with pytest.raises(UnsafeWheelError, match="extra fields"):
+        with pytest.raises(UnsafeWheelError, match=r"xtra field"):
             contents(tmp_path, extra(field))
 
 
 def test_a_name_that_is_neither_ascii_nor_marked_utf8_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsafeWheelError, match="damaged"):
+    with pytest.raises(UnsafeWheelError, match="neither ASCII"):
         contents(tmp_path, extra(b"", name="abcd.py").replace(b"abcd.py", b"\xffbcd.py"))
 
 

@@ -40,6 +40,7 @@ def test_a_wheel_that_breaks_a_rule_is_refused_with_the_reason(title: str, tmp_p
 
 @pytest.mark.parametrize("title", [title for title, case in CASES.items() if not case.words])
 def test_a_wheel_that_is_only_unusual_is_unpacked(title: str, tmp_path: Path) -> None:
-    unpack(CASES[title], tmp_path)
+    notes = unpack(CASES[title], tmp_path)
 
+    assert CASES[title].note in "".join(notes)
     assert b"x = 1\n" == (tmp_path / "entry/pkg/__init__.py").read_bytes()
