@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-PLAN_HEADER = "envknit-plan 1"
+PLAN_FORMAT = "2"  # of plans and views; it is part of their paths, so several versions of envknit share a store
+PLAN_HEADER = f"envknit-plan {PLAN_FORMAT}"
 LOCK_NAME = "envknit.lock.yaml"
 LARGEST_LOCK = 32 * 1024 * 1024  # bytes; a sparse or endless file must not stop Python
 CHUNK = 32 * 1024  # bytes; a lock read at once would cost more in page faults than in reading
@@ -60,19 +61,52 @@ def home() -> str:
     return os.path.abspath(os.path.expanduser(_setting("ENVKNIT_HOME") or "~/.envknit"))
 
 
-def key(lock_bytes: bytes) -> str:
-    """Name a lock by its bytes; not cryptographic: whoever looks a plan up compares the bytes as well."""
-    return _fold(lock_bytes[at : at + CHUNK] for at in range(0, len(lock_bytes), CHUNK))
+def key(data: bytes) -> str:
+    """Name bytes by 128 bits, in hexadecimal; not cryptographic: whoever finds something by it compares the bytes."""
+    return _fold(data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
 
 
 def _fold(chunks: "Iterable[bytes]") -> str:
-    digest = b"".join([_imp.source_hash(len(chunk), chunk) for chunk in chunks])
-    return _imp.source_hash(len(digest), digest).hex()
+    digest = b"".join([_hash(chunk) for chunk in chunks])
+    return _hash(digest).hex()
 
 
-def environment_file(environment: str) -> str:
-    """Name the plan file of one environment."""
-    return environment + ".plan"
+def _hash(data: bytes) -> bytes:
+    # SipHash, of 64 bits and with the key that it is given: the only hash that needs no module (Python/pyhash.c)
+    return _imp.source_hash(len(data), data) + _imp.source_hash(~len(data), data)
+
+
+def interpreter_tag() -> str:
+    """Tell interpreters of one ABI apart: Debian's 3.11 and pyenv's are two, a virtual environment is its base."""
+    return _imp.source_hash(0, os.fsencode(sys.base_prefix)).hex()
+
+
+def plans_folder(store: str, lock_key: str) -> str:
+    """Name the folder of what was installed from the lock of this key, for this ABI."""
+    return os.path.join(store, "plans", PLAN_FORMAT, ABI, lock_key)
+
+
+def store_of(plan_path: str) -> str:
+    """Return the store in which a plan file lies: `<store>/plans/2/<abi>/<key>/views/<view>/plan`."""
+    return plan_path.rsplit(os.sep, 7)[0]
+
+
+def current_plan(folder: str, environment: str) -> str:
+    """Return the plan file of an environment's current view, `""` where it has none.
+
+    Args:
+        folder: of the lock; see `plans_folder`.
+        environment: its name. The view made for this very interpreter comes first, then the last one of its ABI.
+    """
+    for name in (f"{environment}@{interpreter_tag()}", environment):
+        try:
+            view = os.readlink(os.path.join(folder, "environments", name))
+        except OSError:
+            continue
+        plan = os.path.join(folder, "views", os.path.basename(view), "plan")
+        if os.path.exists(plan):
+            return plan
+    return ""
 
 
 def _setting(name: str) -> str:
@@ -182,12 +216,12 @@ def _parent() -> "tuple[str, str] | None":
     environment = _setting("ENVKNIT_ENV") or environment
     if not _is_plain(digest) or not _is_plain(environment) or not _is_safe(home()):
         return None
-    plan = os.path.join(home(), "plans", ABI, digest, environment_file(environment))
-    return (lock, plan) if os.path.exists(plan) else None
+    plan = current_plan(plans_folder(home(), digest), environment)
+    return (lock, plan) if plan else None
 
 
 def _is_plain(name: str) -> bool:
-    return bool(name) and not set(name) & {"/", "\\", "\0", ":"} and name not in {".", ".."}
+    return bool(name) and not set(name) & {"/", "\\", "\0", ":", "@"} and name not in {".", ".."}
 
 
 def _is_safe(store: str) -> bool:
@@ -207,20 +241,32 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
         return lock, "", f"{lock} cannot be read"
     store = home()
     try:
-        folder = os.path.join(store, "plans", ABI, _fold(_chunks(file)))
+        folder = plans_folder(store, _fold(_chunks(file)))
         trusted = _holds(os.path.join(folder, "lock"), file)
     finally:
         os.close(file)
     if not _is_plain(environment):
         return lock, "", f"{environment!r} is not the name of an environment"
     if not trusted:
-        return lock, "", f"{lock} was not installed here for this Python, or changed since; {command}"
+        return lock, "", f"{lock} was {_why_not(store, os.path.basename(folder))}; {command}"
     if not _is_safe(store):
         return lock, "", f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
-    plan = os.path.join(folder, environment_file(environment))
-    if not os.path.exists(plan):
+    plan = current_plan(folder, environment)
+    if not plan:
         return lock, "", f"environment {environment!r} of {lock} is not installed; {command} --env {environment}"
     return lock, plan, ""
+
+
+def _why_not(store: str, lock_key: str) -> str:
+    """Say why a lock counts as not installed; plans of another format are those of another version of envknit."""
+    plans = os.path.join(store, "plans")
+    try:
+        others = [name for name in os.listdir(plans) if os.path.isdir(os.path.join(plans, name, ABI, lock_key))]
+    except OSError:
+        others = []
+    if others and PLAN_FORMAT not in others:
+        return "installed by another version of envknit"
+    return "not installed here for this Python, or changed since"
 
 
 def _open(path: str) -> "int | None":
@@ -268,7 +314,7 @@ class Activation:
         self.text = os.read(self.file, os.fstat(self.file).st_size).decode()
         if not self.text.startswith(PLAN_HEADER + "\n") or not self.text.endswith("\nend\n"):
             raise ValueError(f"not a whole plan: {plan_path}")
-        self.store = self.fact("store")
+        self.store = store_of(plan_path)
         self.environment = self.fact("environment")
         self.hidden: list[str] = []  # the host's entries that were taken off sys.path
         self.entry = Entry(self)
@@ -295,8 +341,8 @@ class Activation:
         if self.hidden:
             self._hide_host()
         sys.meta_path.append(self.tail)
-        digest = os.path.basename(os.path.dirname(self.plan_path))
-        os.environ["ENVKNIT_ACTIVE"] = f"{ABI}:{digest}:{self.environment}:{self.lock}"
+        lock_key = self.plan_path.rsplit(os.sep, 4)[1]
+        os.environ["ENVKNIT_ACTIVE"] = f"{ABI}:{lock_key}:{self.environment}:{self.lock}"
         active = self
         if "\nstartup\t" in self.text:
             self.load("envknit.runtime.startup").run(self)

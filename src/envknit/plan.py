@@ -3,29 +3,30 @@
 A plan is text, so that `cat` shows it and `split` reads it. Fields are separated by tabs, folders are
 relative to the store and use `/`:
 
-    envknit-plan 1
+    envknit-plan 2
     abi         cpython-312-x86_64-linux-gnu
     environment default
     lock        /home/ada/app/envknit.lock.yaml       where it was when `install` ran: for messages only
-    store       /home/ada/.envknit
     runtime     /usr/lib/python3/site-packages        the folder that holds the envknit which wrote this
     site        hidden                                or `visible`: system_site_packages: true
     dev         yes                                   or `no`: installed with --no-dev
-    guests      click==7.1.2                          pins that plain imports do not see; no line where there are none
-    pin         click 7.1.2 packages/click/7.1.2/py2.py3-none-any-dacca892 pure click-7.1.2.dist-info -
-    pin         click 8.1.7 packages/click/8.1.7/py3-none-any-ae74fb96 pure click-8.1.7.dist-info -
-    import      click packages/click/8.1.7/py3-none-any-ae74fb96
-    startup     coverage packages/coverage/.../a1_coverage.pth
+    pin         click 7.1.2 packages/... pure click-7.1.2.dist-info - click click guest
+    pin         flask 3.0.3 packages/... pure flask-3.0.3.dist-info click==8.1.7 flask flask resident
+    import      flask packages/...
+    path        /home/ada/app/src                     a folder of the person's own, behind the view on `sys.path`
+    startup     coverage packages/.../a1_coverage.pth
     end
 
-A `pin` line is: name, version, folder, `pure` or `native` (has extension modules), the dist-info folder in
-it, and the pins it depends on as `name==version` separated by spaces (`-` for none). An `import` line is a
-top-level import name and the folders that hold it: one, or several portions of a namespace package. Pins that
-must be physical neighbours share one folder.
+A `pin` line is: name, version, folder, `pure` or `native` (has extension modules), the dist-info folder in it, the pins
+it depends on (`name==version`, separated by spaces), its import names (separated by spaces), its main module, and
+`resident` or `guest`; `-` stands for none. A guest stands beside another pin of its name, which is the one that plain
+imports get. An `import` line is a top-level import name and the folders that hold it: one, or several portions of a
+namespace package. Pins that must be physical neighbours share one folder.
 
-Plans lie in `<store>/plans/<abi>/<key of the lock's bytes>/<environment>.plan`, beside `lock`, a copy of the
-very bytes they were made from: a lock is trusted when these bytes equal its own. A changed lock has another key,
-so a plan is never stale.
+    <store>/plans/2/<abi>/<key of the lock's bytes>/
+        lock                                a copy of the very bytes: a lock is trusted when they equal its own
+        environments/<environment>          link to the current view; `<environment>@<tag>` for one interpreter
+        views/<environment>-<digest>/plan   what is in use; it never changes
 """
 
 from __future__ import annotations
@@ -33,27 +34,41 @@ from __future__ import annotations
 import os
 import sys
 
-from _envknit_bootstrap import ABI, PLAN_HEADER, environment_file, home, key
+from _envknit_bootstrap import (
+    ABI,
+    PLAN_FORMAT,
+    PLAN_HEADER,
+    current_plan,
+    home,
+    interpreter_tag,
+    key,
+    plans_folder,
+    store_of,
+)
 from envknit.errors import PlanError
 
 __all__ = [
     "ABI",
+    "PLAN_FORMAT",
+    "Pin",
     "Plan",
-    "PlannedPin",
     "bytecode_path",
-    "environment_file",
+    "current_plan",
+    "current_plans",
     "home",
+    "interpreter_tag",
     "key",
-    "plan_folder",
+    "plans_folder",
     "runtime_folder",
+    "store_of",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 
-class PlannedPin:
+class Pin:
     """One pin of a plan.
 
     Args:
@@ -63,9 +78,12 @@ class PlannedPin:
         native: whether it holds extension modules.
         dist_info: its `.dist-info` folder's name within `folder`.
         dependencies: the pins it was locked with, as (name, version).
+        imports: the top-level import names that its wheel ships, sorted.
+        main: the dotted name of the module that stands for it; `""` where it has none.
+        resident: whether plain imports get it; a guest stands beside the resident of its name.
     """
 
-    __slots__ = ("dependencies", "dist_info", "folder", "name", "native", "version")
+    __slots__ = ("dependencies", "dist_info", "folder", "imports", "main", "name", "native", "resident", "version")
 
     def __init__(
         self,
@@ -76,6 +94,9 @@ class PlannedPin:
         native: bool,
         dist_info: str,
         dependencies: Sequence[tuple[str, str]],
+        imports: Sequence[str] = (),
+        main: str = "",
+        resident: bool = True,
     ) -> None:
         self.name = name
         self.version = version
@@ -83,6 +104,34 @@ class PlannedPin:
         self.native = native
         self.dist_info = dist_info
         self.dependencies = tuple(dependencies)
+        self.imports = tuple(imports)
+        self.main = main
+        self.resident = resident
+
+    def row(self) -> tuple[str, ...]:
+        """Return the fields of its line."""
+        needs = " ".join(f"{name}=={version}" for name, version in sorted(self.dependencies))
+        kind, role = "native" if self.native else "pure", "resident" if self.resident else "guest"
+        names = " ".join(self.imports)
+        texts = (self.folder, kind, self.dist_info, needs, names, self.main, role)
+        return (self.name, self.version, *(text or "-" for text in texts))
+
+    @classmethod
+    def from_row(cls, *row: str) -> Pin:
+        """Read the fields of its line."""
+        name, version, folder, kind, dist_info, needs, names, main, role = ("" if text == "-" else text for text in row)
+        parts = [need.partition("==") for need in needs.split()]
+        return cls(
+            name,
+            version,
+            folder,
+            native=kind == "native",
+            dist_info=dist_info,
+            dependencies=[(other, locked) for other, _, locked in parts],
+            imports=names.split(),
+            main=main,
+            resident=role == "resident",
+        )
 
 
 class Plan:
@@ -91,19 +140,19 @@ class Plan:
     Args:
         environment: which environment of the lock this is.
         lock: path of the lock when the plan was made, for messages.
-        store: absolute path of the store that `folder`s are relative to.
+        store: absolute path of the store that `folder`s are relative to; a plan file says it by where it lies.
         runtime: absolute path of the folder that holds the `envknit` package which wrote the plan.
         pins: what this interpreter sees, by name and version.
-        imports: top-level import name to the folders that hold it.
+        imports: top-level import name to the folders that hold it, for plain imports.
+        paths: folders of the person's own that stand behind the view on `sys.path`, in order.
         startup: (pin name, file) of start-up code that the project asked for, relative to the store.
         abi: the interpreter's ABI, as in the suffix of its extension modules.
         site_visible: whether the host's site-packages stay on `sys.path` behind the lock.
         dev: whether dev packages are part of it.
-        guests: (name, version) of pins beside another of their name, which is the resident.
     """
 
     __slots__ = (
-        "abi", "dev", "environment", "guests", "imports", "lock", "pins", "runtime", "site_visible", "startup", "store",
+        "abi", "dev", "environment", "imports", "lock", "paths", "pins", "runtime", "site_visible", "startup", "store",
     )  # fmt: skip
 
     def __init__(
@@ -113,13 +162,13 @@ class Plan:
         lock: str,
         store: str,
         runtime: str,
-        pins: Sequence[PlannedPin],
+        pins: Iterable[Pin],
         imports: dict[str, tuple[str, ...]],
+        paths: Sequence[str] = (),
         startup: Sequence[tuple[str, str]] = (),
         abi: str = ABI,
         site_visible: bool = False,
         dev: bool = True,
-        guests: Collection[tuple[str, str]] = (),
     ) -> None:
         self.abi = abi
         self.environment = environment
@@ -128,10 +177,10 @@ class Plan:
         self.runtime = runtime
         self.pins = {(pin.name, pin.version): pin for pin in pins}
         self.imports = imports
+        self.paths = tuple(paths)
         self.startup = tuple(startup)
         self.site_visible = site_visible
         self.dev = dev
-        self.guests = frozenset(guests)
 
     def render(self) -> str:
         """Write the plan as text; equal plans give equal text."""
@@ -139,23 +188,23 @@ class Plan:
             ("abi", self.abi),
             ("environment", self.environment),
             ("lock", self.lock),
-            ("store", self.store),
             ("runtime", self.runtime),
             ("site", "visible" if self.site_visible else "hidden"),
             ("dev", "yes" if self.dev else "no"),
         ]
-        if self.guests:
-            rows.append(("guests", _joined(self.guests)))
-        for _, pin in sorted(self.pins.items()):
-            needs = _joined(pin.dependencies) or "-"
-            kind = "native" if pin.native else "pure"
-            rows.append(("pin", pin.name, pin.version, pin.folder, kind, pin.dist_info, needs))
+        rows += [("pin", *pin.row()) for _, pin in sorted(self.pins.items())]
         rows += [("import", name, *folders) for name, folders in sorted(self.imports.items())]
+        rows += [("path", folder) for folder in self.paths]
         rows += [("startup", *entry) for entry in self.startup]
         for row in rows:
             if any("\t" in field or "\n" in field for field in row):
                 raise PlanError("a tab or line break in a name or path", row=row)
         return "\n".join([PLAN_HEADER, *map("\t".join, rows), "end", ""])
+
+    @property
+    def identity(self) -> str:
+        """The text but for where the lock lay: a second worktree with the same lock has the same plan."""
+        return self.render().replace(f"\nlock\t{self.lock}\n", "\n", 1)
 
     @classmethod
     def parse(cls, text: str, origin: str = "") -> Plan:
@@ -163,43 +212,37 @@ class Plan:
 
         Args:
             text: what `render` wrote.
-            origin: path of the plan file, for messages.
+            origin: path of the plan file; it says which store is meant.
 
         Raises:
-            PlanError: the text is not a whole plan of this schema.
+            PlanError: the text is not a whole plan of this format.
         """
         lines = text.split("\n")
         if lines[0] != PLAN_HEADER or lines[-2:] != ["end", ""]:
             raise PlanError("not a whole plan of this envknit", plan=origin, hint="run: envknit install")
         facts: dict[str, str] = {}
-        pins: list[PlannedPin] = []
-        imports: dict[str, tuple[str, ...]] = {}
-        startup: list[tuple[str, str]] = []
+        rows: dict[str, list[list[str]]] = {"pin": [], "import": [], "path": [], "startup": []}
         try:
             for line in lines[1:-2]:
                 kind, *fields = line.split("\t")
-                if kind == "import":
-                    imports[fields[0]] = tuple(fields[1:])
-                elif kind == "pin":
-                    pins.append(_pin(*fields))
-                elif kind == "startup":
-                    startup.append((fields[0], fields[1]))
+                if kind in rows:
+                    rows[kind].append(fields)
                 else:
                     (facts[kind],) = fields
             return cls(
                 environment=facts["environment"],
                 lock=facts["lock"],
-                store=facts["store"],
+                store=store_of(origin),
                 runtime=facts["runtime"],
-                pins=pins,
-                imports=imports,
-                startup=startup,
+                pins=[Pin.from_row(*row) for row in rows["pin"]],
+                imports={name: tuple(folders) for name, *folders in rows["import"]},
+                paths=[folder for (folder,) in rows["path"]],
+                startup=[(pin, file) for pin, file in rows["startup"]],
                 abi=facts["abi"],
                 site_visible=facts["site"] == "visible",
                 dev=facts["dev"] == "yes",
-                guests=_parted(facts.get("guests", "")),
             )
-        except (IndexError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise PlanError("a damaged plan", plan=origin, hint="run: envknit install") from error
 
     @classmethod
@@ -212,29 +255,18 @@ class Plan:
             raise PlanError("a plan cannot be read", plan=path, hint="run: envknit install") from error
 
 
-def _pin(name: str, version: str, folder: str, kind: str, dist_info: str, needs: str) -> PlannedPin:
-    return PlannedPin(
-        name,
-        version,
-        folder,
-        native=kind == "native",
-        dist_info=dist_info,
-        dependencies=_parted(needs) if needs != "-" else (),
-    )
+def current_plans(folder: str) -> dict[str, str]:
+    """Return the plan file of each environment that was installed from one lock, `default` first.
 
-
-def _joined(pins: Iterable[tuple[str, str]]) -> str:
-    return " ".join(f"{name}=={version}" for name, version in sorted(pins))
-
-
-def _parted(text: str) -> list[tuple[str, str]]:
-    parts = [pin.partition("==") for pin in text.split()]
-    return [(name, version) for name, _, version in parts]
-
-
-def plan_folder(store: str, lock_bytes: bytes, abi: str = ABI) -> str:
-    """Name the folder that holds the plans made of these lock bytes for this ABI."""
-    return os.path.join(store, "plans", abi, key(lock_bytes))
+    Args:
+        folder: of the lock; see `plans_folder`.
+    """
+    try:
+        links = os.listdir(os.path.join(folder, "environments"))
+    except OSError:
+        return {}
+    names = sorted({link.partition("@")[0] for link in links}, key=lambda name: (name != "default", name))
+    return {name: plan for name in names if (plan := current_plan(folder, name))}
 
 
 def runtime_folder() -> str:

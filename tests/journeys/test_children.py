@@ -122,7 +122,7 @@ def test_the_plan_in_use_is_held_open(project: Project) -> None:
         import os
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd != "3" or True
                  if os.path.islink(f"/proc/self/fd/{fd}")]
-        print(sum(link.endswith("default.plan") for link in links))
+        print(sum(link.endswith("/plan") for link in links))
     """
 
     assert project.code(source).out == "1\n"

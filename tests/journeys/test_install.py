@@ -14,7 +14,8 @@ import pytest
 from envknit.errors import InstallError, LockError, PackageIndexError, StoreError, UnsafeWheelError
 from envknit.files.lockfile import write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
-from envknit.install.sync import Installed, install, is_installed
+from envknit.install.flow import install
+from envknit.install.installed import Installed, find_installed
 from envknit.plan import Plan, bytecode_path
 from envknit.reporter import Reporter
 from envknit.store.collect import collect
@@ -80,7 +81,7 @@ def test_install_places_entries_and_writes_a_plan(shop: Shop) -> None:
     assert len(app.data) < done.downloaded
     assert (("lib", "2.0"),) == plan.pins["app", "1.0"].dependencies
     assert ["app", "lib"] == sorted(plan.imports)
-    assert shop.lock.read_bytes() == Path(done.plans["default"]).with_name("lock").read_bytes()
+    assert shop.lock.read_bytes() == Path(done.plans["default"]).parents[2].joinpath("lock").read_bytes()
     assert (Path(done.scripts["default"]) / "app").exists()
     assert () == shop.store.verify().findings
 
@@ -91,7 +92,7 @@ def test_installing_again_does_nothing_and_asks_nobody(shop: Shop) -> None:
     shop.index.forget()
     again = shop.install()
 
-    assert is_installed(shop.lock)
+    assert find_installed(shop.lock)
     assert (first.plans, first.scripts, first.pins) == (again.plans, again.scripts, again.pins)
     assert (0, 0) == (again.placed, again.downloaded)
     assert 0 == shop.index.count()
@@ -101,8 +102,8 @@ def test_a_warm_install_loads_nothing_heavy(shop: Shop) -> None:
     shop.write(pin_of(shop.index.publish("app", "1.0")))
     shop.install()
     program = (
-        "import sys; before = set(sys.modules)\nfrom envknit.install.sync import install\n"
-        "install(sys.argv[1]); print(*sorted(set(sys.modules) - before))"
+        "import sys; before = set(sys.modules)\nfrom envknit.install.installed import find_installed\n"
+        "assert find_installed(sys.argv[1]); print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, shop.lock], capture_output=True, text=True, check=True,
@@ -127,10 +128,10 @@ def test_what_was_lost_is_put_back(shop: Shop, lost: str) -> None:
         shop.store.remove(os.path.relpath(done.scripts["default"], shop.store.root))
     else:
         shutil.rmtree(shop.store.root / "roots")
-    assert not is_installed(shop.lock)
+    assert not find_installed(shop.lock)
     shop.install()
 
-    assert is_installed(shop.lock)
+    assert find_installed(shop.lock)
     assert plan.render() == Plan.read(done.plans["default"]).render()
 
 
@@ -142,7 +143,7 @@ def test_a_second_project_with_the_same_pins_costs_no_download(shop: Shop) -> No
     shop.index.forget()
     entries = list(shop.store.entries())
 
-    assert not is_installed(other)
+    assert not find_installed(other)
     assert 0 == install(other).placed
     assert entries == list(shop.store.entries())
     assert 0 == shop.index.count()
@@ -156,7 +157,7 @@ def test_bytes_that_the_lock_does_not_name_are_refused(shop: Shop) -> None:
     with pytest.raises(PackageIndexError):
         shop.install()
     assert [] == list(shop.store.entries())
-    assert not is_installed(shop.lock)
+    assert not find_installed(shop.lock)
 
 
 def test_an_index_that_says_another_hash_is_told_before_a_download(shop: Shop) -> None:
@@ -289,8 +290,8 @@ def test_dev_packages_come_and_go_with_the_option(shop: Shop) -> None:
     shop.write(pin_of(app), pin_of(tool, dev=True))
 
     assert 1 == shop.install(dev=False).pins
-    assert is_installed(shop.lock, dev=False)
-    assert not is_installed(shop.lock)
+    assert find_installed(shop.lock, dev=False)
+    assert not find_installed(shop.lock)
     assert 2 == shop.install().pins
 
 
@@ -302,7 +303,7 @@ def test_an_environment_for_another_python_is_left_out_unless_named(shop: Shop) 
 
     assert ["default"] == list(done.plans)
     assert ("environment 'old' is for Python ==2.7.*, and is left out here",) == done.skipped
-    assert is_installed(shop.lock)
+    assert find_installed(shop.lock)
     with pytest.raises(LockError, match="not for this one"):
         shop.install(environments=["old"])
     with pytest.raises(LockError, match="no environment 'new'"):
@@ -314,22 +315,25 @@ def test_one_environment_alone_is_not_all(shop: Shop) -> None:
     shop.write(app, ml=Environment(name="ml", pins=(app,)))
     shop.install(environments=["ml"])
 
-    assert is_installed(shop.lock, ["ml"])
-    assert not is_installed(shop.lock)
+    assert find_installed(shop.lock, ["ml"])
+    assert not find_installed(shop.lock)
     assert ["default", "ml"] == list(shop.install().plans)
 
 
-def test_a_changed_lock_is_another_plan_and_gc_takes_the_old(shop: Shop) -> None:
-    shop.write(pin_of(shop.index.publish("app", "1.0")))
+def test_a_changed_lock_is_another_plan_and_gc_keeps_the_old_for_going_back(shop: Shop) -> None:
+    first, second = (pin_of(shop.index.publish("app", version)) for version in ("1.0", "2.0"))
+    shop.write(first)
     old = shop.install()
-    shop.write(pin_of(shop.index.publish("app", "2.0")))
-    assert not is_installed(shop.lock)
+    shop.write(second)
+    assert not find_installed(shop.lock)
     new = shop.install()
 
     assert old.plans != new.plans
     collect(shop.store, grace=0)
-    assert ["2.0"] == [entry.version for entry in shop.store.entries()]
-    assert is_installed(shop.lock)
+    assert find_installed(shop.lock)
+    shop.write(first)
+    assert 0 == shop.install(offline=True).placed
+    assert ["1.0", "2.0"] == [entry.version for entry in shop.store.entries()]
 
 
 def test_a_lock_that_names_folders_is_installed_as_it_is(shop: Shop) -> None:
@@ -345,7 +349,7 @@ def test_a_lock_that_names_folders_is_installed_as_it_is(shop: Shop) -> None:
 
     assert {"numpy": (str(folder),)} == plan.imports
     assert "" == plan.pins["numpy", "1.26.4"].dist_info
-    assert is_installed(shop.lock)
+    assert find_installed(shop.lock)
     shutil.rmtree(folder)
     with pytest.raises(LockError, match="not where the lock says"):
         shop.install()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INSTALL = """
 import sys
 from envknit.errors import EnvknitError
-from envknit.install.sync import install
+from envknit.install.flow import install
 try:
     done = install(sys.argv[1])
 except EnvknitError as error:
@@ -106,7 +106,7 @@ def test_an_install_that_is_killed_anywhere_leaves_entries_absent_or_whole(stage
             time.sleep(whole_run * (0.4 + 0.6 * chance.random()))
             process.send_signal(signal.SIGKILL)
         assert stage.whole()
-        for plan in stage.home.glob("plans/*/*/*.plan"):
+        for plan in stage.home.glob("plans/2/*/*/environments/*/plan"):
             assert all((stage.home / pin.folder).is_dir() for pin in Plan.read(str(plan)).pins.values())
     status, out, err = stage.install()
 

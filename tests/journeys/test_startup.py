@@ -273,10 +273,16 @@ def test_a_lock_that_changed_since_activates_nothing(project: Project) -> None:
 
 
 def test_a_file_with_the_same_key_but_other_bytes_is_not_trusted(project: Project) -> None:
-    (copy,) = project.machine.home.glob("plans/*/*/lock")
+    (copy,) = project.machine.home.glob("plans/2/*/*/lock")
     copy.write_text("other bytes\n")
 
     assert "was not installed here" in project.run("app.py", status=1).err
+
+
+def test_a_lock_that_another_version_of_envknit_installed_says_so(project: Project) -> None:
+    (project.machine.home / "plans/2").rename(project.machine.home / "plans/1")
+
+    assert "was installed by another version of envknit; run: " in project.run("app.py", status=1).err
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
@@ -292,9 +298,10 @@ def test_a_lock_that_is_no_file_does_not_stop_python(machine: Machine, kind: str
     assert project.code("print('runs')", timeout=10).out == "runs\n"
 
 
-@pytest.mark.parametrize("damage", ["", "envknit-plan 2\nend\n", "envknit-plan 1\nabi\tx\n", "\0\xff"])
+@pytest.mark.parametrize("damage", ["", "envknit-plan 3\nend\n", "envknit-plan 2\nabi\tx\n", "\0\xff"])
 def test_a_damaged_plan_does_not_stop_python(project: Project, damage: str) -> None:
-    (plan,) = project.machine.home.glob("plans/*/*/default.plan")
+    (plan,) = project.machine.home.glob("plans/2/*/*/trees/*/plan")
+    plan.chmod(0o644)
     plan.write_text(damage, encoding="latin-1")
 
     ran = project.code("print('runs')")

@@ -437,11 +437,13 @@ def test_a_worker_may_run_another_interpreter(project: Project) -> None:
     refused = project.code(program, status=1)
     assert "the lock is not installed for this interpreter" in refused.err
     assert "-m envknit install" in refused.err
-    (plan,) = project.machine.home.glob("plans/*/*/default.plan")
-    own, abi = plan.parts[-3], abi_of(_python(other))
-    target = Path(str(plan.parent).replace(own, abi))
-    shutil.copytree(plan.parent, target)
-    (target / "default.plan").write_text(plan.read_text().replace(own, abi))
+    (plan,) = project.machine.home.glob("plans/2/*/*/trees/*/plan")
+    folder = plan.parents[2]
+    own, abi = folder.parts[-2], abi_of(_python(other))
+    target = Path(str(folder).replace(own, abi))
+    shutil.copytree(folder, target, symlinks=True)
+    (target / plan.relative_to(folder)).chmod(0o644)
+    (target / plan.relative_to(folder)).write_text(plan.read_text().replace(own, abi))
     major, minor = other.split(".")
     assert project.code(program).out == f"({major}, {minor}) [1, 'a', {{2.0}}] 1.0\n5 100000\ndivision by zero\n"
     ran = project.code("import envknit\nenvknit.worker('gadget', '1.0', python='2.7')", status=1)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import envknit
-from envknit.plan import Plan, PlannedPin, environment_file, plan_folder
+from envknit.install.view import place_views
+from envknit.plan import Pin, Plan, key, plans_folder
+from envknit.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +52,7 @@ def make_plan(
             target = entry / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content, encoding="utf-8")
-        planned.append(PlannedPin(name, version, folder, native=False, dist_info=info, dependencies=()))
+        planned.append(Pin(name, version, folder, native=False, dist_info=info, dependencies=()))
         tops = {path.partition("/")[0].removesuffix(".py") for path in files if not path.endswith((".pth", ".start"))}
         for top in sorted(tops - {info}):
             imports[top] = (*imports.get(top, ()), folder)
@@ -65,9 +67,13 @@ def make_plan(
         startup=files_to_run,
         site_visible=site_visible,
     )
-    folder = plan_folder(str(home), text.encode())
-    target = home.joinpath(folder, environment_file(environment))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    (target.parent / "lock").write_text(text, encoding="utf-8")
-    target.write_text(plan.render(), encoding="utf-8")
-    return target
+    return write_views(home, text, [plan])[environment]
+
+
+def write_views(home: Path, lock_text: str, plans: list[Plan]) -> dict[str, Path]:
+    """Place the views of plans as an install does, beside a copy of the lock; returns the plan files by environment."""
+    copy = Path(plans_folder(str(home), key(lock_text.encode())), "lock")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(lock_text, encoding="utf-8")
+    placed = place_views(Store(home), lock_text.encode(), plans)
+    return {environment: Path(plan) for environment, plan in placed.items()}

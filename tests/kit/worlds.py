@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import envknit
-from envknit.plan import Plan, PlannedPin, environment_file, plan_folder
+from envknit.plan import Pin, Plan
+from kit.planned import write_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,27 +43,24 @@ def write_plans(home: Path, lock: Path, environments: Mapping[str, Mapping[str, 
     text = f"environments: { ({name: dict(pins) for name, pins in environments.items()})!r}\n"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text(text, encoding="utf-8")
-    folder = Path(plan_folder(str(home), text.encode()))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "lock").write_text(text, encoding="utf-8")
-    written = {}
+    plans = []
     for environment, pins in environments.items():
         planned = [_planned(home, pin, needs) for pin, needs in pins.items()]
         imports: dict[str, tuple[str, ...]] = {}
         for pin in pins:
             for name in _names(home / folder_of(pin)):
                 imports[name] = (*imports.get(name, ()), folder_of(pin))
-        plan = Plan(
-            environment=environment,
-            lock=str(lock),
-            store=str(home),
-            runtime=str(Path(envknit.__file__).parents[1]),
-            pins=planned,
-            imports=imports,
+        plans.append(
+            Plan(
+                environment=environment,
+                lock=str(lock),
+                store=str(home),
+                runtime=str(Path(envknit.__file__).parents[1]),
+                pins=planned,
+                imports=imports,
+            )
         )
-        written[environment] = folder / environment_file(environment)
-        written[environment].write_text(plan.render(), encoding="utf-8")
-    return written
+    return write_views(home, text, plans)
 
 
 def worlds(
@@ -87,11 +85,19 @@ def info_of(pin: str) -> str:
     return f"{name.replace('-', '_')}-{version}.dist-info"
 
 
-def _planned(home: Path, pin: str, needs: tuple[str, ...]) -> PlannedPin:
+def _planned(home: Path, pin: str, needs: tuple[str, ...]) -> Pin:
     name, version = pin.split("==")
     native = any(True for _ in (home / folder_of(pin)).rglob("*.so"))
     dependencies = [tuple(need.split("==")) for need in needs]
-    return PlannedPin(name, version, folder_of(pin), native=native, dist_info=info_of(pin), dependencies=dependencies)
+    return Pin(
+        name,
+        version,
+        folder_of(pin),
+        native=native,
+        dist_info=info_of(pin),
+        dependencies=dependencies,
+        imports=_names(home / folder_of(pin)),
+    )
 
 
 def _names(entry: Path) -> list[str]:

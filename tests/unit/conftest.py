@@ -9,7 +9,7 @@ import pytest
 
 from envknit.files.model import Artifact, Lock, Pin
 from envknit.install.choose import ChosenPin
-from envknit.install.planner import PlacedPin, compile_plan
+from envknit.install.planner import PlacedPin, make_plan
 from envknit.naming import store_folder
 from envknit.store.entry import read_entry
 from envknit.store.store import Store
@@ -50,7 +50,7 @@ class Shelf:
     def plan(self, *placed: PlacedPin, startup: tuple[str, ...] = ()) -> tuple[Plan, list[str]]:
         """Compile a plan of pins, sorted as `choose` would."""
         lock_path = self.root / "envknit.lock.yaml"
-        return compile_plan(Lock(startup=startup), "default", placed, store=self.store, lock_path=lock_path, dev=True)
+        return make_plan(Lock(startup=startup), "default", placed, store=self.store, lock_path=lock_path, dev=True)
 
 
 @pytest.fixture(name="shelf")

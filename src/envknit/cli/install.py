@@ -56,12 +56,14 @@ def install_place(
     compile_bytecode: bool = False,
 ) -> None:
     """Install the lock of a place, and say what was done."""
-    from envknit.install.sync import install, is_installed  # noqa: PLC0415 - `--help` needs none of it
+    from envknit.install.installed import find_installed  # noqa: PLC0415 - `--help` needs none of it
 
     began = time.perf_counter()
-    if not compile_bytecode and is_installed(place.lock, environments, dev=dev):
+    if not compile_bytecode and find_installed(place.lock, environments, dev=dev):
         screen.say("everything is installed")
         return
+    from envknit.install.flow import install  # noqa: PLC0415 - heavy, and needed only where there is work
+
     done = install(
         place.lock,
         place.load_if_any(),

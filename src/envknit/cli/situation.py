@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.interpreter import ask
 from envknit.errors import PlanError
-from envknit.plan import Plan, environment_file, home, plan_folder
+from envknit.plan import Plan, current_plan, home, key, plans_folder
 
 if TYPE_CHECKING:
     from envknit.cli.place import Place
@@ -56,9 +55,9 @@ def is_outdated(place: Place, lock: Lock) -> bool:
 
 def plan_of(place: Place, environment: str) -> Plan | None:
     """Read the plan of the lock's present bytes for this interpreter; None where it was not installed."""
-    path = os.path.join(plan_folder(home(), place.lock.read_bytes()), environment_file(environment))  # noqa: PTH118 - the plan's own functions give text
+    path = current_plan(plans_folder(home(), key(place.lock.read_bytes())), environment)
     try:
-        return Plan.read(path)
+        return Plan.read(path) if path else None
     except PlanError:
         return None
 

@@ -1,4 +1,4 @@
-"""The work of an install, where there is some; `sync.install` is the way in."""
+"""Install: a lock in, the store filled, plans and views out. What is there already is found by `installed`, sooner."""
 
 from __future__ import annotations
 
@@ -11,36 +11,52 @@ from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
 from envknit.install.choose import ChosenPin, accepts_interpreter, choose
 from envknit.install.fetch import Shopping
-from envknit.install.planner import PlacedPin, compile_plan
+from envknit.install.installed import ALL, Installed
+from envknit.install.planner import PlacedPin, make_plan
 from envknit.install.scripts import place_scripts
-from envknit.install.sync import ALL, Installed
-from envknit.plan import environment_file, plan_folder
+from envknit.install.view import place_views
+from envknit.plan import key, plans_folder
 from envknit.reporter import Reporter
 from envknit.store.disk import disk_faults, write_atomically
 from envknit.store.entry import read_entry, read_foreign
-from envknit.store.roots import Root, read_root, root_path
+from envknit.store.roots import Root, root_of, root_path
 from envknit.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project
-    from envknit.plan import Plan
 
 
-def install_lock(
-    path: str,
-    project: Project | None,
+def install(
+    lock_path: str | os.PathLike[str],
+    project: Project | None = None,
     *,
-    environments: Sequence[str] | None,
-    dev: bool,
-    offline: bool,
-    compile_bytecode: bool,
-    reporter: Reporter | None,
+    environments: Sequence[str] | None = None,
+    dev: bool = True,
+    offline: bool = False,
+    compile_bytecode: bool = False,
+    reporter: Reporter | None = None,
 ) -> Installed:
-    """Install the environments of the lock at `path`; see `sync.install`."""
+    """Install the environments of a lock for the interpreter that runs this.
+
+    Args:
+        lock_path: the lock file.
+        project: where it was locked from, for its indexes.
+        environments: which; all that are for this interpreter where it is not given.
+        dev: whether with dev packages.
+        offline: only what the store and the cache hold.
+        compile_bytecode: also compile every module, instead of at its first import.
+        reporter: hears of progress.
+
+    Raises:
+        LockError: the lock cannot be read, or does not hold an environment that was asked for.
+        InstallError: a pin has no artifact here, or one could not be downloaded, built, verified or placed.
+        StoreError: the store is not this user's own, or is damaged.
+    """
+    path = os.path.abspath(lock_path)
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
     lock = parse_lock(lock_bytes, path)
@@ -63,16 +79,21 @@ def install_lock(
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
             placed = [_placed(pin, folders, store, path) for pin in pins]
-            plan, said = compile_plan(lock, name, placed, store=store, lock_path=Path(path), dev=dev)
+            plan, said = make_plan(lock, name, placed, store=store, lock_path=Path(path), dev=dev)
             plans.append(plan)
             warnings += said
-        written = _write_plans(store, lock_bytes, plans, everything=environments is None)
+        folder = Path(plans_folder(str(store.root), key(lock_bytes)))
+        with disk_faults(folder):
+            write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
+            written = place_views(store, lock_bytes, plans)
+            if environments is None:
+                write_atomically(folder / ALL, "".join(f"{plan.environment}\n" for plan in plans).encode())
         scripts = {}
         for plan in plans:
-            folder, said = place_scripts(store, plan)
-            scripts[plan.environment] = str(folder)
+            location, said = place_scripts(store, plan)
+            scripts[plan.environment] = str(location)
             warnings += said
-        _register(store, path, written.values(), plan_folder(str(store.root), lock_bytes))
+        register(store, path, folder)
         if compile_bytecode:
             from envknit.install.bytecode import compile_plans  # noqa: PLC0415 - only where it was asked for
 
@@ -126,32 +147,10 @@ def _placed(pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, p
     return PlacedPin(chosen=pin, entry=read_foreign(folder))
 
 
-def _write_plans(store: Store, lock_bytes: bytes, plans: Sequence[Plan], *, everything: bool) -> dict[str, str]:
-    """Write plans beside a copy of the lock, which comes first: a plan without it is not trusted."""
-    folder = Path(plan_folder(str(store.root), lock_bytes))
-    written = {}
-    with disk_faults(folder):
-        write_atomically(folder / "lock", lock_bytes)
-        for plan in plans:
-            file = folder / environment_file(plan.environment)
-            write_atomically(file, plan.render().encode())
-            written[plan.environment] = str(file)
-        if everything:
-            write_atomically(folder / ALL, "".join(f"{plan.environment}\n" for plan in plans).encode())
-    return written
-
-
-def _register(store: Store, path: str, plans: Iterable[str], folder: str) -> None:
-    """Register the lock, keeping plans of the same bytes that are there already (other environments, other Pythons)."""
+def register(store: Store, path: str, folder: Path) -> None:
+    """Note that these plans were installed from the lock at `path`."""
     file = Path(root_path(str(store.root), path))
-    names = {os.path.relpath(plan, store.root) for plan in plans}
-    before = read_root(str(file))
-    same_lock = os.path.basename(folder)
-    for plan in before.plans if before else ():
-        if plan.split("/")[2] == same_lock:
-            names.add(plan)
-        elif (store.root / plan).exists():
-            os.utime(store.root / plan)  # it is superseded now, and gc counts from here
-    root = Root(path, names, datetime.now(timezone.utc).date().isoformat())
+    root = root_of(str(store.root), path) or Root(path)
+    root.add(os.path.relpath(folder, store.root), datetime.now(timezone.utc).date().isoformat())
     with disk_faults(file):
         write_atomically(file, root.render())

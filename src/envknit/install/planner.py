@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from envknit.errors import InstallError
 from envknit.naming import canonical_name
-from envknit.plan import Plan, PlannedPin, runtime_folder
+from envknit.plan import Pin, Plan, runtime_folder
 from envknit.store.bundle import place_bundle
 from envknit.wheel.contents import NAMESPACE, Contents, read_contents
 from envknit.wheel.neighbours import groups, overwritten, shared_packages
@@ -37,10 +37,10 @@ class PlacedPin:
         return f"{self.chosen.pin.name} {self.chosen.pin.version}"
 
 
-def compile_plan(
+def make_plan(
     lock: Lock, environment: str, placed: Sequence[PlacedPin], *, store: Store, lock_path: Path, dev: bool
 ) -> tuple[Plan, list[str]]:
-    """Compile the plan of one environment, placing the bundles that it needs.
+    """Make the plan of one environment, placing the bundles that it needs.
 
     Args:
         lock: says which pins may run start-up code, and whether the host's packages stay visible.
@@ -53,19 +53,22 @@ def compile_plan(
     Returns:
         The plan, and what the person should know: one sentence each.
     """
-    contents = [read_contents(pin.entry) for pin in placed]
+    contents = [read_contents(pin.entry, pin.chosen.pin.name) for pin in placed]
     _check_guests(placed, contents)
     seen = [(pin, inside) for pin, inside in zip(placed, contents, strict=True) if pin.chosen.resident]
     bundles = _place_bundles([pin for pin, _ in seen], store)
     folders = [bundles.get(pin.entry.folder, pin.entry.folder) for pin in placed]
     pins = [
-        PlannedPin(
+        Pin(
             pin.chosen.pin.name,
             pin.chosen.pin.version,
             folder,
             native=inside.native,
             dist_info=pin.entry.dist_info,
             dependencies=pin.chosen.dependencies,
+            imports=inside.names,
+            main=inside.main,
+            resident=pin.chosen.resident,
         )
         for pin, folder, inside in zip(placed, folders, contents, strict=True)
     ]
@@ -88,7 +91,6 @@ def compile_plan(
         ],
         site_visible=lock.system_site_packages,
         dev=dev,
-        guests=[(pin.chosen.pin.name, pin.chosen.pin.version) for pin in placed if not pin.chosen.resident],
     )
     return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)
 

@@ -36,7 +36,7 @@ def script_folder(plan: Plan, executable: str = "") -> Path:
 
 def script_place(plan: Plan, executable: str = "") -> str:
     """Name the same folder relative to the store."""
-    return f"bin/{key(plan.render().encode())}-{key(os.fsencode(executable or sys.executable))}"
+    return f"bin/{key(plan.identity.encode())}-{key(os.fsencode(executable or sys.executable))}"
 
 
 def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
@@ -55,8 +55,8 @@ def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
     with disk_faults(folder), store.workspace() as workspace:
         made = workspace / "bin"
         made.mkdir(mode=0o755)
-        for key, pin in plan.pins.items():
-            if key in plan.guests:
+        for pin in plan.pins.values():
+            if not pin.resident:
                 continue
             location = store.path(pin.folder)
             found = _generated(location / pin.dist_info) if pin.dist_info else {}

@@ -10,12 +10,12 @@ from envknit.plan import key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envknit.plan import Plan, PlannedPin
+    from envknit.plan import Pin, Plan
 
 PROCESS, INTERPRETER = "worker", "interpreter"
 
 
-def choose_isolation(plan: Plan, pin: PlannedPin, plan_path: str) -> tuple[str, str]:
+def choose_isolation(plan: Plan, pin: Pin, plan_path: str) -> tuple[str, str]:
     """Choose how a version of a package that cannot be a guest is best held.
 
     Args:
@@ -46,7 +46,7 @@ def choose_isolation(plan: Plan, pin: PlannedPin, plan_path: str) -> tuple[str, 
     return INTERPRETER, f"{holders}, and a probe loaded them in interpreters with a GIL of their own"
 
 
-def _closure(plan: Plan, pin: PlannedPin) -> list[PlannedPin]:
+def _closure(plan: Plan, pin: Pin) -> list[Pin]:
     found = {(pin.name, pin.version): pin}
     ahead = [pin]
     while ahead:
@@ -57,7 +57,7 @@ def _closure(plan: Plan, pin: PlannedPin) -> list[PlannedPin]:
     return list(found.values())
 
 
-def _objection(plan: Plan, pin: PlannedPin, plan_path: str, name: str, closure: list[PlannedPin]) -> str:
+def _objection(plan: Plan, pin: Pin, plan_path: str, name: str, closure: list[Pin]) -> str:
     """Say what a probe of one import name met; `""`: nothing."""
     with_what = key("\n".join(sorted(each.folder for each in closure)).encode())
     evidence = os.path.join(plan.store, f"{pin.folder}@{name}-{with_what}")

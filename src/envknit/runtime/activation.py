@@ -7,7 +7,7 @@ import sys
 
 import _envknit_bootstrap
 from _envknit_bootstrap import Activation
-from envknit.plan import Plan
+from envknit.plan import Plan, current_plans
 
 _plans: dict[str, Plan] = {}  # plan file -> plan; a plan file never changes while it is in use
 
@@ -67,7 +67,6 @@ def plan_of(activation: Activation) -> Plan:
 
 def sibling_plans(plan_path: str) -> list[tuple[str, Plan]]:
     """Return (plan file, plan) of every environment installed from the same lock bytes, this one first."""
-    folder = os.path.dirname(plan_path)
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".plan"))
-    paths = [plan_path, *(path for path in (os.path.join(folder, name) for name in names) if path != plan_path)]
-    return [(path, read_plan(path)) for path in paths]
+    own = read_plan(plan_path)
+    others = current_plans(plan_path.rsplit(os.sep, 3)[0])
+    return [(plan_path, own)] + [(path, read_plan(path)) for name, path in others.items() if name != own.environment]

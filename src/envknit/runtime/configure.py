@@ -7,7 +7,7 @@ import sys
 
 import envknit.errors
 from envknit.errors import LinkError, LockError, StoreError
-from envknit.plan import Plan, environment_file, home, plan_folder
+from envknit.plan import Plan, current_plans, home, key, plans_folder
 from envknit.runtime import activation as active
 from envknit.runtime import defaults
 from envknit.runtime.linker import linker
@@ -71,16 +71,16 @@ def plans(lock: str, env: str | None) -> dict[str, str]:
     """
     with open(lock, "rb") as file:
         lock_bytes = file.read()
-    folder = plan_folder(home(), lock_bytes)
-    names = _planned(folder, lock_bytes)
-    if not names or (env is not None and env not in names):
-        _compile(lock, env, names)
-        names = _planned(folder, lock_bytes)
-    return {name: os.path.join(folder, environment_file(name)) for name in names}
+    folder = plans_folder(home(), key(lock_bytes))
+    found = _planned(folder, lock_bytes)
+    if not found or (env is not None and env not in found):
+        _compile(lock, env, list(found))
+        found = _planned(folder, lock_bytes)
+    return found
 
 
-def _planned(folder: str, lock_bytes: bytes) -> list[str]:
-    """Return the environments that there are plans for, `default` first; none where the lock's copy differs."""
+def _planned(folder: str, lock_bytes: bytes) -> dict[str, str]:
+    """Return the plan files that there are, `default` first; none where the lock's copy differs."""
     if hasattr(os, "geteuid") and os.path.isdir(home()):
         found = os.stat(home())
         if found.st_uid not in {os.geteuid(), 0} or found.st_mode & 0o022:
@@ -88,11 +88,10 @@ def _planned(folder: str, lock_bytes: bytes) -> list[str]:
     try:
         with open(os.path.join(folder, "lock"), "rb") as file:
             if file.read() != lock_bytes:
-                return []
+                return {}
     except OSError:
-        return []
-    names = [file.removesuffix(".plan") for file in os.listdir(folder) if file.endswith(".plan")]
-    return sorted(names, key=lambda name: (name != "default", name))
+        return {}
+    return current_plans(folder)
 
 
 def _check(plan: Plan) -> None:
@@ -115,7 +114,7 @@ def _compile(lock: str, env: str | None, known: Sequence[str]) -> None:
     import json  # noqa: PLC0415 - only where there is no plan
     import subprocess  # noqa: PLC0415 - as above
 
-    command = [sys.executable, "-m", "envknit.install.compile_plan", lock, *([env] if env else [])]
+    command = [sys.executable, "-m", "envknit.install.from_store", lock, *([env] if env else [])]
     runtime = os.path.dirname(os.path.dirname(os.path.abspath(envknit.errors.__file__)))
     environ = {**os.environ, "ENVKNIT_HOME": home()}
     done = subprocess.run(command, cwd=runtime, env=environ, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, DistributionFinder
 
     from _envknit_bootstrap import Activation
-    from envknit.plan import PlannedPin
+    from envknit.plan import Pin
 
 
 def find(activation: Activation, context: DistributionFinder.Context) -> Iterator[Distribution]:
@@ -34,7 +34,7 @@ def find(activation: Activation, context: DistributionFinder.Context) -> Iterato
             yield PathDistribution(Path(os.path.join(activation.store, pin.folder, pin.dist_info)))
 
 
-def residents(activation: Activation) -> list[PlannedPin]:
+def residents(activation: Activation) -> list[Pin]:
     """List the pins that plain imports see, one a name."""
     plan = plan_of(activation)
-    return [pin for key, pin in plan.pins.items() if pin.dist_info and key not in plan.guests]
+    return [pin for pin in plan.pins.values() if pin.dist_info and pin.resident]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from envknit.plan import PlannedPin
+    from envknit.plan import Pin
     from envknit.runtime.member import Member
 
 
@@ -36,7 +36,7 @@ class Origin:
         self,
         module: str,
         file: str | None = None,
-        pin: PlannedPin | None = None,
+        pin: Pin | None = None,
         *,
         environments: Sequence[str] = (),
         locks: Sequence[str] = (),

@@ -61,11 +61,12 @@ class LinkedLoader(GuestLoader):
 def _members(plan: Plan) -> list[Member]:
     """Make the members of all residents from which a guest can be reached; note the names of the guests."""
     found = []
+    guests = {key for key, pin in plan.pins.items() if not pin.resident}
     for key, pin in plan.pins.items():
-        if key in plan.guests:
+        if key in guests:
             linker.routed.update(linker.member(plan, pin).names)
             continue
         ends = {other[:2] for edge in reach(plan, pin)[1] for other in edge}
-        if not ends.isdisjoint(plan.guests):
+        if not ends.isdisjoint(guests):
             found.append(linker.member(plan, pin))
     return found

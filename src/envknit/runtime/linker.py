@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from _envknit_bootstrap import Activation
-    from envknit.plan import Plan, PlannedPin
+    from envknit.plan import Pin, Plan
     from envknit.runtime.member import Key
 
 HIDDEN = ""  # what a member means by a name that only plans without it provide
@@ -90,7 +90,7 @@ class Linker:
 
     # pins and members
 
-    def find(self, name: str, version: str | None, environment: str | None = None) -> tuple[Plan, PlannedPin]:
+    def find(self, name: str, version: str | None, environment: str | None = None) -> tuple[Plan, Pin]:
         """Find a pin: in the named environment, else in the first that holds it; any version for None.
 
         Raises:
@@ -132,7 +132,7 @@ class Linker:
                     found.setdefault(pin.version, []).append(plan.environment)
         return found
 
-    def member(self, plan: Plan, pin: PlannedPin) -> Member:
+    def member(self, plan: Plan, pin: Pin) -> Member:
         """Return the one member made of a pin; equal pins with equal links share it."""
         place = (id(plan), pin.name, pin.version)
         found = self._pins.get(place)
@@ -199,13 +199,13 @@ class Linker:
             self._reachable[member.key] = found
         return found
 
-    def _tag(self, key: Key, pin: PlannedPin) -> str:
+    def _tag(self, key: Key, pin: Pin) -> str:
         resident: list[Key] = []
         others: list[Key] = []
         for plan in self.plans:
             there = plan.pins.get((pin.name, pin.version))
             if there is not None:
-                is_guest = plan not in self.resident_plans or (pin.name, pin.version) in plan.guests
+                is_guest = plan not in self.resident_plans or not pin.resident
                 known = others if is_guest else resident
                 known.append(reach(plan, there))
         if key in resident:
@@ -325,7 +325,7 @@ class _Builtins(ModuleType):
             copy.pop(name, None)
 
 
-def reach(plan: Plan, pin: PlannedPin) -> Key:
+def reach(plan: Plan, pin: Pin) -> Key:
     """Return what makes a pin equal to one of another plan: itself, and every edge that can be reached from it."""
     edges = set()
     todo = [pin]
@@ -342,11 +342,11 @@ def reach(plan: Plan, pin: PlannedPin) -> Key:
     return (pin.name, pin.version, pin.folder), frozenset(edges)
 
 
-def _lies_at(folder: str, pin: PlannedPin) -> bool:
+def _lies_at(folder: str, pin: Pin) -> bool:
     return folder == pin.folder or folder.startswith(pin.folder + "/")
 
 
-def pin_at(plan: Plan, folder: str) -> PlannedPin | None:
+def pin_at(plan: Plan, folder: str) -> Pin | None:
     """Return the pin whose folder this is, or holds it."""
     for pin in plan.pins.values():
         if _lies_at(folder, pin):

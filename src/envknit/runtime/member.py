@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from envknit.plan import Plan, PlannedPin
+    from envknit.plan import Pin, Plan
     from envknit.runtime.linker import Linker
 
     Label = tuple[str, str, str]  # name, version, absolute folder
@@ -40,7 +40,7 @@ class Member:
         linker: answers for names that the member does not provide itself.
     """
 
-    def __init__(self, key: Key, plan: Plan, pin: PlannedPin, tag: str, linker: Linker) -> None:
+    def __init__(self, key: Key, plan: Plan, pin: Pin, tag: str, linker: Linker) -> None:
         self.key = key
         self.plan = plan
         self.pin = pin

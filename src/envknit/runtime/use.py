@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any, TypeVar
 
-    from envknit.plan import Plan, PlannedPin
+    from envknit.plan import Pin, Plan
     from envknit.runtime.explain import Origin
     from envknit.runtime.member import Member
 
@@ -39,9 +39,7 @@ class Meaning:
 
     __slots__ = ("held", "main", "member", "names")
 
-    def __init__(
-        self, names: dict[str, str], held: list[tuple[Plan, PlannedPin]], main: str, member: Member | None
-    ) -> None:
+    def __init__(self, names: dict[str, str], held: list[tuple[Plan, Pin]], main: str, member: Member | None) -> None:
         self.names = names
         self.held = held
         self.main = main

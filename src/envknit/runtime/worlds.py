@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import Distribution, DistributionFinder
 
-    from envknit.plan import Plan, PlannedPin
+    from envknit.plan import Pin, Plan
     from envknit.runtime.member import Member
 
-    Held = tuple[Plan, PlannedPin]
+    Held = tuple[Plan, Pin]
 
 
 def find_distributions(context: DistributionFinder.Context) -> list[Distribution]:

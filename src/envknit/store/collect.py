@@ -1,8 +1,9 @@
 """`store gc`: remove what no lock installed on this machine needs, and no running process uses.
 
-Alive is what a plan names, as long as the plan's lock is where it was when it was installed, or a process has the plan
-open (every active one does; Linux shows it under `/proc`). Where open files cannot be seen, plans that another one
-replaced stay for two weeks. Installers are kept out meanwhile, and what is younger than an hour stays in any case.
+Alive is what a current view names, of the last plans that were installed from a lock that is still where it was; and
+what a process has open (every active one holds its plan; Linux shows it under `/proc`). Where open files cannot be
+seen, views that another one replaced stay for two weeks. Installers are kept out meanwhile, and what is younger than an
+hour stays in any case.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from envknit.plan import key
+from envknit.errors import PlanError
+from envknit.plan import PLAN_FORMAT, Plan, key
 from envknit.store.bundle import bundled_entries
 from envknit.store.disk import disk_faults
 from envknit.store.roots import all_roots
@@ -22,7 +25,6 @@ from envknit.store.store import TRASH
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from envknit.store.store import Store
 
@@ -84,10 +86,15 @@ class _Collection:
         roots = list(all_roots(str(self.root)))
         self.dead_roots = [(path, root.lock) for path, root in roots if not root.alive]
         self._named = {plan for _, root in roots if root.alive for plan in root.plans}
-        self.plans: list[str] = []  # plan folders, and plan files out of others
+        self.plans: list[str] = []  # folders of plans, and views and trees out of others
         self._kept: set[str] = set()  # the texts of plans that stay, or are in use
-        self._sort_plans()
-        self.in_use = self._keep_opened()
+        for folder in (
+            each for form in self._listed("plans") for abi in self._listed(form) for each in self._listed(abi)
+        ):
+            self._sort_plans(folder)
+        replaced = set((self._opened or {}).values()) - self._kept
+        self._kept |= replaced
+        self.in_use = len(replaced)
         alive = self._alive()
         self.entries = [
             entry.folder for entry in store.entries() if entry.folder not in alive and self._is_old(entry.folder)
@@ -95,7 +102,7 @@ class _Collection:
         self.bundles = [
             folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
         ]
-        keys = {key(text.encode()) for text in self._kept}
+        keys = {key(_identity(text).encode()) for text in self._kept}
         self.scripts = [folder for folder in self._listed("bin") if os.path.basename(folder).split("-")[0] not in keys]
         self.bytecode = list(self._lost_bytecode())
         self.leftovers = list(self._leftovers())
@@ -132,27 +139,32 @@ class _Collection:
     def _folders(self) -> list[str]:
         return [*self.plans, *self.scripts, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
 
-    def _sort_plans(self) -> None:
-        """Part the plans that stay from those that go."""
-        for folder in (found for abi in self._listed("plans") for found in self._listed(abi)):
-            files = [path for path in self._listed(folder) if path.endswith(".plan")]
-            staying = [path for path in files if path in self._named or self._may_be_in_use(path)]
-            for path in staying:
-                self._keep(self.root / path)
-            self.plans += [path for path in files if path not in staying] if staying else [folder]
+    def _sort_plans(self, folder: str) -> None:
+        """Part the views of one lock that stay from those that go; plans of another format are not ours to judge."""
+        if not folder.startswith(f"plans/{PLAN_FORMAT}/"):
+            self._kept.update(path.read_text(errors="replace") for path in (self.root / folder).rglob("plan"))
+            return
+        links = self._listed(f"{folder}/environments") if folder in self._named else []
+        current = {os.path.normpath(f"{os.path.dirname(link)}/{os.readlink(self.root / link)}") for link in links}
+        staying, trees = set(), set()
+        for view in self._listed(f"{folder}/views"):
+            plan = os.path.realpath(self.root / view / "plan")
+            if view in current or self._is_used(plan):
+                staying.add(view)
+                trees.add(os.path.relpath(os.path.dirname(plan), os.path.realpath(self.root)))
+                if view in current or self._opened is None:
+                    self._keep(plan)
+        both = [*self._listed(f"{folder}/views"), *self._listed(f"{folder}/trees")]
+        self.plans += [path for path in both if path not in staying | trees] if staying else [folder]
 
-    def _may_be_in_use(self, plan: str) -> bool:
-        return self._opened is None and os.lstat(self.root / plan).st_mtime > time.time() - _TWO_WEEKS
+    def _is_used(self, plan: str) -> bool:
+        if self._opened is not None:
+            return plan in self._opened
+        return os.path.exists(plan) and os.stat(plan).st_mtime > time.time() - _TWO_WEEKS
 
-    def _keep(self, path: Path) -> None:
+    def _keep(self, plan: str) -> None:
         with suppress(OSError, UnicodeDecodeError):  # nobody can use it, so it keeps nothing alive
-            self._kept.add(path.read_text(encoding="utf-8"))
-
-    def _keep_opened(self) -> int:
-        """Keep what plans name that a process has open, though they were replaced since; returns how many."""
-        replaced = set(self._opened or ()) - self._kept
-        self._kept |= replaced
-        return len(replaced)
+            self._kept.add(Path(plan).read_text(encoding="utf-8"))
 
     def _alive(self) -> set[str]:
         """Name the folders that plans name; by their look, so that plans of another envknit count as well."""
@@ -194,13 +206,17 @@ class _Collection:
             depth = 0 if inside == "." else inside.count(os.sep) + 1
             first = inside.split(os.sep)[0]
             yield from (os.path.join(inside, name) for name in folders if name.startswith(TRASH))
-            if first in {"plans", "roots", "bundles"} and depth < 4:
-                yield from (os.path.join(inside, name) for name in names if name.startswith("."))
+            if first in {"plans", "roots", "bundles"}:  # a link to a folder counts among the folders
+                yield from (os.path.join(inside, name) for name in (*names, *folders) if name.startswith("."))
             if inside == os.path.join("cache", "artifacts"):
                 yield from (
                     os.path.join(inside, name) for name in names if self._is_forgotten(os.path.join(parent, name))
                 )
-            if depth >= (5 if first == "bytecode" else 3) or first == "tmp" or (first == "bundles" and depth):
+            if (
+                depth >= (5 if first in {"bytecode", "plans"} else 3)
+                or first == "tmp"
+                or (first == "bundles" and depth)
+            ):
                 folders.clear()
 
     def _is_forgotten(self, download: str) -> bool:
@@ -218,21 +234,25 @@ class _Collection:
                         continue  # something lives there
 
 
-def opened_plans(root: Path) -> list[str] | None:
-    """Return the text of every plan of this store that a process has open; None where that cannot be seen."""
+def _identity(text: str) -> str:
+    try:
+        return Plan.parse(text).identity
+    except PlanError:
+        return ""
+
+
+def opened_plans(root: Path) -> dict[str, str] | None:
+    """Return every plan of this store that a process has open, with its text; None where that cannot be seen."""
     if not os.path.exists("/proc/self/fd"):
         return None
     plans = os.path.join(os.path.realpath(root), "plans", "")
-    texts = []
+    found = {}
     for link in _open_files():
-        try:
-            if not os.readlink(link).startswith(plans):
-                continue
-            with open(link, encoding="utf-8") as file:
-                texts.append(file.read())
-        except (OSError, UnicodeDecodeError):
-            continue  # it was closed, or is another user's
-    return texts
+        with suppress(OSError, UnicodeDecodeError):  # it was closed, or is another user's
+            path = os.readlink(link)
+            if path.startswith(plans):
+                found[path] = Path(link).read_text(encoding="utf-8")
+    return found
 
 
 def freed(paths: Iterable[str]) -> int:

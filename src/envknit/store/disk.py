@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 
 from envknit.errors import EnvknitError, InstallError, StoreError
@@ -43,6 +44,18 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+    sync_folder(path.parent)
+
+
+def replace_link(path: Path, target: str) -> None:
+    """Let a symbolic link lead to a target, in one step: readers see where it led before, or this."""
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    os.replace(temporary, path)
     sync_folder(path.parent)
 
 

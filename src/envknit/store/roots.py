@@ -1,10 +1,9 @@
 """Which locks were installed into this store: what `store gc` must keep.
 
-One small file per lock path in `roots/`, fields separated by tabs:
+One small file per lock path in `roots/`, fields separated by tabs, the last install of each lock's bytes first:
 
     lock    /home/ada/app/envknit.lock.yaml
-    date    2026-11-20
-    plan    plans/cpython-312-x86_64-linux-gnu/0123456789abcdef/default.plan
+    plans   2026-11-20    plans/2/cpython-312-x86_64-linux-gnu/0123456789abcdef0123456789abcdef
     ...
 """
 
@@ -18,31 +17,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_REMEMBERED = 10  # installs, for each Python: going back to a branch of last week works offline
+
 
 class Root:
     """One lock that was installed here.
 
     Args:
         lock: absolute path of the lock file.
-        plans: plan files made of its present bytes, relative to the store.
-        date: day of the last change, `YYYY-MM-DD`.
+        plans: (folder of plans relative to the store, day of the install as `YYYY-MM-DD`), the newest first.
     """
 
-    __slots__ = ("date", "lock", "plans")
+    __slots__ = ("lock", "plans")
 
-    def __init__(self, lock: str, plans: Iterable[str], date: str = "") -> None:
+    def __init__(self, lock: str, plans: Iterable[tuple[str, str]] = ()) -> None:
         self.lock = lock
-        self.plans = tuple(sorted(set(plans)))
-        self.date = date
+        self.plans = dict(plans)
 
     @property
     def alive(self) -> bool:
         """Whether the lock is still where it was."""
         return os.path.exists(self.lock)
 
+    def holds(self, folder: str) -> bool:
+        """Tell whether these plans are the last that were installed from this lock for their ABI."""
+        abi = os.path.dirname(folder)
+        return next((plans for plans in self.plans if os.path.dirname(plans) == abi), "") == folder
+
+    def add(self, folder: str, day: str) -> None:
+        """Note an install, and forget the oldest ones."""
+        self.plans.pop(folder, None)
+        self.plans = {folder: day, **self.plans}
+        same_abi = [plans for plans in self.plans if os.path.dirname(plans) == os.path.dirname(folder)]
+        for plans in same_abi[_REMEMBERED:]:
+            del self.plans[plans]
+
     def render(self) -> bytes:
         """Write the root as bytes."""
-        rows = [f"lock\t{self.lock}", f"date\t{self.date}", *(f"plan\t{plan}" for plan in self.plans)]
+        rows = [f"lock\t{self.lock}", *(f"plans\t{day}\t{folder}" for folder, day in self.plans.items())]
         return "".join(f"{row}\n" for row in rows).encode("utf-8", "surrogateescape")
 
 
@@ -51,14 +63,20 @@ def root_path(store: str, lock: str) -> str:
     return os.path.join(store, "roots", key(os.fsencode(lock)))
 
 
+def root_of(store: str, lock: str) -> Root | None:
+    """Return the root of the lock at this path; None where it was never installed."""
+    root = read_root(root_path(store, lock))
+    return root if root is not None and root.lock == lock else None
+
+
 def read_root(path: str) -> Root | None:
     """Read a root; None where there is none or it is not one."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            rows = [line.rstrip("\n").split("\t", 1) for line in file]
-        facts = {row[0]: row[1] for row in rows}
-        return Root(facts["lock"], [row[1] for row in rows if row[0] == "plan"], facts["date"])
-    except (OSError, IndexError, KeyError):
+            rows = [line.rstrip("\n").split("\t") for line in file]
+        (lock,) = (row[1] for row in rows if row[0] == "lock")
+        return Root(lock, [(row[2], row[1]) for row in rows if row[0] == "plans"])
+    except (OSError, IndexError, ValueError):
         return None
 
 

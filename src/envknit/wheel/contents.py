@@ -10,9 +10,11 @@ import posixpath
 from dataclasses import dataclass
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 
+from envknit.naming import canonical_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from envknit.store.entry import Entry
 
@@ -31,19 +33,30 @@ class Contents:
 
     Args:
         imports: (import name, REGULAR, MODULE or NAMESPACE, folder within the entry that holds it).
+        names: those of them under which there is code, sorted.
+        main: the dotted name of the module that stands for the distribution; `""` where there is none.
         native: whether it has extension modules for this interpreter.
         startup: files with code that wants to run when Python starts, sorted.
         outside: lines of `.pth` files that lead out of the entry, and are not honoured.
     """
 
     imports: tuple[tuple[str, int, str], ...]
+    names: tuple[str, ...]
+    main: str
     native: bool
     startup: tuple[str, ...]
     outside: tuple[str, ...]
 
 
-def read_contents(entry: Entry) -> Contents:
-    """Find out what an entry offers; cost: its `.pth` files are read, nothing else."""
+def read_contents(entry: Entry, distribution: str) -> Contents:
+    """Find out what an entry offers.
+
+    Args:
+        entry: the entry.
+        distribution: canonical name of the distribution; its main module is often named like it.
+
+    Cost: its `.pth` files are read, nothing else.
+    """
     paths = [file.path for file in entry.files]
     data = entry.note.data if entry.note else frozenset()
     roots = [name for name in paths if "/" not in name]
@@ -57,8 +70,13 @@ def read_contents(entry: Entry) -> Contents:
         for name, kind in _top_level(paths, folder).items()
         if folder or name not in data
     ]
+    modules = {module for folder in ("", *folders) for module in _modules(paths, folder)}
+    coded_names = {_head(module) for module in modules}
+    kinds = {name: kind for name, kind, _ in reversed(imports) if name in coded_names and " " not in name}
     return Contents(
         imports=tuple(imports),
+        names=tuple(sorted(kinds)),
+        main=_main_module(distribution, kinds, modules),
         native=any(is_extension(path) for path in paths),
         startup=tuple(startup),
         outside=tuple(outside),
@@ -92,6 +110,42 @@ def _top_level(paths: Iterable[str], folder: str) -> dict[str, int]:
         if name and name not in _CUSTOMIZE:
             kinds[name] = min(kind, kinds.get(name, NAMESPACE))
     return kinds
+
+
+def _modules(paths: Iterable[str], folder: str) -> Iterator[str]:
+    """List the dotted names of all modules and regular packages in a folder that is on `sys.path`."""
+    prefix = folder + "/" if folder else ""
+    for path in paths:
+        parent, _, file = path[len(prefix) :].rpartition("/")
+        name = _module(file)
+        if path.startswith(prefix) and name and "." not in parent and "__pycache__" not in parent:
+            yield ".".join(filter(None, [*parent.split("/"), "" if name == "__init__" else name]))
+
+
+def _main_module(distribution: str, kinds: Mapping[str, int], modules: Collection[str]) -> str:
+    """Choose the module that a distribution is mainly.
+
+    The one of its name (`yaml_x` for yaml-x, `jaraco.functools` within a namespace package); else the only public one,
+    but for namespace packages; else the first whose name begins alike; else the first public one.
+    """
+    inside = sorted(module for module in modules if kinds.get(_head(module)) == NAMESPACE)
+    for module in (*sorted(kinds), *inside):
+        if canonical_name(module) == distribution:
+            return module
+    public = sorted(name for name in kinds if not name.startswith("_")) or sorted(kinds)
+    regular = [name for name in public if kinds[name] != NAMESPACE]
+    alike = [name for name in public if _is_alike(canonical_name(name), distribution)]
+    if len(regular) == 1:
+        return regular[0]
+    return next(iter([*alike, *public]), "")
+
+
+def _is_alike(name: str, other: str) -> bool:
+    return name.startswith(other) or other.startswith(name)
+
+
+def _head(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _module(name: str) -> str | None:

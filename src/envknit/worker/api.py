@@ -146,9 +146,9 @@ def hold(meaning: Meaning, isolation: str, *, opener: str) -> WorkerContext:
         raise _no_interpreter(member.title, why)
     worker = pool.worker(order_of(path, plan, pin, isolation=chosen))
     worker.why = why
-    names = {head: stand_in(head, pin.version, worker, name_there(plan, pin, head), TIMEOUT) for head in meaning.names}
+    names = {head: stand_in(head, pin.version, worker, name_there(pin, head), TIMEOUT) for head in meaning.names}
     inside = Meaning(names, meaning.held, "", None)
-    module = name_there(plan, pin, member.main_module())
+    module = name_there(pin, member.main_module())
     return WorkerContext(worker, module, TIMEOUT, meaning=inside, opener=opener)
 
 

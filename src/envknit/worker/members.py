@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from envknit.plan import Plan, PlannedPin
+    from envknit.plan import Pin, Plan
 
 
 def installed_plans(environment: str | None, python: str) -> list[tuple[str, Plan]]:
@@ -60,7 +60,7 @@ def _known_plans() -> list[str]:
     return [*([here.plan_path] if here is not None else []), *registered]
 
 
-def find_pin(name: str, version: str, environment: str | None, python: str) -> tuple[str, Plan, PlannedPin]:
+def find_pin(name: str, version: str, environment: str | None, python: str) -> tuple[str, Plan, Pin]:
     """Find the plan that holds a pin; returns plan file, plan and pin.
 
     Args:
@@ -99,17 +99,17 @@ def order_for_pin(
     interpreter = find_python(python) if python else ""
     path, plan, pin = find_pin(name, version, environment, interpreter)
     found = module or _only(f"{pin.name} {version}", pin.name, _imports(plan, pin))
-    return order_of(path, plan, pin, python=interpreter), name_there(plan, pin, found)
+    return order_of(path, plan, pin, python=interpreter), name_there(pin, found)
 
 
-def order_of(path: str, plan: Plan, pin: PlannedPin, *, python: str = "", isolation: str = "worker") -> Order:
+def order_of(path: str, plan: Plan, pin: Pin, *, python: str = "", isolation: str = "worker") -> Order:
     """Say what the worker of a pin is to be."""
     return Order(f"{pin.name} {pin.version}", python=python, lock=plan.lock, plan=path, isolation=isolation)
 
 
-def name_there(plan: Plan, pin: PlannedPin, module: str) -> str:
+def name_there(pin: Pin, module: str) -> str:
     """Return the name that a pin's module has where its plan is active: plain imports get the resident there, too."""
-    if (pin.name, pin.version) not in plan.guests:
+    if pin.resident:
         return module
     head, dot, rest = module.partition(".")
     return f"{head}@{guest_tag(pin.version)}{dot}{rest}"
@@ -135,9 +135,9 @@ def origin(order: Order, module: str, why: str) -> Origin:
     )
 
 
-def _pin_of(plan: Plan, head: str) -> PlannedPin | None:
+def _pin_of(plan: Plan, head: str) -> Pin | None:
     plain, _, tag = head.partition("@")
-    folders = [plan.pins[guest].folder for guest in plan.guests if tag and guest_tag(guest[1]) == tag]
+    folders = [pin.folder for pin in plan.pins.values() if tag and not pin.resident and guest_tag(pin.version) == tag]
     for folder in folders or plan.imports.get(plain, ()):
         if not tag or plain in _modules_in(os.path.join(plan.store, folder)):
             return pin_at(plan, folder)
@@ -160,8 +160,8 @@ def order_for_folder(
     return Order(label, python=find_python(python) if python else "", last=(folder,)), found
 
 
-def _imports(plan: Plan, pin: PlannedPin) -> list[str]:
-    if (pin.name, pin.version) in plan.guests:
+def _imports(plan: Plan, pin: Pin) -> list[str]:
+    if not pin.resident:
         return _modules_in(os.path.join(plan.store, pin.folder))
     names = [name for name, folders in plan.imports.items() if pin.folder in folders]
     neighbours = [other for other in plan.pins.values() if other.folder == pin.folder]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envknit.errors import WorkerError
-from envknit.plan import Plan
+from envknit.plan import Plan, current_plans
 
 _ASK = "import _imp, sys; print(sys.implementation.cache_tag, _imp.extension_suffixes()[0].split('.')[1])"
 _abis: dict[str, str] = {}
@@ -50,26 +50,24 @@ def plans_for(plan_path: str, python: str) -> list[tuple[str, Plan]]:
     """Return (plan file, plan) of what was installed for another interpreter from the same lock.
 
     Args:
-        plan_path: a plan of this interpreter: `<store>/plans/<abi>/<key>/<environment>.plan`.
+        plan_path: a plan of this interpreter: `<store>/plans/2/<abi>/<key>/views/<view>/plan`.
         python: path of the other interpreter.
 
     Raises:
         WorkerError: nothing was installed for it.
     """
-    folder, own = os.path.split(plan_path)
-    roots, key = os.path.split(folder)
-    other = os.path.join(os.path.dirname(roots), abi_of(python), key)
-    try:
-        names = sorted(name for name in os.listdir(other) if name.endswith(".plan"))
-    except FileNotFoundError:
+    plans, _, key = plan_path.rsplit(os.sep, 3)[0].rsplit(os.sep, 2)
+    found = current_plans(os.path.join(plans, abi_of(python), key))
+    if not found:
         raise WorkerError(
             "the lock is not installed for this interpreter",
             python=python,
             abi=abi_of(python),
             hint=f"run: {python} -m envknit install",
-        ) from None
-    names.sort(key=lambda name: name != own)  # the active environment first
-    return [(path, Plan.read(path)) for path in (os.path.join(other, name) for name in names)]
+        )
+    own = Plan.read(plan_path).environment
+    names = sorted(found, key=lambda name: name != own)  # the active environment first
+    return [(found[name], Plan.read(found[name])) for name in names]
 
 
 def _candidates(version: str) -> list[str]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import StoreError
+from envknit.install.flow import register
 from envknit.install.scripts import place_scripts
-from envknit.plan import bytecode_path, plan_folder
+from envknit.install.view import place_views
+from envknit.plan import bytecode_path, key, plans_folder
 from envknit.store import collect as collect_module
 from envknit.store.collect import collect
 from envknit.store.disk import write_atomically
-from envknit.store.roots import Root, root_path
+from envknit.store.roots import root_of
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -29,13 +31,21 @@ def install(shelf: Shelf, lock_bytes: bytes, *placed: PlacedPin, lock: str = "en
     path = shelf.root / lock
     path.write_bytes(lock_bytes)
     plan, _ = shelf.plan(*placed)
-    file = Path(plan_folder(str(shelf.store.root), lock_bytes)) / "default.plan"
-    write_atomically(file.with_name("lock"), lock_bytes)
-    write_atomically(file, plan.render().encode())
+    folder = Path(plans_folder(str(shelf.store.root), key(lock_bytes)))
+    write_atomically(folder / "lock", lock_bytes)
+    file = Path(place_views(shelf.store, lock_bytes, [plan])["default"])
     place_scripts(shelf.store, plan)
-    root = Root(str(path), [os.path.relpath(file, shelf.store.root)], "2026-01-01")
-    write_atomically(Path(root_path(str(shelf.store.root), str(path))), root.render())
+    register(shelf.store, str(path), folder)
     return file
+
+
+def forget(shelf: Shelf, lock: str = "envknit.lock.yaml") -> None:
+    """Install so many other locks at this path that the earlier ones are forgotten, but for the last."""
+    root = root_of(str(shelf.store.root), str(shelf.root / lock))
+    newest = next(iter(root.plans))
+    for number in range(10):
+        register(shelf.store, root.lock, shelf.store.root / newest / f"../{number}")
+    register(shelf.store, root.lock, shelf.store.root / newest)
 
 
 def names(shelf: Shelf) -> list[str]:
@@ -101,10 +111,24 @@ def test_a_replaced_plan_goes_with_what_only_it_named(shelf: Shelf) -> None:
     old = install(shelf, b"old", shelf.put("old", "1"))
     new = install(shelf, b"new", shelf.put("new", "1"))
     collect(shelf.store, grace=0)
+    assert ["new", "old"] == names(shelf)  # whoever goes back to a branch goes on working
+
+    forget(shelf)
+    collect(shelf.store, grace=0)
+    assert ["new"] == names(shelf)
+    assert not old.parents[2].exists()
+    assert new.exists()
+
+
+def test_a_view_that_another_one_replaced_goes_at_once(shelf: Shelf) -> None:
+    old = install(shelf, b"lock", shelf.put("old", "1"))
+    new = install(shelf, b"lock", shelf.put("new", "1"))
+    collect(shelf.store, grace=0)
 
     assert ["new"] == names(shelf)
-    assert not old.parent.exists()
+    assert not old.exists()
     assert new.exists()
+    assert 1 == len(list(new.parents[2].joinpath("trees").iterdir()))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be seen here")
@@ -118,8 +142,10 @@ def test_a_plan_that_a_process_has_open_keeps_what_it_names(shelf: Shelf, fate: 
         assert process.stdout
         process.stdout.readline()
         install(shelf, b"new", shelf.put("new", "1"))
+        forget(shelf)
         if fate == "deleted":
-            old.unlink()
+            old.resolve().parent.chmod(0o755)
+            old.resolve().unlink()
         kept = collect(shelf.store, grace=0)
         process.communicate()
 
@@ -135,6 +161,7 @@ def test_where_open_files_cannot_be_seen_a_replaced_plan_stays_for_two_weeks(
     monkeypatch.setattr(collect_module, "opened_plans", lambda _: None)
     old = install(shelf, b"old", shelf.put("old", "1"))
     install(shelf, b"new", shelf.put("new", "1"))
+    forget(shelf)
     collect(shelf.store, grace=0)
     assert ["new", "old"] == names(shelf)
 

@@ -1,4 +1,4 @@
-"""`python -m envknit.install.compile_plan LOCK [ENVIRONMENT]`: the program side's way to a plan it does not have.
+"""`python -m envknit.install.from_store LOCK [ENVIRONMENT]`: the program side's way to a plan it does not have.
 
 `envknit.configure_from_lock` runs this in a child process, since a program never loads the tool side. Nothing is
 downloaded: what is not in the store is an error. A failure is told on stdout, as one line of JSON.
@@ -15,7 +15,7 @@ if not getattr(sys.flags, "safe_path", False):
 import json
 
 from envknit.errors import EnvknitError
-from envknit.install.sync import install
+from envknit.install.flow import install
 
 
 def main(lock: str, *environments: str) -> int:
