@@ -11,7 +11,7 @@ from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
 from envknit.install.choose import ChosenPin, accepts_interpreter, choose
 from envknit.install.fetch import Shopping
-from envknit.install.installed import ALL, Installed
+from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import PlacedPin, make_plan
 from envknit.install.scripts import place_scripts
 from envknit.install.view import place_views
@@ -56,6 +56,9 @@ def install(
         InstallError: a pin has no artifact here, or one could not be downloaded, built, verified or placed.
         StoreError: the store is not this user's own, or is damaged.
     """
+    done = None if compile_bytecode else find_installed(lock_path, environments, dev=dev)
+    if done is not None:
+        return done
     path = os.path.abspath(lock_path)
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
