@@ -10,7 +10,6 @@ from harness import ROOT, environment, fresh, interpreter, table, versions
 _PROGRAM = """
 import json, sys, threading, time
 import envknit
-from envknit.interpreter.room import end_unused
 
 def work(n):
     x = 0
@@ -58,13 +57,9 @@ def main(rounds):
     worker.call("warm", 1.0)
     for number in range(rounds):
         for gil in "own", "shared":
-            end_unused()
             seconds, one = timed(lambda: made(gil))
-            note("make", f"{gil} GIL, new", seconds)
+            note("make", f"{gil} GIL", seconds)
             note("close", f"{gil} GIL", timed(one.close)[0])
-            seconds, one = timed(lambda: made(gil))
-            note("make", f"{gil} GIL, used again", seconds)
-            one.close()
         ones = {"thread": [Thread(), Thread()], "own GIL": [made("own"), made("own")],
                 "shared GIL": [made("shared"), made("shared")], "worker": [worker, worker]}
         for who, (one, _) in ones.items():
@@ -104,7 +99,7 @@ def main(rounds: int) -> None:
         [python, "app.py", str(max(2, rounds // 2))], cwd=project, env=env, check=True, stdout=subprocess.PIPE
     )
     found = json.loads(done.stdout)
-    table("make and configure", found["make"], "own GIL, new")
+    table("make and configure", found["make"], "own GIL")
     table("close", found["close"], "own GIL")
     table("one call of math.sqrt", found["call"], "worker")
     table("pure-Python work, one alone", found["alone"], "thread")

@@ -204,6 +204,17 @@ def test_without_a_result_eval_json_gives_an_empty_dict(project: Project) -> Non
     assert inside(project, source) == "{} 1 {}\n[None, 1.5, 'ä', {'a': [4, True]}]\n"
 
 
+def test_large_results_arrive(project: Project) -> None:
+    source = """
+        with SubInterpreterEnv() as interp:
+            for code in "'a' * 5_000_000", "list(range(700_000))", "{'x': 'ä' * 3_000_000}":
+                print(interp.eval_json("result = " + code) == eval(code))
+            print(len(interp.call(lambda n: ["b" * n, b"c" * n, bytearray(n)], 2_000_000)[1]))
+    """
+
+    assert inside(project, source) == "True\nTrue\nTrue\n2000000\n"
+
+
 @pytest.mark.parametrize("method", ["eval_json", "run_string"])
 def test_errors_inside_are_runtime_errors_with_the_inner_traceback(project: Project, method: str) -> None:
     # As documented, "RuntimeError: sub-interpreter code raised an exception"
@@ -345,60 +356,6 @@ def test_output_comes_in_the_order_in_which_it_was_printed(project: Project) -> 
     assert inside(project, source) == "".join(f"host {n}\ninside {n}\n" for n in range(3))
 
 
-def test_a_used_interpreter_is_as_new_for_the_next(project: Project) -> None:
-    source = """
-        DIRTY = '''
-        import atexit, builtins, codecs, gc, json, os, sys, threading, warnings
-        builtins.mine = os.mine = os._Environ.mine = sys.mine = mine = 1
-        os.environ["MINE"] = "1"
-        os.putenv = None
-        sys.path.insert(0, "/mine"); sys.meta_path.clear(); sys.modules["mine"] = sys
-        sys.setrecursionlimit(500); gc.disable(); sys.settrace(lambda *a: None)
-        sys.stdout = sys.stderr = None
-        atexit.register(os.write, 1, b"exit handler\\\\n")
-        threading.Thread(target=os.write, args=(1, b"thread\\\\n")).start()
-        '''
-        LOOK = '''
-        import builtins, gc, os, sys
-        result = [hasattr(x, "mine") for x in (builtins, os, os._Environ, sys)] + ["mine" in globals(), len("ab"),
-            "MINE" in os.environ, callable(os.putenv), "/mine" in sys.path, len(sys.meta_path), "mine" in sys.modules,
-            sys.getrecursionlimit(), gc.isenabled(), sys.gettrace(), sys.stdout is None, "alpha" in sys.modules]
-        '''
-        for _ in range(2):
-            with SubInterpreterEnv() as interp:
-                print(interp.eval_json(LOOK), flush=True)
-                interp.configure_from_lock(LOCK)
-                interp.try_import("alpha")
-                interp.run_string(DIRTY)
-    """
-    clean = "[False, False, False, False, False, 2, False, True, False, 3, False, 1000, True, None, False, False]"
-    out = inside(project, source).splitlines()
-
-    assert [clean] * 2 == [line for line in out if line.startswith("[")]
-    assert sorted(line for line in out if not line.startswith("[")) == ["exit handler"] * 2 + ["thread"] * 2
-
-
-def test_after_close_every_use_is_an_error(project: Project) -> None:
-    source = """
-        interp = SubInterpreterEnv("gone")
-        print(repr(interp), interp.closed)
-        interp.close(); interp.close()
-        print(repr(interp), interp.closed)
-        for use in (lambda: interp.run_string("1"), lambda: interp.eval_json("1"), lambda: interp.try_import("os"),
-                    lambda: interp.call(len, "a"), lambda: interp.configure_from_lock(LOCK)):
-            try:
-                use()
-            except RuntimeError as error:
-                print(error.message)
-    """
-
-    assert inside(project, source).splitlines() == [
-        "<SubInterpreterEnv 'gone': not configured, own GIL> False",
-        "<SubInterpreterEnv 'gone': closed, own GIL> True",
-        *["the interpreter is closed"] * 5,
-    ]
-
-
 def test_wrong_arguments_are_told_at_once(project: Project) -> None:
     source = """
         for call in (lambda i: SubInterpreterEnv(gil="mine"), lambda i: i.run_string(1), lambda i: i.eval_json(b""),
@@ -417,85 +374,3 @@ def test_wrong_arguments_are_told_at_once(project: Project) -> None:
         "TypeError a module's name must be a str, not NoneType",
         "TypeError env_name must be a str, not NoneType",
     ]
-
-
-def test_one_that_is_never_closed_ends_with_the_program(project: Project) -> None:
-    source = """
-        interp = SubInterpreterEnv()
-        interp.run_string("import atexit, os; atexit.register(os.write, 1, b'ended\\\\n')")
-        print("host", flush=True)
-    """
-
-    assert inside(project, source) == "host\nended\n"
-
-
-def test_five_hundred_rounds_do_not_grow(project: Project) -> None:
-    source = """
-        import os
-        def kilobytes():
-            with open("/proc/self/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
-        for number in range(500):
-            if number == 100:
-                before = kilobytes()
-            with SubInterpreterEnv() as interp:
-                interp.configure_from_lock(LOCK)
-                interp.call("alpha.late:NAME.count", "a")
-        print(kilobytes() - before < 4096, kilobytes() - before)
-    """
-    if sys.platform != "linux":
-        pytest.skip("looks into /proc")
-
-    assert inside(project, source, env=UNMEASURED).startswith("True")
-
-
-def test_a_process_can_fork_when_its_interpreters_are_closed_and_is_warned_when_not(project: Project) -> None:
-    source = """
-        import os, warnings
-        warnings.simplefilter("always")
-        with SubInterpreterEnv() as interp:
-            pass
-        if not os.fork():
-            with SubInterpreterEnv() as interp:
-                print("child", interp.call(max, 1, 2), flush=True)
-            os._exit(0)
-        print(os.wait()[1])
-    """
-
-    assert inside(project, source) == "child 2\n0\n"
-
-
-def test_one_that_nobody_closed_is_told_and_ended(project: Project) -> None:
-    source = """
-        import gc, sys, threading, time, warnings
-        def lose():
-            SubInterpreterEnv("lost").run_string("import atexit, os; atexit.register(print, 'ended')")
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            lose()
-            gc.collect()
-        print([str(warning.message)[:30] for warning in told], flush=True)
-        busy = SubInterpreterEnv()
-        threading.Thread(target=busy.run_string, args=("import time; time.sleep(0.5)",), daemon=True).start()
-        time.sleep(0.1)
-        sys.exit(3)
-    """
-
-    assert inside(project, source, status=3) == '["unclosed <SubInterpreterEnv \'l"]\nended\n'
-
-
-def test_tuples_in_the_making_are_left_alone(project: Project) -> None:
-    source = """
-        with SubInterpreterEnv() as interp:
-            print(interp.eval_json('''
-        import gc, math
-        def names():
-            for n in range(2000):
-                if n % 100 == 0:
-                    gc.collect(n // 100 % 3)
-                yield str(n)
-        result = [len(tuple(names())) for _ in range(5)] + [math.isclose(1, 1, abs_tol=0.1)]
-        '''))
-    """
-
-    assert inside(project, source) == "[2000, 2000, 2000, 2000, 2000, True]\n"

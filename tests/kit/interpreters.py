@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kit.machine import Machine, Project
 
 HAS = sys.version_info >= (3, 12) and sys.implementation.name == "cpython"
+OWN = "own" if sys.version_info >= (3, 12, 4) else "shared"  # what the GIL of one of its own is
 HEAD = "from envknit import SubInterpreterEnv\nLOCK = 'envknit.lock.yaml'\n"
 LOCK = "a lock of two environments\n"
 
@@ -46,12 +47,12 @@ def interpreter_project(machine: Machine) -> Project:
     return project
 
 
-def add_extension(project: Project, package: str, name: str) -> None:
-    """Put one of Python's own test extensions into a package of the pin `wrap`."""
+def add_extension(project: Project, package: str, name: str) -> Path:
+    """Put one of Python's own test extensions into a package of the pin `wrap`; return the file."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         pytest.skip(f"this Python has no {name}")
-    shutil.copy(spec.origin, entry(project) / package / Path(spec.origin).name)
+    return Path(shutil.copy(spec.origin, entry(project) / package / Path(spec.origin).name))
 
 
 def entry(project: Project) -> Path:

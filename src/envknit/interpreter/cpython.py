@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 GILS = ("own", "shared")
 SHARES_MEMORY = sys.version_info >= (3, 13)
+# Before 3.12.4 an interpreter with a GIL of its own owns the keyword tuples of the C functions that it called first
+# (Argument Clinic's `kwtuple`, Python/getargs.c), and the main one frees them at exit: "free(): invalid pointer", after
+# no more than math.isclose(1, 1, rel_tol=0.1). Those that share the GIL share the allocator, too (gh-119213).
+OWNS_GIL = sys.version_info >= (3, 12, 4)
 _CONFIGS = {"own": "isolated", "shared": "legacy"}  # PyInterpreterConfig of PEP 684
 
 
@@ -50,7 +54,7 @@ class Interpreter:
     """A sub-interpreter and the mailbox in which it posts what it has to say.
 
     Args:
-        gil: `own` or `shared`.
+        gil: `own` (`shared` where that ends in a crash: see `OWNS_GIL`) or `shared`; the attribute says which it has.
 
     Raises:
         UnsupportedPlatformError: this Python has none; the message says why.
@@ -66,7 +70,7 @@ class Interpreter:
         reason = lack()
         if reason:
             raise UnsupportedPlatformError(reason, hint="use envknit.worker(): a process of its own")
-        self.gil = gil
+        self.gil = gil = gil if OWNS_GIL else "shared"
         _load_static_types()
         self._mailbox: Any
         if sys.version_info >= (3, 14):

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import os
 import sys
+from _frozen_importlib import module_from_spec
 from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
 
 from _envknit_bootstrap import home
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter import extension
+from envknit.interpreter.cpython import OWNS_GIL
 from envknit.runtime.activation import plan_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
-    from typing import Any
+    from typing import Any, NoReturn
 
     from _envknit_bootstrap import Activation
 
@@ -42,7 +44,7 @@ class Guard:
     """Decides about extension modules for this interpreter.
 
     Args:
-        gil: `own` or `shared`.
+        gil: by whose rules: `own` or `shared`.
         private: a folder of this interpreter alone, for copies.
     """
 
@@ -78,7 +80,7 @@ class Guard:
         why = self._objection(spec.name, path)
         if why:
             self._note("fail", path, why)
-            raise self._refusal(spec.name, path, why)
+            return self._twin(spec, path) or self._refuse(spec.name, path, why)
         if self.is_standard(path):
             return create(spec)
         self._note("load", path)
@@ -89,7 +91,7 @@ class Guard:
             if self.gil == "shared" and sys.version_info >= (3, 13) and not extension.is_multi_phase(path):
                 why += " (its single-phase initialisation runs in the host, from CPython 3.13 on)"
             self._note("fail", path, why)
-            raise self._refusal(spec.name, path, why) from error
+            return self._twin(spec, path) or self._refuse(spec.name, path, why, error)
         self.loaded.append(path)
         return module
 
@@ -106,16 +108,31 @@ class Guard:
             raise
         self._note("done", path)
 
-    def _refusal(self, name: str, path: str, why: str) -> CExtIncompatibleError:
+    def _twin(self, spec: Any, path: str) -> ModuleType | None:
+        """Make the module of the source beside an extension file, if there is one: mypyc and Cython leave it there.
+
+        The import system reads `spec.loader` again after it called `create_module` (importlib._bootstrap:
+        `_load_unlocked`), so whoever creates the module may name who executes it.
+        """
+        folder, file = os.path.split(path)
+        source = os.path.join(folder, file.partition(".")[0] + ".py")
+        if not os.path.isfile(source):
+            return None
+        found: Any = spec_from_file_location(spec.name, source)
+        spec.loader, spec.origin, spec.cached = found.loader, found.origin, found.cached
+        return module_from_spec(spec)
+
+    def _refuse(self, name: str, path: str, why: str, cause: ImportError | None = None) -> NoReturn:
         self.refused.append(refusal(name, why, self.gil, path=path))
-        return self.refused[-1]
+        raise self.refused[-1] from cause
 
     def is_standard(self, path: str) -> bool:
         """Tell whether an extension file is Python's own."""
         return path.startswith(self._library) and os.path.basename(os.path.dirname(path)) == "lib-dynload"
 
     def _objection(self, name: str, path: str) -> str:
-        if self.gil == "own" and not extension.is_multi_phase(path):
+        # Python's own extension modules do load where the GIL is shared after all (3.12.0 to 3.12.3)
+        if self.gil == "own" and not extension.is_multi_phase(path) and (OWNS_GIL or not self.is_standard(path)):
             return "it is initialised in a single phase: one module for the whole process (PEP 489)"
         if self._log >= 0 or self.is_standard(path):
             return ""

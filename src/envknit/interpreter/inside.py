@@ -2,20 +2,18 @@
 
 begin     once, when the interpreter is new
 serve     each time the host enters: takes the request out of `__main__`, posts the answer
-restore   when the host is done: the interpreter becomes as new, or says that it cannot
 """
 
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import sys
 
-import _envknit_bootstrap
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter.cpython import SHARES_MEMORY, poster
 from envknit.interpreter.guard import Guard, refusal
-from envknit.interpreter.snapshot import Snapshot
 from envknit.interpreter.values import decode, encode
 from envknit.wire import failures
 
@@ -30,7 +28,7 @@ _REFUSED = "does not support loading in subinterpreters"  # CPython's own words
 
 
 def begin(names: dict[str, Any], mailbox: int, gil: str, private: str) -> None:
-    """Make ready: guard the loading of extension modules, and remember how everything looks.
+    """Make ready to serve, and guard the loading of extension modules.
 
     Args:
         names: the namespace of `__main__`.
@@ -39,10 +37,6 @@ def begin(names: dict[str, Any], mailbox: int, gil: str, private: str) -> None:
         private: a folder that only this interpreter uses, not made yet.
     """
     global _server  # noqa: PLW0603 - one for each interpreter
-    if gil == "own" and sys.version_info < (3, 12, 4):
-        from envknit.interpreter import faults  # noqa: PLC0415 - only where CPython has that fault
-
-        faults.watch()
     guard = Guard(gil, private)
     guard.install()
     before = set(sys.modules)
@@ -50,7 +44,6 @@ def begin(names: dict[str, Any], mailbox: int, gil: str, private: str) -> None:
     for name in sys.modules.keys() - before:
         if not name.startswith("_"):  # what 3.14's queue needed; programs get their own
             del sys.modules[name]
-    _server.snapshot = Snapshot()
 
 
 def serve(names: dict[str, Any]) -> None:
@@ -61,23 +54,21 @@ def serve(names: dict[str, Any]) -> None:
 class _Server:
     def __init__(self, main: dict[str, Any], post: Callable[[Any], None], guard: Guard) -> None:
         self.main = main
-        self.snapshot: Snapshot
         self._post = post
         self._guard = guard
         self._sources: dict[str, str] = {}  # code that has no file, for tracebacks
         self._operations: dict[str, Callable[..., object]] = {
             "call": self._call,
             "configure": self._configure,
+            "end": self._end,
             "eval": self._eval,
             "import": self._import,
             "record": guard.record,
-            "restore": self._restore,
             "run": self._run,
             "serve": self._serve_channel,
         }
 
     def serve(self, names: dict[str, Any]) -> None:
-        faults = sys.modules.get("envknit.interpreter.faults")
         text = names.pop("_envknit_request")
         memory = [names.pop(f"_envknit_{index}") for index in range(names.pop("_envknit_memory"))]
         try:
@@ -90,10 +81,8 @@ class _Server:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
-        left = _left_threads()
-        if faults is not None:
-            faults.hold()
-        self._post(encode((parcels[0], len(parcels[1]), left))[0])
+        self._post(encode(_left_threads())[0])
+        self._post(parcels[0])
         for view in parcels[1]:
             self._post(view if SHARES_MEMORY else bytes(view))
 
@@ -158,16 +147,18 @@ class _Server:
         channel.listen(daemon=False)
         channel.close("the interpreter ends")
 
-    def _restore(self) -> bool:
-        activation = _envknit_bootstrap.active
-        if not self.snapshot.end_program():
-            return False
-        if activation is not None:
-            os.close(activation.file)
-        if self._guard.loaded:  # a package's extension modules stay in the process, whatever we do
-            return False
-        self._guard.activation = None
-        return self.snapshot.restore()
+    def _end(self) -> None:
+        """Do what Python does when a program ends: wait for its threads, then run its exit handlers."""
+        threading: Any = sys.modules.pop("threading", None)  # else Py_EndInterpreter asks it again; 3.12 complains then
+        if threading is not None:
+            if _TAKES_OVER_THREADS and threading.main_thread().ident != _thread.get_ident():
+                # 3.12 takes whoever imports `threading` first for the main thread, and _shutdown() on another thread
+                # waits for its lock, which nobody releases (Lib/threading.py: `_shutdown`, bpo-1596321)
+                threading._shutdown_locks.discard(threading.main_thread()._tstate_lock)
+            threading._shutdown()
+        atexit._run_exitfuncs()
+        if self._guard.activation is not None:
+            os.close(self._guard.activation.file)
 
     def _show_sources(self) -> None:
         import linecache  # noqa: PLC0415 - only when something failed
@@ -248,9 +239,11 @@ def _left_threads() -> list[str]:
     if pools is not None:
         pools._python_exit()
         pools._shutdown = False  # that was for the pools there are, not for those to come
-    threading = sys.modules.get("threading")
-    others = [] if threading is None else [t for t in threading.enumerate() if t is not threading.current_thread()]
-    for thread in others:
+    threading: Any = sys.modules.get("threading")
+    # What stands for threads of the host (the importer of `threading`, callers of current_thread) is not started here
+    foreign = (threading._MainThread, threading._DummyThread) if threading is not None else ()
+    started = [] if threading is None else [t for t in threading.enumerate() if not isinstance(t, foreign)]
+    for thread in started:
         if not thread.daemon:
             thread.join()
-    return [thread.name for thread in others if thread.is_alive()] or ["a thread"] * _thread._count()
+    return [thread.name for thread in started if thread.is_alive()] or ["a thread"] * _thread._count()

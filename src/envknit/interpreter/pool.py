@@ -129,7 +129,7 @@ class InterpreterPool(_Executor):
         like = env if isinstance(env, SubInterpreterEnv) else None
         environment = like.environment if like else str(env)
         path = os.fspath(lock or (like.lock if like else _active_lock()))
-        self._all = _Interpreters(environment, path, like.gil if like else gil)
+        self._all = _Interpreters(environment, path, like._rules if like else gil)
         try:
             super().__init__(self._all, os.cpu_count() or 1 if workers is None else workers, f"envknit-{environment}")
         except BaseException:

@@ -16,15 +16,18 @@ def main() -> None:
     os.dup2(quiet, 1)  # packages print
     sys.path[:0] = order["folders"]
     import _envknit_bootstrap  # noqa: F401, PLC0415 - its folder is on sys.path only now
-    from envknit.interpreter.subinterpreter import SubInterpreterEnv  # noqa: PLC0415 - as above
+    from envknit.interpreter.session import Session  # noqa: PLC0415 - as above
 
-    tried = [SubInterpreterEnv("probe", gil=order["gil"]) for _ in range(2)]
+    tried = [Session(order["gil"], "probe") for _ in range(2)]
     before = set(sys.modules)
-    for interpreter in tried:
-        interpreter.be_probed(log, order["lock"], order["plan"], order["path"])
+    for session in tried:
+        if order["plan"]:
+            session.ask("configure", order["lock"], order["plan"])
+        session.ask("call", ("path", "sys:path.extend"), (order["path"],), {})
+        session.ask("record", log)
         try:
-            interpreter.try_import(order["name"], raise_on_cext=True)
-        except ImportError as error:
+            session.ask("import", order["name"])
+        except Exception as error:  # noqa: BLE001 - whatever stopped it is the answer
             os.write(log, f"stop\t{_first_line(error)}\n".encode(errors="replace"))
     came = sorted(
         {name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names - {"envknit"}
@@ -32,8 +35,8 @@ def main() -> None:
     if came:
         # CPython 3.13 runs single-phase initialisations in the main interpreter
         os.write(log, f"came\tits initialisation imports {', '.join(came)} into the host\n".encode())
-    for interpreter in tried:
-        interpreter.close()
+    for session in tried:
+        session.close()
 
 
 def _first_line(error: BaseException) -> str:

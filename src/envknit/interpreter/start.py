@@ -27,7 +27,7 @@ def start(names: "dict[str, Any]") -> None:
     bootstrap, package = names.pop("_envknit_bootstrap"), names.pop("_envknit_package")
     facts = [names.pop(f"_envknit_{name}") for name in ("mailbox", "gil", "private")]
     names.pop("__annotations__", None)
-    forget = os.path.join(package, "worker", "forget.py")
+    forget = os.path.join(package, "interpreter", "forget.py")
     _load(spec_from_file_location("_envknit_forget", forget)).forget_host({__name__})
     del sys.modules["_envknit_forget"]
     _forget_changes()

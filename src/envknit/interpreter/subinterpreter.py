@@ -5,20 +5,17 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import threading
 import weakref
 
 from envknit.errors import CExtIncompatibleError, LinkError, LockError, WorkerError
-from envknit.interpreter import room as rooms
-from envknit.wire.failures import Mirror, RemoteTraceback, rebuild
+from envknit.interpreter.session import Session, close_dropped
+from envknit.wire.failures import RemoteTraceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Any
-
-    from envknit.interpreter.room import Room
 
 # Seconds that the end of the process waits for a daemon thread to come out; CPython 3.12 aborts if it does not
 _LAST_WAIT = 5.0 if sys.version_info < (3, 13) else 0.0
@@ -40,26 +37,28 @@ class SubInterpreterEnv:
         name: what messages call it.
         gil: `own`, so that it runs beside the host; or `shared`, which more extension modules accept.
 
+    Attributes:
+        gil: the GIL that it has: `shared` also on CPython 3.12.0 to 3.12.3, where one of its own ends in a crash.
+
     Raises:
         UnsupportedPlatformError: this Python has no sub-interpreters; the message says why.
 
     Cost:
-        15 to 30 ms for a new interpreter; closed ones are made as new and used again, for about 1 ms.
+        15 to 30 ms, and memory: see `Session`. `InterpreterPool` keeps its interpreters from call to call.
     """
 
     def __init__(self, name: str = "", *, gil: str = "own") -> None:
         self.name = name
-        self.gil = gil
+        self._rules = gil  # by which extension modules are judged
         self.lock = ""
         self.environment = ""
         self._pins = 0
-        self._guard = threading.Lock()
-        self._mirror = Mirror()
-        self._room: Room | None = rooms.take(gil)
+        self._session = Session(gil, name)
+        self.gil = self._session.gil
         _open.add(self)
 
     def __repr__(self) -> str:
-        state = "closed" if self._room is None else self.environment or "not configured"
+        state = "closed" if self.closed else self.environment or "not configured"
         return f"<SubInterpreterEnv {self.name!r}: {state}, {self.gil} GIL>"
 
     def __enter__(self) -> SubInterpreterEnv:  # noqa: PYI034 - Self is in typing from 3.11 on
@@ -71,11 +70,9 @@ class SubInterpreterEnv:
         self.close()
 
     def __del__(self) -> None:
-        room = getattr(self, "_room", None)
-        if room is not None:
-            rooms.dropped.append(
-                room
-            )  # the garbage collector may run anywhere, and is no place to enter an interpreter
+        session = getattr(self, "_session", None)
+        if session is not None and not session.closed:
+            session.close_later()
             import warnings  # noqa: PLC0415 - rarely needed
 
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
@@ -83,7 +80,7 @@ class SubInterpreterEnv:
     @property
     def closed(self) -> bool:
         """Whether it has ended."""
-        return self._room is None
+        return self._session.closed
 
     def configure_from_lock(self, lock_path: str | os.PathLike[str], env_name: str = "default") -> int:
         """Let imports inside give what an environment of the lock says.
@@ -123,7 +120,7 @@ class SubInterpreterEnv:
         except LinkError as error:  # the documented error of this method is a ValueError
             raise LockError(error.message, hint=error.hint, **error.facts) from None
         plan = read_plan(path)
-        self._ask("configure", lock, path)
+        self._session.ask("configure", lock, path)
         self.lock, self.environment, self._pins = lock, env_name, len(plan.pins)
         return self._pins
 
@@ -163,10 +160,10 @@ class SubInterpreterEnv:
         """
         if not isinstance(name, str):
             raise TypeError(f"a module's name must be a str, not {type(name).__name__}")
-        kind, *answer = self._answer("import", name)
+        kind, *answer = self._session.answer("import", name)
         if kind == "value":
             return True
-        error = self._error(*answer)
+        error = self._session.error(*answer)
         if isinstance(error, CExtIncompatibleError) and not raise_on_cext:
             return False
         if not isinstance(error, ImportError):
@@ -191,59 +188,28 @@ class SubInterpreterEnv:
             Exception: what the function raised: the same type where it is a builtin one, else a WorkerError of that
                 name; the traceback from inside is its cause.
         """
-        return self._ask("call", _target(fn), args, options)
+        return self._session.ask("call", _target(fn), args, options)
 
     def close(self) -> None:
-        """End it: wait for its threads, run its exit handlers, forget its modules. Closing twice does nothing."""
-        with self._guard:
-            room, self._room = self._room, None
-            _open.discard(self)
-        if room is not None:
-            room.leave()
-
-    def be_probed(self, log: int, lock: str, plan: str, path: list[str]) -> None:
-        """Become what `extension.probe` asked for; only the child process of a probe calls this."""
-        if plan:
-            self._ask("configure", lock, plan)
-        self.call("sys:path.extend", path)
-        self._ask("record", log)
+        """End it: wait for its threads, run its exit handlers, destroy it. Closing twice does nothing."""
+        _open.discard(self)
+        self._session.close()
 
     def _run(self, operation: str, code: str) -> Any:
         if not isinstance(code, str):
             raise TypeError(f"code must be a str, not {type(code).__name__}")
-        kind, *answer = self._answer(operation, code)
+        kind, *answer = self._session.answer(operation, code)
         if kind == "value":
             return answer[0]
-        error, trace = self._error(*answer), answer[3]
+        error, trace = self._session.error(*answer), answer[3]
         words = str(error).split("\n", 1)[0]
         told = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise WorkerError(f"the code raised {told}", interpreter=self.name, traceback="\n" + trace) from error
 
-    def _ask(self, operation: str, *args: object) -> Any:
-        kind, *answer = self._answer(operation, *args)
-        if kind == "value":
-            return answer[0]
-        trace = answer[3]
-        raise self._error(*answer) from (RemoteTraceback(trace) if trace else None)
-
-    def _answer(self, *request: object) -> tuple[Any, ...]:
-        with self._guard:
-            if self._room is None:
-                raise WorkerError("the interpreter is closed", interpreter=self.name)
-            return self._room.ask(request)
-
-    def _error(
-        self, tree: tuple[Any, ...], args: tuple[Any, ...], text: str, _: str, facts: dict[str, Any]
-    ) -> BaseException:
-        module, name = tree[:2]
-        if module == "builtins" and name in {"SystemExit", "KeyboardInterrupt", "GeneratorExit"}:
-            return WorkerError(f"{name}: {text}" if text else name)  # must not end the host
-        return rebuild(self._mirror.stand_in(tree), args, text, facts)
-
 
 def _prepare_fork() -> None:
-    """Leave as few interpreters as can be: a forked child of CPython 3.12.1 or 3.13.0 crashes when it finds any."""
-    rooms.end_unused()
+    """Warn of open ones: a forked child of CPython 3.12.1 to 3.15.2 crashes when it finds other interpreters."""
+    close_dropped()
     if _open:
         import warnings  # noqa: PLC0415 - rarely needed
 
@@ -252,11 +218,8 @@ def _prepare_fork() -> None:
 
 
 def _forget_in_child() -> None:
-    """After a fork only the main interpreter is left; what stood for others is closed."""
-    rooms.forget()
     for environment in _open:
-        environment._room = None
-        environment._guard = threading.Lock()
+        environment._session.forget()
     _open.clear()
 
 
@@ -285,10 +248,8 @@ def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
 
 def _end_all() -> None:
     for environment in list(_open):
-        if environment._guard.acquire(timeout=_LAST_WAIT):
-            environment._guard.release()
-            environment.close()
-    rooms.end_unused()
+        environment._session.close_within(_LAST_WAIT)
+    close_dropped()
 
 
 atexit.register(_end_all)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 
+from envknit.wire import arrays
 from envknit.wire.values import is_plain
 
 TYPE_CHECKING = False
@@ -75,6 +76,11 @@ def _classes() -> tuple[Any, Any]:
                 if kind is memoryview:
                     self.own.append(thing)
                     return "memoryview", len(self.own) - 1, thing.format, thing.shape
+                # numpy pickles arrays by names of its own modules, which another version of it does not have
+                flat = arrays.flatten(thing) if arrays.is_numpy(kind) else None
+                if flat is not None:
+                    self.own.append(flat[3])
+                    return "numpy", len(self.own) - 1, *flat[:3]
                 if kind in {bytes, bytearray} and len(thing) >= LARGE:
                     self.own.append(memoryview(thing))
                     return kind.__name__, len(self.own) - 1
@@ -87,6 +93,9 @@ def _classes() -> tuple[Any, Any]:
                 kind, index, *form = tag
                 if kind == "memoryview":
                     return _shaped(memoryview(self.memory[index]), *form)
+                if kind == "numpy":
+                    dtype, shape, order = form
+                    return arrays.restore(dtype, shape, order, self.memory[index])
                 return {"bytes": bytes, "bytearray": bytearray}[kind](self.memory[index])
 
             def find_class(self, module: str, name: str) -> Any:

@@ -14,7 +14,8 @@ def main() -> None:
     descriptors = [int(number) for number in sys.argv[1].split(",")]
     folders = sys.argv[2:]
     sys.argv[:] = [""]
-    forget = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forget.py")
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    forget = os.path.join(package, "interpreter", "forget.py")
     site_packages = _load(spec_from_file_location("_envknit_forget", forget)).forget_host(())
     del sys.modules["_envknit_forget"]
     sys.path[:0] = folders

@@ -15,7 +15,7 @@ import weakref
 from contextlib import suppress
 from time import monotonic
 
-from envknit.interpreter.subinterpreter import SubInterpreterEnv
+from envknit.interpreter.session import Session
 from envknit.wire.channel import Channel
 from envknit.wire.peer import Peer
 from envknit.wire.proxy import WorkerGone
@@ -52,12 +52,12 @@ class InterpreterWorker(Peer):
         self.source = source
         self.pid = os.getpid()
         self.python = sys.version
-        self._interpreter = SubInterpreterEnv(order.label)
+        self._session = Session("own", order.label)
         try:
-            self._interpreter._ask("configure", order.lock, order.plan)
+            self._session.ask("configure", order.lock, order.plan)
             ours, theirs = socket.socketpair()
         except BaseException:
-            self._interpreter.close()
+            self._session.close()
             raise
         self.channel = Channel(ours, is_host=True, limit=limit, peer=self, mirror=mirror)
         listener = threading.Thread(target=self.channel.listen, name="envknit-worker-lines", daemon=True)
@@ -116,10 +116,10 @@ class InterpreterWorker(Peer):
 
     def _serve(self, descriptor: int, limit: int) -> None:
         try:
-            self._interpreter._ask("serve", descriptor, limit)
+            self._session.ask("serve", descriptor, limit)
         finally:
             self.shut(f"{self.source.label} ended")
-            self._interpreter.close()
+            self._session.close()
 
 
 def _end_all() -> None:
