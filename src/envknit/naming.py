@@ -8,8 +8,10 @@ from __future__ import annotations
 from envknit.errors import StoreError
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-_PART = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+!-")
-_MOST = 200  # characters of one path component; every file system in use takes 255 bytes
+_PART = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+!")
+_MOST = 240  # characters of one path component; every file system in use takes 255 bytes
+
+ENTRIES = "packages/site-packages"  # where entries lie in the store: tools that resolve links know a library by it
 
 
 def canonical_name(name: str) -> str:
@@ -41,23 +43,33 @@ def store_folder(name: str, version: str, wheel: str, sha256: str) -> str:
         sha256: hexadecimal digest of the artifact that the lock names.
 
     Raises:
-        StoreError: a part is not what its kind allows.
+        StoreError: a part is not what its kind allows, or they are too long together.
     """
     name = canonical_name(name)
     parts = wheel.removesuffix(".whl").split("-")
-    tags = "-".join(parts[-3:])
+    tags = parts[-3:]
     facts = {"name": name, "version": version, "wheel": wheel, "sha256": sha256}
-    if not (name and set(name) <= _NAME and name[0] != "-" != name[-1] and len(name) <= _MOST):
+    if not (name and set(name) <= _NAME and name[0] != "-" != name[-1]):
         raise StoreError("not a distribution's name", **facts)
-    if not _is_part(version) or len(version) > _MOST:
+    if not _is_part(version):
         raise StoreError("not a version", **facts)
-    if len(parts) not in (5, 6) or not wheel.endswith(".whl") or not _is_part(tags):
+    if len(parts) not in (5, 6) or not wheel.endswith(".whl") or not all(map(_is_part, tags)):
         raise StoreError("not a wheel's file name", **facts)
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise StoreError("not a sha256 in lower-case hexadecimal", **facts)
-    if len(tags) > _MOST - 9:  # manylinux wheels can carry a dozen platform tags; the digest tells them apart
-        tags = tags[: _MOST - 9].rstrip(".-")
-    return f"packages/{name}/{version}/{tags}-{sha256[:8]}"
+    start, digest = f"{name}-{version}-{tags[0]}-{tags[1]}-", f"-{sha256[:8]}"
+    platforms = tags[2][: max(0, _MOST - len(start + digest))].rstrip(
+        "._"
+    )  # wheels can be for a dozen; the digest tells
+    if not platforms:
+        raise StoreError("name, version and tags are too long for the name of a folder", **facts)
+    return f"{ENTRIES}/{start}{platforms}{digest}"
+
+
+def parse_store_folder(folder: str) -> tuple[str, str, str, str] | None:
+    """Part the name of a store entry into name, version, tags and digest; None where it is not one."""
+    parts = folder.removeprefix(ENTRIES + "/").rsplit("-", 5)
+    return (parts[0], parts[1], "-".join(parts[2:5]), parts[5]) if len(parts) == 6 else None
 
 
 def _is_part(text: str) -> bool:

@@ -204,7 +204,8 @@ def test_a_missing_lock_and_a_newer_schema_are_told_apart(project: Project) -> N
 
 
 def test_what_the_store_lacks_is_an_error_with_the_command(project: Project, machine: Machine) -> None:
-    (machine.home / "packages/dep/2.0").rename(machine.home / "packages/dep/gone")
+    entries = machine.home / "packages/site-packages"
+    (entries / "dep-2.0-py3-none-any-00000000").rename(entries / "gone")
     project.code("""
         import envknit
         try: envknit.configure_from_lock("locks/envknit.lock.yaml")

@@ -68,7 +68,7 @@ def test_modules_have_the_real_paths_of_the_store(project: Project) -> None:
         print(inspect.getsource(alpha.late).strip(), type(beta.__loader__).__mro__[1].__name__)
     """
     home = project.machine.home
-    folder = home / "packages/alpha/1.0/py3-none-any-00000000/alpha"
+    folder = home / "packages/site-packages/alpha-1.0-py3-none-any-00000000/alpha"
     file, path, cached, last = project.code(source).out.splitlines()
 
     assert str(folder / "late.py") == file
@@ -80,7 +80,7 @@ def test_modules_have_the_real_paths_of_the_store(project: Project) -> None:
 def test_bytecode_is_kept_beside_the_store_and_used(project: Project) -> None:
     write = {"PYTHONDONTWRITEBYTECODE": None}
     project.code("import alpha.late", env=write)
-    entry = project.machine.home / "packages/alpha/1.0/py3-none-any-00000000"
+    entry = project.machine.home / "packages/site-packages/alpha-1.0-py3-none-any-00000000"
     kept = list((project.machine.home / "bytecode").rglob("late.pyc"))
     (entry / "alpha/late.py").write_text("NAME = 'the source is not read again'\n")
 
@@ -173,7 +173,7 @@ def test_running_modules_reloading_and_forgetting_caches_work(project: Project) 
 
 
 def test_what_appears_in_a_folder_is_seen_after_the_caches_are_forgotten(project: Project) -> None:
-    folder = project.machine.home / "packages/alpha/1.0/py3-none-any-00000000/alpha"
+    folder = project.machine.home / "packages/site-packages/alpha-1.0-py3-none-any-00000000/alpha"
     source = f"""
         import importlib, pathlib, alpha.late
         pathlib.Path({str(folder)!r}, "fresh.py").write_text("X = 5")

@@ -48,7 +48,7 @@ def by_name():
         importlib.metadata.version("lib"),
         (importlib.resources.files("lib") / "data.txt").read_text(),
         pkgutil.get_data("lib", "data.txt").decode(),
-        importlib.util.find_spec("dep").origin.rpartition("/dep/")[0].split("/")[-2],
+        importlib.util.find_spec("dep").origin.rpartition("/dep/")[0].rpartition("/dep-")[2].split("-")[0],
         list(map(__import__, ["dep"]))[0].VERSION,
         eval("__import__('dep').VERSION"),
     )
@@ -369,7 +369,7 @@ def test_errors_name_what_there_is_and_the_command_that_adds_it(project: Project
 def test_a_version_that_the_store_lost_is_an_error_with_the_command(project: Project) -> None:
     import shutil
 
-    shutil.rmtree(project.machine.home / "packages/lib/1.0")
+    shutil.rmtree(project.machine.home / "packages/site-packages/lib-1.0-py3-none-any-00000000")
     project.code("""
         import envknit
         try: envknit.use("lib", "1.0")
@@ -535,7 +535,7 @@ def test_explain_says_where_something_came_from(project: Project) -> None:
         old = envknit.import_version("lib", "1.0")
         origin = envknit.explain(old.Thing())
         assert (origin.name, origin.version, origin.environments, origin.guest) == ("lib", "1.0", ["old"], True)
-        assert "packages/lib/1.0/" in origin.folder and "lib 1.0" in str(origin) and "dep 1.0" in str(origin)
+        assert "/lib-1.0-py3-" in origin.folder and "lib 1.0" in str(origin) and "dep 1.0" in str(origin)
         origin = envknit.explain(lib)
         assert (origin.version, origin.environments, origin.guest) == ("2.0", ["default"], False), origin
         assert "lib 2.0" in str(envknit.explain(lib.late)) and "from no lock" in str(envknit.explain(json))

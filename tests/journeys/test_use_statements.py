@@ -252,8 +252,8 @@ def test_the_spec_points_to_the_install_path_of_the_version(program: Program) ->
         for number in ("1.0", "2.0"):
             with envknit.use("lib", number):
                 import lib, lib.sub, dep
-                assert f"/packages/lib/{number}/" in lib.__spec__.origin, lib.__spec__
-                assert lib.__file__ == lib.__spec__.origin and f"/lib/{number}/" in lib.sub.__file__
+                assert f"/lib-{number}-py3-" in lib.__spec__.origin, lib.__spec__
+                assert lib.__file__ == lib.__spec__.origin and f"/lib-{number}-py3-" in lib.sub.__file__
                 assert lib.sub.WHO == number and lib.dep.VERSION == number
     """)
 

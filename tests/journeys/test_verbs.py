@@ -222,12 +222,12 @@ def test_run_says_what_is_missing(project: Project) -> None:
 def test_verify_finds_what_changed(machine: Machine, project: Project) -> None:
     project.ready()
     assert "all as it was placed" in project.envknit("verify").out
-    (file,) = machine.home.glob("packages/beta/2.0/*/beta/__init__.py")
+    (file,) = machine.home.glob("packages/site-packages/beta-2.0-*/beta/__init__.py")
     file.chmod(0o644)
     file.write_text("changed")
 
     said = project.envknit("verify", status=1).out
-    assert "changed: packages/beta/2.0/" in said
+    assert "changed: packages/site-packages/beta-2.0-" in said
     assert 1 == project.envknit("verify", "--all", status=1).status
     findings = _data(project.envknit("verify", "--json", status=1))["findings"]
     assert {"changed", "mode"} == {row["kind"] for row in findings}
@@ -263,7 +263,7 @@ def test_doctor_names_what_is_broken(project: Project, harm: object, words: str)
 
 def test_doctor_finds_a_lost_entry(machine: Machine, project: Project) -> None:
     project.ready()
-    (entry,) = machine.home.glob("packages/beta/2.0/*")
+    (entry,) = machine.home.glob("packages/site-packages/beta-2.0-*")
     entry.chmod(0o755)
     entry.rename(machine.root / "elsewhere")
 

@@ -57,7 +57,7 @@ def add_extension(project: Project, package: str, name: str) -> Path:
 
 def entry(project: Project) -> Path:
     """Return the store entry of `wrap`."""
-    return project.machine.home / "packages/wrap/1.0/py3-none-any-00000000"
+    return project.machine.home / "packages/site-packages/wrap-1.0-py3-none-any-00000000"
 
 
 def inside(project: Project, source: str, **options: object) -> str:

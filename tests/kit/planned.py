@@ -44,7 +44,7 @@ def make_plan(
     planned, imports, files_to_run = [], {}, []
     for pin, files in pins.items():
         name, version = pin.split("==")
-        folder = f"packages/{name}/{version}/py3-none-any-00000000"
+        folder = f"packages/site-packages/{name}-{version}-py3-none-any-00000000"
         info = f"{name}-{version}.dist-info"
         entry = home / folder
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"

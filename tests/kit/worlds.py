@@ -76,7 +76,7 @@ def worlds(
 def folder_of(pin: str) -> str:
     """Return the store folder of a pin."""
     name, version = pin.split("==")
-    return f"packages/{name}/{version}/py3-none-any-00000000"
+    return f"packages/site-packages/{name}-{version}-py3-none-any-00000000"
 
 
 def info_of(pin: str) -> str:

@@ -120,13 +120,9 @@ class Shopping:
         if want.artifact.is_wheel:
             folder = store_folder(want.name, want.version, want.artifact.name, want.sha256)
             return folder if self.store.has(folder, want.sha256) else None
-        built = {folder.rpartition("-")[0]: folder for folder in self.store.built(want.name, want.version, want.sha256)}
-        fitting = sorted((tag_rank(tags), tags) for tags in built if accepts_tags(tags))
-        for _, tags in fitting:
-            folder = store_folder(want.name, want.version, f"x-0-{tags}.whl", want.sha256)
-            if self.store.has(folder, want.sha256):
-                return folder
-        return None
+        built = self.store.built(want.name, want.version, want.sha256)
+        fitting = sorted((tag_rank(tags), folder) for tags, folder in built.items() if accepts_tags(tags))
+        return next((folder for _, folder in fitting if self.store.has(folder, want.sha256)), None)
 
     def _refuse_downloads(self, missing: Sequence[_Want]) -> None:
         absent = [f"{want.name} {want.version}" for want in missing if not self._cached(want).exists()]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envknit.errors import PlanError
+from envknit.naming import ENTRIES
 from envknit.plan import PLAN_FORMAT, Plan, key
 from envknit.store.bundle import bundled_entries
 from envknit.store.disk import disk_faults
@@ -169,7 +170,7 @@ class _Collection:
     def _alive(self) -> set[str]:
         """Name the folders that plans name; by their look, so that plans of another envknit count as well."""
         fields = {field for text in self._kept for line in text.splitlines() for field in line.split("\t")}
-        folders = {field for field in fields if field.startswith(("packages/", "bundles/"))}
+        folders = {field for field in fields if field.startswith((f"{ENTRIES}/", "bundles/"))}
         for bundle in [folder for folder in folders if folder.startswith("bundles/")]:
             folders.update(bundled_entries(self.store, bundle))
         return folders
@@ -188,13 +189,7 @@ class _Collection:
         going = {*self.entries, *self.bundles}
         for tag in self._listed("bytecode"):
             prefix = len(tag) + 1
-            packages = [
-                folder
-                for name in self._listed(f"{tag}/packages")
-                for version in self._listed(name)
-                for folder in self._listed(version)
-            ]
-            for folder in [*packages, *self._listed(f"{tag}/bundles")]:
+            for folder in [*self._listed(f"{tag}/{ENTRIES}"), *self._listed(f"{tag}/bundles")]:
                 source = folder[prefix:]
                 if source in going or not (self.root / source).is_dir():
                     yield folder
@@ -224,14 +219,10 @@ class _Collection:
 
     def _remove_empty(self) -> None:
         """Remove folders that held only what went."""
-        for top in ("packages", "plans", "bytecode"):
+        for top in ("plans", "bytecode"):
             for parent, _, _ in os.walk(self.root / top, topdown=False):
-                depth = os.path.relpath(parent, self.root / top).count(os.sep) + 1
-                if top != "packages" or depth < 3:
-                    try:
-                        os.rmdir(parent)
-                    except OSError:
-                        continue  # something lives there
+                with suppress(OSError):  # something lives there
+                    os.rmdir(parent)
 
 
 def _identity(text: str) -> str:

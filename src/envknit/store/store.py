@@ -1,12 +1,15 @@
 """The store: unpacked wheels, each an entry that never changes once it is placed.
 
-    packages/<name>/<version>/<tags>-<digest>/   an entry: the wheel as it lies in site-packages
-    bundles/<key>/ and bundles/<key>.entries     entries that must be physical neighbours, as hard links
-    plans/<abi>/<key of a lock>/                 plans, beside a copy of the lock that they were made of
-    bin/<key>/                                   console scripts of one plan for one interpreter
-    bytecode/<cache tag>/                        compiled modules, by path
-    roots/<key of a lock's path>                 which locks were installed here
-    cache/ locks/ tmp/                           downloads under way, locks, work under way
+    packages/site-packages/<name>-<version>-<tags>-<digest>/    an entry: the wheel as it lies in site-packages
+    bundles/<key>/ and bundles/<key>.entries    entries that must be physical neighbours, as hard links
+    plans/2/<abi>/<key of a lock>/              plans and views, beside a copy of the lock that they were made of
+    bin/<key>/                                  console scripts of one plan for one interpreter
+    bytecode/<cache tag>/                       compiled modules, by path
+    roots/<key of a lock's path>                which locks were installed here
+    cache/ locks/ tmp/                          downloads under way, locks, work under way
+
+Tools that resolve links (coverage, debuggers) know a library by a `site-packages` folder below a `pyvenv.cfg`, so
+entries lie in one, each under a name that no import statement can say.
 
 Everything appears by one atomic rename out of `tmp/`, after the file system was told to write it. So a process that is
 killed, or a machine that loses power, leaves an entry absent or whole (rename alone tears entries on ext4: measured).
@@ -22,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envknit.errors import StoreError
-from envknit.naming import canonical_name
+from envknit.naming import ENTRIES, canonical_name, parse_store_folder
 from envknit.plan import home
-from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_out
+from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_atomically, write_out
 from envknit.store.entry import read_note
 from envknit.store.flock import hold, try_lock
 from envknit.store.verify import verify
@@ -78,6 +81,10 @@ class Store:
         with disk_faults(self.root):
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.check()
+        mark = (self.root / ENTRIES).with_name("pyvenv.cfg")
+        if not mark.exists():
+            with disk_faults(self.root):
+                write_atomically(mark, b"include-system-site-packages = false\n")
         return self
 
     def check(self) -> None:
@@ -101,12 +108,11 @@ class Store:
         return Path(os.path.join(self.root, folder))  # an absolute folder stands for itself
 
     def entries(self) -> Iterator[StoredEntry]:
-        """List all entries, sorted; cost: three levels of folder listings."""
-        packages = self.root / "packages"
-        for name in _folders(packages):
-            for version in _folders(packages / name):
-                for folder in _folders(packages / name / version):
-                    yield StoredEntry(folder=f"packages/{name}/{version}/{folder}", name=name, version=version)
+        """List all entries, sorted; cost: one folder listing."""
+        for folder in _folders(self.root / ENTRIES):
+            parts = parse_store_folder(folder)
+            if parts is not None:
+                yield StoredEntry(folder=f"{ENTRIES}/{folder}", name=parts[0], version=parts[1])
 
     def has(self, folder: str, sha256: str) -> bool:
         """Tell whether an entry is there, and was made from the artifact of this digest.
@@ -128,11 +134,15 @@ class Store:
             )
         return True
 
-    def built(self, name: str, version: str, sha256: str) -> list[str]:
-        """List the entries of a pin that were made from the artifact of this digest: folder names, sorted."""
-        parent = self.root / "packages" / canonical_name(name) / version
-        suffix = f"-{sha256[:8]}"
-        return [folder for folder in _folders(parent) if folder.endswith(suffix)]
+    def built(self, name: str, version: str, sha256: str) -> dict[str, str]:
+        """List the entries of a pin that were made from the artifact of this digest: tags to folder, sorted."""
+        wanted = canonical_name(name), version, sha256[:8]
+        found = {folder: parse_store_folder(folder) for folder in _folders(self.root / ENTRIES)}
+        return {
+            parts[2]: f"{ENTRIES}/{folder}"
+            for folder, parts in found.items()
+            if parts is not None and (parts[0], parts[1], parts[3]) == wanted
+        }
 
     def place(self, ready: Sequence[tuple[Path, str]]) -> int:
         """Move finished folders to their places, all after one write-out of the file system.

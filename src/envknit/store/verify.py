@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from envknit.errors import StoreError
+from envknit.naming import ENTRIES
 from envknit.store.entry import NOTE, Note, RecordedFile, recorded_rows
 
 TYPE_CHECKING = False
@@ -151,7 +152,7 @@ class _Inspection:
         except StoreError:
             note = None
             self._find(path, "changed")
-        own = self.folder.startswith("packages/")
+        own = self.folder.startswith(ENTRIES)
         if note is not None and own and not self.folder.endswith(f"-{note.sha256[:8]}"):
             self._find(path, "changed")
         return note
