@@ -8,6 +8,8 @@ from envknit.cli.changes import as_lines, changes
 from envknit.cli.install import install_place
 from envknit.cli.lock import resolve_place, save
 from envknit.files.atomic import place as place_file
+from envknit.files.documents import Where
+from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -24,6 +26,19 @@ def finish(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
     parser.add_argument("--no-install", action="store_true", help="edit and lock, but install nothing")
+
+
+def add_where(parser: ArgumentParser) -> None:
+    """Declare which list of the project file is meant."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--dev", dest="group", action="store_const", const="dev", help="the group `dev`")
+    which.add_argument("--group", metavar="NAME", help="a dependency group, as in [dependency-groups]")
+    which.add_argument("--extra", metavar="NAME", help="an extra of the project itself")
+
+
+def where_of(arguments: Namespace) -> Where:
+    """Return which list of the project file the arguments mean."""
+    return Where(arguments.env, canonical_name(arguments.group or ""), canonical_name(arguments.extra or ""))
 
 
 def edit(place: Place, change: Callable[[], None], arguments: Namespace, screen: Screen) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError, ProjectError
-from envknit.files.project import LOCK_FILE, find_project, load_project
+from envknit.files.load import find_project, load_project
+from envknit.files.project import LOCK_FILE
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envknit.resolve.targets import Targets
 
 _ROOT = ""
+DEV = "'dev' in dependency_groups"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,7 @@ class Graph:
         ]
         self._conditions: dict[str, str | None] = {}
         self._active = self._spread(self._roots)
-        self._active_without_dev = self._spread(root for root in self._roots if not root.dev)
+        self._active_without_dev = self._spread(root for root in self._roots if root.given != DEV)
         self._into: dict[str, list[_Arc]] = defaultdict(list)
         for arc in (*self._arcs, *(self._arc(_ROOT, root) for root in self._roots)):
             self._into[arc.child].append(arc)
@@ -93,10 +94,12 @@ class Graph:
         return not self._active_without_dev[candidate.project]
 
     def roots(self, candidate: Candidate) -> tuple[str, ...]:
-        """Return the markers under which the person asked for it."""
+        """Return the markers under which the person asked for it, with the group or extra that asks."""
         name = candidate.project
         markers = {
-            self._plain(root.marker, self._targets.everywhere) for root in self._roots if root.identifier == name
+            _normal(all_of([root.given, self._plain(root.marker, self._targets.everywhere)]))
+            for root in self._roots
+            if root.identifier == name
         }
         return tuple(sorted(markers))
 

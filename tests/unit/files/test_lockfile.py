@@ -25,7 +25,7 @@ SMALL = Lock(
             name="default",
             python_version=">=3.11",
             requirements=("flask>=2",),
-            dev_requirements=("pytest",),
+            groups={"dev": ("pytest",)},
             pins=(
                 Pin(
                     name="click",
