@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from envknit.resolve.targets import Targets
 
 _ROOT = ""
-DEV = "'dev' in dependency_groups"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +53,7 @@ class Graph:
         ]
         self._conditions: dict[str, str | None] = {}
         self._active = self._spread(self._roots)
-        self._active_without_dev = self._spread(root for root in self._roots if root.given != DEV)
+        self._active_without_dev = self._spread(root for root in self._roots if not root.dev)
         self._into: dict[str, list[_Arc]] = defaultdict(list)
         for arc in (*self._arcs, *(self._arc(_ROOT, root) for root in self._roots)):
             self._into[arc.child].append(arc)
@@ -94,12 +93,10 @@ class Graph:
         return not self._active_without_dev[candidate.project]
 
     def roots(self, candidate: Candidate) -> tuple[str, ...]:
-        """Return the markers under which the person asked for it, with the group or extra that asks."""
+        """Return the markers under which the person asked for it."""
         name = candidate.project
         markers = {
-            _normal(all_of([root.given, self._plain(root.marker, self._targets.everywhere)]))
-            for root in self._roots
-            if root.identifier == name
+            self._plain(root.marker, self._targets.everywhere) for root in self._roots if root.identifier == name
         }
         return tuple(sorted(markers))
 

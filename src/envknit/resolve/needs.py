@@ -31,7 +31,7 @@ class Need:
         marker: on which targets, without `extra`; `""`: on all.
         here: whether the running interpreter is among them.
         text: how it was written, for explanations.
-        given: which group or extra of the project asks for it, as a marker of lock files (PEP 751); `""`: none.
+        dev: whether it comes out of the dev packages of the project.
         refusal: why the candidate that has this need cannot be used at all; no version satisfies such a need.
         copy: which copy of the project is meant, by its version; `""` where there is only one.
     """
@@ -43,7 +43,7 @@ class Need:
     marker: str = ""
     here: bool = True
     text: str = ""
-    given: str = ""
+    dev: bool = False
     refusal: str = ""
     copy: str = ""
 
@@ -59,7 +59,9 @@ def identify(name: str, extra: str, copy: str = "") -> str:
     return f"{name}[{extra}]" if extra else name
 
 
-def needs_of(requirement: Requirement, marker: str, targets: Targets, *, here: bool, given: str = "") -> Iterator[Need]:
+def needs_of(
+    requirement: Requirement, marker: str, targets: Targets, *, here: bool, dev: bool = False
+) -> Iterator[Need]:
     """Split a requirement into one need of the project and one of each extra; none where its marker never holds."""
     if not targets.where(marker):
         return
@@ -72,7 +74,7 @@ def needs_of(requirement: Requirement, marker: str, targets: Targets, *, here: b
             marker=marker,
             here=here,
             text=_text(requirement),
-            given=given,
+            dev=dev,
         )
 
 

@@ -79,27 +79,23 @@ def resolve(
         targets=project.targets,
         system_site_packages=project.system_site_packages,
         startup=project.startup,
-        default_groups=project.default_groups,
     )
 
 
 def is_current(project: Project, lock: Lock) -> bool:
     """Whether a lock was made from what the project asks for now; needs no index."""
-    unknown = frozenset[str]().union(*project.dynamic.values())
-    asked = {name: _asked(wanted, unknown) for name, wanted in project.environments.items()}
-    locked = {name: _asked(made, unknown) for name, made in lock.environments.items()}
+    asked = {
+        name: (wanted.packages, wanted.dev_packages, wanted.constraints)
+        for name, wanted in project.environments.items()
+    }
+    locked = {
+        name: (made.requirements, made.dev_requirements, made.constraints) for name, made in lock.environments.items()
+    }
     pythons = {name: wanted.python_version for name, wanted in project.environments.items() if wanted.python_version}
     if any(name in locked and lock.environments[name].python_version != python for name, python in pythons.items()):
         return False
-    settings = (project.targets, project.system_site_packages, project.startup, project.default_groups)
-    locked_settings = (lock.targets, lock.system_site_packages, lock.startup, lock.default_groups)
-    return asked == locked and settings == locked_settings
-
-
-def _asked(environment: RequestedEnvironment | Environment, unknown: Collection[str]) -> dict[str, object]:
-    """Return what an environment was asked for, but for the fields that only a build backend knows."""
-    fields = ("requirements", "groups", "extras", "constraints", "overrides")
-    return {field: getattr(environment, field) for field in fields if field not in unknown}
+    settings = (project.targets, project.system_site_packages, project.startup)
+    return asked == locked and settings == (lock.targets, lock.system_site_packages, lock.startup)
 
 
 def _chosen(project: Project, environments: Sequence[str] | None) -> list[str]:
@@ -122,25 +118,17 @@ def _check_names(update: Collection[str], project: Project, previous: Lock | Non
 
 def _first_needs(project: Project, name: str) -> Iterator[Need]:
     wanted = project.environments[name]
-    yield from _roots(wanted, Targets.of(project.targets, wanted.python_version))
+    targets = Targets.of(project.targets, wanted.python_version)
+    yield from _read(wanted.packages, targets, dev=False)
+    yield from _read(wanted.dev_packages, targets, dev=True)
 
 
-def _roots(wanted: RequestedEnvironment, targets: Targets) -> Iterator[Need]:
-    yield from _read(wanted.requirements, targets)
-    for name, requirements in wanted.groups.items():
-        yield from _read(requirements, targets, given=f"'{name}' in dependency_groups")
-    for name, requirements in wanted.extras.items():
-        yield from _read(requirements, targets, given=f"'{name}' in extras")
-
-
-def _read(requirements: Iterable[str], targets: Targets, *, given: str = "") -> Iterator[Need]:
+def _read(requirements: Iterable[str], targets: Targets, *, dev: bool) -> Iterator[Need]:
     from packaging.requirements import Requirement  # noqa: PLC0415 - loaded where a lock is made
 
     for text in requirements:
         requirement = Requirement(text)
-        if requirement.url is not None:
-            raise ProjectError(f"`{text}` has a source of its own, which cannot be locked yet")
-        yield from needs_of(requirement, str(requirement.marker or ""), targets, here=True, given=given)
+        yield from needs_of(requirement, str(requirement.marker or ""), targets, here=True, dev=dev)
 
 
 class _Resolution:
@@ -171,12 +159,15 @@ class _Resolution:
         from envknit.resolve.provider import Provider  # noqa: PLC0415 - resolvelib is loaded where a lock is made
         from envknit.resolve.split_resolution import Splitting  # noqa: PLC0415 - as above
 
-        roots = list(_roots(self._wanted, self._targets))
+        roots = [
+            *_read(self._wanted.packages, self._targets, dev=False),
+            *_read(self._wanted.dev_packages, self._targets, dev=True),
+        ]
         provider = Provider(
             self._index,
             self._targets,
             roots=roots,
-            constraints=list(_read(self._wanted.constraints, self._targets)),
+            constraints=list(_read(self._wanted.constraints, self._targets, dev=False)),
             preferred=dict(self._kept(updated)),
             reporter=self._reporter,
         )
@@ -191,11 +182,9 @@ class _Resolution:
         return Environment(
             name=self._wanted.name,
             python_version=self._wanted.python_version or f"==3.{sys.version_info[1]}.*",
-            requirements=self._wanted.requirements,
-            groups=dict(self._wanted.groups),
-            extras=dict(self._wanted.extras),
+            requirements=self._wanted.packages,
+            dev_requirements=self._wanted.dev_packages,
             constraints=self._wanted.constraints,
-            overrides=self._wanted.overrides,
             pins=tuple(pins),
         )
 

@@ -25,7 +25,7 @@ SMALL = Lock(
             name="default",
             python_version=">=3.11",
             requirements=("flask>=2",),
-            groups={"dev": ("pytest",)},
+            dev_requirements=("pytest",),
             pins=(
                 Pin(
                     name="click",
