@@ -164,6 +164,8 @@ def test_tree_and_why_tell_who_needs_what(project: Project) -> None:
 
     assert "alpha 2.0\n└── beta 2.0\n" == project.envknit("tree").out
     assert "alpha 2.0\n" == project.envknit("tree", "--depth", "0").out
+    assert "beta 2.0\n└── alpha 2.0\n" == project.envknit("tree", "--invert", "Beta").out
+    assert "gamma is not in" in project.envknit("tree", "--invert", "gamma", status=1).out
     assert "default:\n  alpha 2.0 -> beta 2.0\n" == project.envknit("why", "Beta").out
     assert {"default": [["alpha 2.0", "beta 2.0"]]} == _data(project.envknit("why", "beta", "--json"))
     assert ["alpha", "beta"] == [row["name"] for row in _data(project.envknit("tree", "--json"))]

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.changes import as_lines, changes
 from envknit.cli.install import install_place
-from envknit.cli.lock import read_previous, resolve_place, save
+from envknit.cli.lock import resolve_place, save
 from envknit.files.atomic import place as place_file
-from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -30,16 +29,16 @@ def finish(parser: ArgumentParser) -> None:
 def edit(place: Place, change: Callable[[], None], arguments: Namespace, screen: Screen) -> int:
     """Change the project file, lock and install; whatever stops the lock puts the project file back."""
     path = place.load().path
-    before = read_regular(path)
-    previous = read_previous(place)
+    before = path.read_bytes()
+    previous = place.read() if place.lock.exists() else None
     try:
         change()
         lock = resolve_place(place, previous, screen, split=arguments.split, offline=arguments.offline)
-        rewritten = save(place, lock)
     except BaseException:  # Ctrl-C too must not leave a project file that its lock does not answer
-        if read_regular(path) != before:
+        if path.read_bytes() != before:
             place_file(path, before)
         raise
+    rewritten = save(place, lock)
     for line in as_lines(lock, changes(previous, lock), rewritten=rewritten):
         screen.say(line)
     if not arguments.no_install:

@@ -42,23 +42,42 @@ class Graph:
         return f" (beside {', '.join(others)})" if others else ""
 
     def chains(self, name: str) -> list[list[Pin]]:
-        """Return, for each pin of that name, the shortest chain from each pin that was asked for; cost: O(edges)."""
+        """Return the chains that lead to each pin of that name: of each root, the shortest through each pin that asks.
+
+        Cost: O(roots times edges).
+        """
         found = []
+        roots = {(pin.name, pin.version) for pin in self.roots}
         for root in self.roots:
-            before: dict[Key, Pin | None] = {(root.name, root.version): None}
-            queue = [root]
-            for pin in queue:
-                if pin.name == name:
-                    found.append(_chain(pin, before))
-                for edge in pin.dependencies:
-                    key = (edge.name, edge.version)
-                    if key in self.pins and key not in before:
-                        before[key] = pin
-                        queue.append(self.pins[key])
+            before = self._nearest(root)
+            for key in before:
+                if key[0] != name:
+                    continue
+                if key == (root.name, root.version):
+                    found.append([root])
+                for asker, _ in self.askers.get(key, ()):
+                    chain = _chain(asker, before)
+                    above = [(pin.name, pin.version) for pin in chain]
+                    if chain and key not in above and not roots.intersection(above[1:]):  # they tell their own chains
+                        found.append([*chain, self.pins[key]])
         return found
+
+    def _nearest(self, root: Pin) -> dict[Key, Pin | None]:
+        """Return what a pin needs, directly or not, each with the pin before it on a shortest way."""
+        before: dict[Key, Pin | None] = {(root.name, root.version): None}
+        queue = [root]
+        for pin in queue:
+            for edge in pin.dependencies:
+                key = (edge.name, edge.version)
+                if key in self.pins and key not in before:
+                    before[key] = pin
+                    queue.append(self.pins[key])
+        return before
 
 
 def _chain(pin: Pin, before: dict[Key, Pin | None]) -> list[Pin]:
+    if (pin.name, pin.version) not in before:
+        return []
     chain = [pin]
     while (above := before[chain[0].name, chain[0].version]) is not None:
         chain.insert(0, above)

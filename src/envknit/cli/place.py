@@ -53,12 +53,7 @@ def find_place(arguments: Namespace) -> Place:
     Raises:
         ProjectError: there is neither.
     """
-    try:
-        start = Path(arguments.project).absolute()
-    except OSError as error:
-        raise ProjectError(
-            f"the working folder is gone: {error.strerror}", hint="change to a folder that exists, or name one with -C"
-        ) from error
+    start = Path(arguments.project).absolute()
     if not start.is_dir():
         raise ProjectError("no such folder", folder=start)
     try:

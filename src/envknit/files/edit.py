@@ -14,7 +14,6 @@ from envknit.files.project import PROJECT_FILE
 from envknit.files.requested import read_environment_name, read_requirement
 from envknit.files.values import Value
 from envknit.naming import canonical_name
-from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
@@ -182,7 +181,7 @@ class _Pyproject(_Document):
 
 def _edit(path: Path, change: Callable[[_Document], None]) -> None:
     try:
-        text = read_regular(path).decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
         raise ProjectError(f"the project file cannot be read: {cause}", project=path) from cause
     if path.name == "pyproject.toml":

@@ -12,10 +12,9 @@ from envknit.errors import LockError, SchemaVersionError
 from envknit.files.atomic import place
 from envknit.files.filenames import parse_version, version_in
 from envknit.files.model import DEFAULT_STARTUP, SCHEMA_VERSION, Artifact, Edge, Environment, Lock, Pin
-from envknit.files.plain_yaml import read_plain_yaml
+from envknit.files.plain_yaml import MOST_BYTES, read_plain_yaml
 from envknit.files.requested import read_environment_name, read_python_version, read_requirement
 from envknit.naming import canonical_name
-from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +35,8 @@ def read_lock(path: Path) -> Lock:
         SchemaVersionError: it was written by a newer envknit.
     """
     try:
-        return parse_lock(read_regular(path), str(path))
+        with path.open("rb") as file:
+            return parse_lock(file.read(MOST_BYTES + 1), str(path))
     except FileNotFoundError as cause:
         raise LockError("there is no lock file", lock=path, hint="run: envknit lock") from cause
     except OSError as cause:
@@ -47,7 +47,7 @@ def parse_lock(data: bytes, origin: str) -> Lock:
     """Read a lock out of bytes; `origin` is its path, for messages. Raises as `read_lock` does."""
     fields = read_plain_yaml(data, origin, LockError, "lock").fields()
     if "schema_version" not in fields:
-        raise LockError("the file is not a lock", lock=origin, hint="remove it, and run: envknit lock")
+        raise LockError("the file is not a lock", lock=origin, hint="run: envknit lock")
     schema = fields["schema_version"]
     major = schema.text().partition(".")[0]
     if not (major.isascii() and major.isdigit()):
@@ -230,23 +230,14 @@ def _order(pin: Pin) -> tuple[str, object]:
 
 def write_lock(path: Path, lock: Lock) -> bool:
     """Write a lock by an atomic rename; False where the file held these bytes already and was left alone."""
-    if holds(path, lock):
-        return False
+    text = render_lock(lock).encode()
     try:
-        place(path, render_lock(lock).encode())
-    except OSError as cause:
-        raise LockError(
-            f"the lock cannot be written: {cause.strerror}", lock=path, hint="what was there before is still there"
-        ) from cause
+        if path.read_bytes() == text:
+            return False
+    except FileNotFoundError:
+        pass
+    place(path, text)
     return True
-
-
-def holds(path: Path, lock: Lock) -> bool:
-    """Tell whether a file has the very bytes of this lock; False where it cannot be read."""
-    try:
-        return read_regular(path) == render_lock(lock).encode()
-    except OSError:
-        return False
 
 
 def render_lock(lock: Lock) -> str:

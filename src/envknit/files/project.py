@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from envknit.errors import ProjectError
 from envknit.files.model import DEFAULT_STARTUP, PLATFORMS
-from envknit.files.plain_yaml import read_plain_yaml
+from envknit.files.plain_yaml import MOST_BYTES, read_plain_yaml
 from envknit.files.requested import read_environment_name, read_python_version, read_requirement
 from envknit.files.values import Value
 from envknit.naming import canonical_name
-from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +99,8 @@ def load_project(path: Path) -> Project:
 
 def _read(path: Path) -> bytes:
     try:
-        return read_regular(path)
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
     except OSError as cause:
         raise ProjectError(f"the project file cannot be read: {cause.strerror}", project=path) from cause
 

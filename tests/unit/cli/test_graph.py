@@ -31,10 +31,18 @@ def test_each_root_gives_its_own_shortest_chain() -> None:
     assert ["a c", "b c"] == _chains("c", *pins)
 
 
+def test_everything_that_asks_for_a_package_is_in_a_chain() -> None:
+    pins = (_pin("app", "1.0", "web", "text", asked=True), _pin("web", "1.0", "text", "page"), _pin("text"))
+
+    assert ["app text", "app web text"] == _chains("text", *pins)
+    assert ["app"] == _chains("app", *pins)
+
+
 def test_pins_that_depend_on_each_other_do_not_go_round() -> None:
     pins = (_pin("a", "1.0", "b", asked=True), _pin("b", "1.0", "a"))
 
     assert ["a b"] == _chains("b", *pins)
+    assert ["a"] == _chains("a", *pins)
     assert [] == _chains("c", *pins)
 
 
