@@ -41,7 +41,7 @@ def _asked(graph: Graph, pin: tuple[str, str], extras: Iterable[str]) -> dict[st
     """Join what a pin asks of each name: one copy must answer all of it."""
     asked: dict[str, tuple[set[str], set[str]]] = {}
     for extra in ("", *extras):
-        for need in graph.wanted(*pin, extra) or ():
+        for need in graph.dependencies(*pin, extra) or ():
             accepted, wanted = asked.get(need.name, (set(need.versions), set()))
             asked[need.name] = (accepted & set(need.versions), wanted | need.extras)
     if pin[0] in asked:  # what asks for itself means this very pin

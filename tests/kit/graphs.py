@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from envknit.resolve.split_search import ROOT, Wanted
+from envknit.resolve.split_search import ROOT, Dependency
 from envknit.resolve.targets import Targets
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ class Graph:
         return {name: sorted(there, key=Version, reverse=True) for name, there in self.packages.items()}
 
     @cache  # noqa: B019 - as long as the graph
-    def wanted(self, name: str, version: str, extra: str) -> Sequence[Wanted] | None:
+    def dependencies(self, name: str, version: str, extra: str) -> Sequence[Dependency] | None:
         texts = self.requirements if name == ROOT else self.packages[name][version]
-        return [need for text in texts if (need := self._wanted(text, extra)) is not None]
+        return [need for text in texts if (need := self._dependency(text, extra)) is not None]
 
-    def _wanted(self, text: str, extra: str) -> Wanted | None:
+    def _dependency(self, text: str, extra: str) -> Dependency | None:
         requirement, accepted = self._read(text)
         marker = requirement.marker
         if marker is not None:
@@ -48,7 +48,7 @@ class Graph:
                 return None
         elif extra:
             return None
-        return Wanted(name=requirement.name, versions=accepted, extras=frozenset(requirement.extras))
+        return Dependency(name=requirement.name, versions=accepted, extras=frozenset(requirement.extras))
 
     @cache  # noqa: B019 - as above
     def _read(self, text: str) -> tuple[Requirement, tuple[str, ...]]:
@@ -58,7 +58,7 @@ class Graph:
 
     @property
     def _at(self) -> Sequence[dict[str, str]]:
-        return self.targets.environments
+        return self.targets.variables
 
     @staticmethod
     def _holds(requirement: Requirement, extra: str, environment: dict[str, str]) -> bool:

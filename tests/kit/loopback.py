@@ -27,7 +27,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 class File:
     """One artifact on the index.
 
-    `yanked` is None, or the reason (`""`: none given). `sha256` is what the page says: set it to lie.
+    `yanked` is None, or the reason (`""`: none given). `sha256` and `size` are what the page says: set them to lie.
     """
 
     name: str
@@ -36,6 +36,7 @@ class File:
     requires_python: str = ""
     upload_time: str = "2024-01-01T00:00:00Z"
     sha256: str = ""
+    size: int = 0
     metadata: bytes | None = None
 
 
@@ -209,7 +210,7 @@ class LoopbackIndex:
             "filename": file.name,
             "url": f"../../files/{file.name}",
             "hashes": {"sha256": file.sha256} if self.hashes else {},
-            "size": len(file.data),
+            "size": file.size or len(file.data),
             "upload-time": file.upload_time,
         }
         if file.requires_python:

@@ -42,15 +42,15 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.lockfile import render_lock  # noqa: PLC0415 - `--help` needs no YAML
+    from envknit.files.lockfile import is_written, render_lock  # noqa: PLC0415 - `--help` needs no YAML
 
     place = find_place(arguments)
-    previous = place.read() if place.lock.exists() else None
+    previous = place.read() if place.lock.exists() and place.lock.stat().st_size else None
     lock = resolve_place(
         place, previous, screen, environments=arguments.env, update=arguments.update, upgrade=arguments.upgrade,
         split=arguments.split, offline=arguments.offline,
     )  # fmt: skip
-    rewritten = not place.lock.exists() or render_lock(lock) != place.lock.read_text(encoding="utf-8")
+    rewritten = not is_written(place.lock, render_lock(lock))
     found = changes(previous, lock)
     write = not (arguments.dry_run or arguments.check)
     if write:
@@ -80,17 +80,17 @@ def resolve_place(
     from envknit.resolve.resolver import resolve  # noqa: PLC0415 - loads the resolver
 
     project = place.load()
-    index = open_index(project.indexes, project.root, home=Path(home()), offline=offline, reporter=screen)
-    return resolve(
-        project,
-        index,
-        previous=previous,
-        environments=environments,
-        update=update,
-        update_all=upgrade,
-        split=split,
-        reporter=screen,
-    )
+    with open_index(project.indexes, project.root, home=Path(home()), offline=offline, reporter=screen) as index:
+        return resolve(
+            project,
+            index,
+            previous=previous,
+            environments=environments,
+            update=update,
+            update_all=upgrade,
+            split=split,
+            reporter=screen,
+        )
 
 
 def save(place: Place, lock: Lock) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from envknit.errors import LockError, SchemaVersionError
 from envknit.files.atomic import place
 from envknit.files.filenames import parse_version, version_in
-from envknit.files.model import DEFAULT_STARTUP, SCHEMA_VERSION, Artifact, Edge, Environment, Lock, Pin
+from envknit.files.model import DEFAULT_STARTUP, MOST_SIZE, SCHEMA_VERSION, Artifact, Edge, Environment, Lock, Pin
 from envknit.files.plain_yaml import MOST_BYTES, read_plain_yaml
 from envknit.files.requested import read_environment_name, read_python_version, read_requirement
 from envknit.naming import canonical_name
@@ -47,7 +47,7 @@ def parse_lock(data: bytes, origin: str) -> Lock:
     """Read a lock out of bytes; `origin` is its path, for messages. Raises as `read_lock` does."""
     fields = read_plain_yaml(data, origin, LockError, "lock").fields()
     if "schema_version" not in fields:
-        raise LockError("the file is not a lock", lock=origin, hint="run: envknit lock")
+        raise LockError("the file is not a lock", lock=origin, hint="move it away, and run: envknit lock")
     schema = fields["schema_version"]
     major = schema.text().partition(".")[0]
     if not (major.isascii() and major.isdigit()):
@@ -114,10 +114,10 @@ def _pin(value: Value) -> Pin:
 def _artifact(value: Value, name: str, version: str) -> Artifact:
     fields = value.fields()
     filename = value.field("name").text()
-    if str(version_in(filename, name)) != version:
+    if version_in(filename, name) != parse_version(version):  # `demo-1.0.tar.gz` is a file of 1.0.0, too (PEP 440)
         raise fields["name"].bad(f"`{filename}` is not a file of {name} {version}")
     size = fields["size"].text() if "size" in fields else None
-    if size is not None and not (size.isascii() and size.isdigit() and len(size) < 16):
+    if size is not None and not (size.isascii() and size.isdigit() and len(size) <= len(str(MOST_SIZE))):
         raise fields["size"].bad(f"`{size}` is not a number of bytes")
     return Artifact(name=filename, sha256=_sha256(value.field("sha256")), size=None if size is None else int(size))
 
@@ -229,15 +229,28 @@ def _order(pin: Pin) -> tuple[str, object]:
 
 
 def write_lock(path: Path, lock: Lock) -> bool:
-    """Write a lock by an atomic rename; False where the file held these bytes already and was left alone."""
-    text = render_lock(lock).encode()
+    """Write a lock by an atomic rename; False where the file says the same already and was left alone.
+
+    Raises:
+        LockError: the file cannot be written.
+    """
+    text = render_lock(lock)
     try:
-        if path.read_bytes() == text:
+        if is_written(path, text):
             return False
-    except FileNotFoundError:
-        pass
-    place(path, text)
+        place(path, text.encode())
+    except (OSError, RuntimeError) as cause:  # RuntimeError: links in a circle, up to Python 3.12
+        reason = getattr(cause, "strerror", None) or cause
+        raise LockError(f"the lock file cannot be written: {reason}", lock=path) from cause
     return True
+
+
+def is_written(path: Path, text: str) -> bool:
+    """Whether a file holds this text, with whatever line ends: git may have changed those (`core.autocrlf`)."""
+    try:
+        return path.read_bytes().replace(b"\r\n", b"\n") == text.encode()
+    except FileNotFoundError:
+        return False
 
 
 def render_lock(lock: Lock) -> str:

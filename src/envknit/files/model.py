@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 SCHEMA_VERSION = "1.0"
 DEFAULT_STARTUP = ("coverage", "setuptools")  # their start-up lines are inert until asked for
+MOST_SIZE = 999_999_999_999_999  # bytes of a file; an index that states more invents it
 
 
 # What a project may name as a target -> sys_platform, platform_system, os_name, platform_machine (PEP 508)

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from envknit.files.project import RequestedEnvironment
-    from envknit.resolve.needs import Need
-    from envknit.resolve.offers import Offer
-    from envknit.resolve.provider import Candidate, Information, Provider
+    from envknit.resolve.judge import Candidate
+    from envknit.resolve.provider import Information, Provider
+    from envknit.resolve.releases import Release
+    from envknit.resolve.requirements import Requirement
     from envknit.resolve.watcher import Watcher
 
 _MOST_REASONS = 3
@@ -24,7 +25,7 @@ def explain(
     """Make the error for requirements that cannot be met together.
 
     Args:
-        clash: the needs of one project that nothing answers, and who has them.
+        clash: the requirements of one project that nothing answers, and who has them.
         provider: what was asked.
         watcher: who asked for what.
         wanted: the environment.
@@ -34,9 +35,8 @@ def explain(
     if refused:
         return story.refused(refused[0])
     name = clash[0].requirement.name
-    needs = [(cause.requirement, cause.parent) for cause in clash if cause.requirement.name == name]
-    needs = [(need, parent) for need, parent in needs if not need.exact] or needs
-    return story.conflict(name, needs)
+    asked = [(cause.requirement, cause.parent) for cause in clash if cause.requirement.name == name]
+    return story.conflict(name, [(own, parent) for own, parent in asked if not own.exact] or asked)
 
 
 def telling_clash(causes: Sequence[Information], watcher: Watcher) -> list[Information]:
@@ -69,6 +69,7 @@ class _Story:
 
     def __init__(self, provider: Provider, watcher: Watcher, wanted: RequestedEnvironment) -> None:
         self._provider = provider
+        self._judge = provider.judge
         self._watcher = watcher
         self._wanted = wanted
 
@@ -86,25 +87,25 @@ class _Story:
             hint=self._python_hint(reason),
         )
 
-    def conflict(self, name: str, needs: Sequence[tuple[Need, Candidate | None]]) -> ResolutionError:
+    def conflict(self, name: str, asked: Sequence[tuple[Requirement, Candidate | None]]) -> ResolutionError:
         """Tell of a project of which no version does."""
-        sentences = self._sentences(needs)
-        offers = self._provider.offers(name)
-        if not offers:
+        sentences = self._sentences(asked)
+        releases = self._judge.releases(name)
+        if not releases:
             return ResolutionError(
                 f"no index has a package named {name}",
                 environment=self._wanted.name,
                 because=_lines(sentences),
                 hint="check the spelling, or name the index that has it under `indexes`",
             )
-        constraints = self._provider.constraints(name)
-        sentences += [f"your constraints say {need.text}" for need in constraints]
-        limits = [*(need for need, _ in needs), *constraints]
-        fitting = [offer for offer in offers if self._fits(offer, limits)]
+        constraints = self._judge.constraints(name)
+        sentences += [f"your constraints say {constraint.text}" for constraint in constraints]
+        requirements = [requirement for requirement, _ in asked]
+        limits = [*requirements, *constraints]
+        fitting = [release for release in releases if self._fits(release, limits)]
         if not fitting:
-            return self._nothing_fits(name, sentences, limits, list(offers))
-        here = any(need.here for need, _ in needs)
-        reasons = [*self._reasons(fitting, here=here), *self._clashes(fitting)]
+            return self._nothing_fits(name, sentences, limits, list(releases))
+        reasons = [*self._reasons(fitting, requirements), *self._clashes(fitting)]
         return ResolutionError(
             f"no version of {name} that is asked for can be used",
             environment=self._wanted.name,
@@ -113,46 +114,46 @@ class _Story:
         )
 
     def _nothing_fits(
-        self, name: str, sentences: list[str], limits: Sequence[Need], offers: Sequence[Offer]
+        self, name: str, sentences: list[str], limits: Sequence[Requirement], releases: Sequence[Release]
     ) -> ResolutionError:
-        alone = [need for need in limits if not any(self._fits(offer, [need]) for offer in offers)]
-        if alone:
-            newest = next((offer for offer in offers if not offer.version.is_prerelease), offers[0])
+        alone = [limit for limit in limits if not any(self._fits(release, [limit]) for release in releases)]
+        if not alone:
             return ResolutionError(
-                f"no version of {name} is {_bare(alone[0], name)}",
+                f"no version of {name} satisfies all that is asked of it",
                 environment=self._wanted.name,
-                because=_lines([*sentences, f"the newest that the index has is {newest.version}"]),
-                hint=f"ask for a version of {name} that exists",
+                because=_lines(sentences),
+                hint="loosen one of these requirements, or put what cannot agree into environments of its own",
             )
+        newest = next((release for release in releases if not release.version.is_prerelease), releases[0])
+        there = f"the newest that the index has is {newest.version}"
+        hint = f"ask for a version of {name} that exists"
+        if newest is not releases[0]:
+            there += f"; its newest pre-release is {releases[0].version}"
+            hint = f"to take a pre-release, name it: {name}>={releases[0].version}"
         return ResolutionError(
-            f"no version of {name} satisfies all that is asked of it",
+            f"no version of {name} is {_bare(alone[0], name)}",
             environment=self._wanted.name,
-            because=_lines(sentences),
-            hint="loosen one of these requirements, or put what cannot agree into environments of its own",
+            because=_lines([*sentences, there]),
+            hint=hint,
         )
 
-    def _fits(self, offer: Offer, limits: Iterable[Need]) -> bool:
-        return all(
-            need.exact == offer.version
-            if need.exact
-            else offer.version in self._provider.offers(offer.name).fitting(need.specifier)
-            for need in limits
-        )
+    def _fits(self, release: Release, limits: Iterable[Requirement]) -> bool:
+        return all(release.version in self._judge.fitting(limit) for limit in limits)
 
-    def _sentences(self, needs: Sequence[tuple[Need, Candidate | None]]) -> list[str]:
-        """Say of each need who has it; what many versions of one project ask alike is said once."""
+    def _sentences(self, askers: Sequence[tuple[Requirement, Candidate | None]]) -> list[str]:
+        """Say of each requirement who has it; what many versions of one project ask alike is said once."""
         said: dict[tuple[str, str], str] = {}
-        for need, parent in needs:
-            key = (parent.name if parent else "", need.text)
+        for asked, parent in askers:
+            key = (parent.name if parent else "", asked.text)
             if key not in said:
-                said[key] = self._who(need, parent)
+                said[key] = self._who(asked, parent)
         return sorted(said.values(), key=lambda sentence: not sentence.startswith("you "))
 
-    def _who(self, need: Need, parent: Candidate | None) -> str:
-        where = f" (where {need.marker})" if need.marker else ""
+    def _who(self, asked: Requirement, parent: Candidate | None) -> str:
+        where = f" (where {asked.marker})" if asked.marker else ""
         if parent is None:
-            return f"you ask for {need.text}{where}"
-        return f"{self._chain(parent)}, which needs {need.text}{where}"
+            return f"you ask for {asked.text}{where}"
+        return f"{self._chain(parent)}, which needs {asked.text}{where}"
 
     def _chain(self, candidate: Candidate) -> str:
         """Say how a candidate came in: `you ask for flask>=2, which gives flask 2.0, which needs werkzeug>=2, ...`."""
@@ -160,66 +161,67 @@ class _Story:
         seen = {candidate.name}
         current: Candidate | None = candidate
         while current is not None:
-            need, current = self._asker(current, seen)
+            asked, current = self._asker(current, seen)
             if current is not None:
                 seen.add(current.name)
-            steps += [f"needs {need.text}", str(current)] if current else [need.text]
+            steps += [f"needs {asked.text}", str(current)] if current else [asked.text]
         first, *rest = reversed(steps)
         told = f"you ask for {first}, which gives {rest[0]}"
         for position, step in enumerate(rest[1:]):
             told += f", which {step}" if position % 2 == 0 else f", which gives {step}"
         return told
 
-    def _asker(self, candidate: Candidate, seen: set[str]) -> tuple[Need, Candidate | None]:
-        """Find a need that a candidate answers; the person's own first, then the latest."""
+    def _asker(self, candidate: Candidate, seen: set[str]) -> tuple[Requirement, Candidate | None]:
+        """Find a requirement that a candidate answers; the person's own first, then the latest."""
         askers = self._watcher.askers[candidate.identifier]
-        own = [need for need, parent in askers if parent is None]
+        own = [asked for asked, parent in askers if parent is None]
         if own:
             return own[0], None
-        for need, parent in reversed(askers):
-            if parent is not None and parent.name not in seen and self._fits(candidate.offer, [need]):
-                return need, parent
+        for asked, parent in reversed(askers):
+            if parent is not None and parent.name not in seen and self._fits(candidate.release, [asked]):
+                return asked, parent
         return askers[0][0], None
 
-    def _reasons(self, fitting: Sequence[Offer], *, here: bool) -> list[str]:
+    def _reasons(self, fitting: Sequence[Release], requirements: Sequence[Requirement]) -> list[str]:
         """Say why versions that fit cannot be chosen, the newest first."""
         reasons: dict[str, list[str]] = {}
-        for offer in fitting:
-            reason = offer.refusal(here=here)
-            if not reason and offer.yanked is not None:
-                reason = "was yanked from the index" + (f": {offer.yanked}" if offer.yanked else "")
+        for release in fitting:
+            reason = next(filter(None, map(release.refusal, requirements)), "")
+            if not reason and release.yanked is not None:
+                reason = "was yanked from the index" + (f": {release.yanked}" if release.yanked else "")
             if reason:
-                reasons.setdefault(reason, []).append(f"{offer.name} {offer.version}")
+                reasons.setdefault(reason, []).append(f"{release.name} {release.version}")
         return [
             f"{versions[0]} {reason}" + (f" (and so do {len(versions) - 1} older)" if len(versions) > 1 else "")
             for reason, versions in list(reasons.items())[:_MOST_REASONS]
         ]
 
-    def _clashes(self, fitting: Sequence[Offer]) -> list[str]:
+    def _clashes(self, fitting: Sequence[Release]) -> list[str]:
         """Say what versions that fit cannot be joined with, of the newest one."""
-        clash = next(filter(None, map(self._provider.clash_of, fitting)), [])
+        candidates = map(self._judge.candidate, fitting)
+        clash = next(filter(None, map(self._provider.clash_of, candidates)), [])
         said = (
-            f"{parent} needs {need.text or need.refusal}" if parent else f"you ask for {need.text}"
-            for need, parent in clash
+            f"{parent} needs {asked.text or asked.refusal}" if parent else f"you ask for {asked.text}"
+            for asked, parent in clash
         )
         return list(dict.fromkeys(said))
 
     def _python_hint(self, reason: str) -> str:
         if "requires Python" not in reason:
             return ""
-        lowest = self._provider.targets.lowest[0].rpartition(".")[0]
+        lowest = self._judge.targets.lowest[0].rpartition(".")[0]
         if self._wanted.python_version:
             return f"the environment is for Python {self._wanted.python_version}: change its python_version"
         return f"the environment is for Python {lowest}, which runs here: use another one, or another version"
 
-    def _yanked_hint(self, fitting: Sequence[Offer]) -> str:
-        if any(offer.yanked is not None for offer in fitting):
+    def _yanked_hint(self, fitting: Sequence[Release]) -> str:
+        if any(release.yanked is not None for release in fitting):
             return f"to use a yanked version all the same, pin it: {fitting[0].name}=={fitting[0].version}"
         return "lock on another platform, or name the platforms that matter under `targets`"
 
 
-def _bare(need: Need, name: str) -> str:
-    return str(need.specifier) if need.specifier else need.text.removeprefix(name)
+def _bare(asked: Requirement, name: str) -> str:
+    return str(asked.specifier) if asked.specifier else asked.text.removeprefix(name)
 
 
 def _lines(sentences: Iterable[str]) -> str:

@@ -1,22 +1,22 @@
-"""From resolvelib's answer to pins: who is needed where, the edges between them, and their markers."""
+"""From the candidates that were chosen to pins: who is needed where, the edges between them, and their markers."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envknit.files.model import Edge
-from envknit.resolve.markers import ALWAYS, NEVER, all_of, any_of
+from envknit.resolve.markers import ALWAYS, all_of, any_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from envknit.resolve.needs import Need
-    from envknit.resolve.provider import Candidate
+    from envknit.resolve.judge import Candidate
+    from envknit.resolve.requirements import Requirement
     from envknit.resolve.targets import Targets
 
-_ROOT = ""
+_PROJECT = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,56 +26,51 @@ class _Arc:
     parent: str
     child: str
     marker: str
-    where: frozenset[int]
+    where: int
 
 
 class Graph:
     """Which candidates of a resolution are needed, on which targets, by whom.
 
     Args:
-        chosen: resolvelib's answer: identifier to candidate.
+        chosen: the answer: identifier to candidate.
         roots: what the person asked for.
-        needs_of: gives the needs of a candidate.
+        requirements_of: gives the requirements of a candidate.
         targets: what the lock is for.
     """
 
     def __init__(
         self,
         chosen: Mapping[str, Candidate],
-        roots: Iterable[Need],
-        needs_of: Callable[[Candidate], Iterable[Need]],
+        roots: Iterable[Requirement],
+        requirements_of: Callable[[Candidate], Iterable[Requirement]],
         targets: Targets,
     ) -> None:
         self._targets = targets
+        self._candidates = chosen
         self._roots = list(roots)
-        self._arcs = [
-            self._arc(candidate.identifier, need) for candidate in chosen.values() for need in needs_of(candidate)
-        ]
-        self._conditions: dict[str, str | None] = {}
+        self._out: dict[str, list[_Arc]] = {
+            candidate.identifier: [self._arc(candidate.identifier, asked) for asked in requirements_of(candidate)]
+            for candidate in chosen.values()
+        }
         self._active = self._spread(self._roots)
         self._active_without_dev = self._spread(root for root in self._roots if not root.dev)
-        self._into: dict[str, list[_Arc]] = defaultdict(list)
-        for arc in (*self._arcs, *(self._arc(_ROOT, root) for root in self._roots)):
-            self._into[arc.child].append(arc)
-        self._candidates = chosen
+        self._known_conditions: dict[str, str] | None = None
 
-    def _arc(self, parent: str, need: Need) -> _Arc:
-        return _Arc(parent=parent, child=need.identifier, marker=need.marker, where=self._targets.where(need.marker))
+    def _arc(self, parent: str, asked: Requirement) -> _Arc:
+        where = self._targets.where(asked.marker)
+        return _Arc(parent=parent, child=asked.identifier, marker=asked.marker, where=where)
 
-    def _spread(self, roots: Iterable[Need]) -> dict[str, frozenset[int]]:
+    def _spread(self, roots: Iterable[Requirement]) -> dict[str, int]:
         """Find the targets on which each identifier is needed."""
-        out: dict[str, list[_Arc]] = defaultdict(list)
-        for arc in self._arcs:
-            out[arc.parent].append(arc)
-        active: dict[str, frozenset[int]] = defaultdict(frozenset)
-        waiting = [self._arc(_ROOT, root) for root in roots]
-        active[_ROOT] = self._targets.everywhere
+        active: dict[str, int] = defaultdict(int)
+        active[_PROJECT] = self._targets.everywhere
+        waiting = [self._arc(_PROJECT, root) for root in roots]
         while waiting:
             arc = waiting.pop()
-            reached = active[arc.parent] & arc.where
-            if not reached <= active[arc.child]:
-                active[arc.child] |= reached
-                waiting += out[arc.child]
+            if new := active[arc.parent] & arc.where & ~active[arc.child]:
+                active[arc.child] |= new
+                waiting += self._out[arc.child]
         return active
 
     def needed(self) -> list[Candidate]:
@@ -92,27 +87,27 @@ class Graph:
         """Whether only dev packages need it."""
         return not self._active_without_dev[candidate.project]
 
-    def roots(self, candidate: Candidate) -> tuple[str, ...]:
+    def root_markers(self, candidate: Candidate) -> tuple[str, ...]:
         """Return the markers under which the person asked for it."""
-        name = candidate.project
-        markers = {
-            self._plain(root.marker, self._targets.everywhere) for root in self._roots if root.identifier == name
-        }
-        return tuple(sorted(markers))
+        name, everywhere = candidate.project, self._targets.everywhere
+        return tuple(sorted({self._plain(root.marker, everywhere) for root in self._roots if root.identifier == name}))
 
     def edges(self, candidate: Candidate) -> tuple[Edge, ...]:
         """Return its edges; what its extras add is among them, under the conditions they are asked for."""
         name = candidate.project
-        active = self._active[name]
         found: dict[str, list[_Arc]] = defaultdict(list)
-        for arc in self._arcs:
-            child = self._candidates[arc.child].project
-            if self._candidates[arc.parent].project == name and child != name and arc.where & self._active[arc.parent]:
-                found[child].append(arc)
+        for parent in self._candidates.values():
+            if parent.project == name:
+                for arc in self._out[parent.identifier]:
+                    child = self._candidates[arc.child].project
+                    if child != name and arc.where & self._active[arc.parent]:
+                        found[child].append(arc)
         edges = []
         for child, arcs in found.items():
-            where = frozenset[int]().union(*(arc.where & self._active[arc.parent] for arc in arcs))
-            marker = ALWAYS if where >= active else self._marker(name, arcs)
+            where = 0
+            for arc in arcs:
+                where |= arc.where & self._active[arc.parent]
+            marker = self._marker(name, arcs) if self._active[name] & ~where else ALWAYS
             end = self._candidates[child]
             edges.append(Edge(name=end.name, version=str(end.version), marker=marker))
         return tuple(sorted(edges))
@@ -122,26 +117,41 @@ class Graph:
 
     def _whole_marker(self, name: str, arc: _Arc) -> str | None:
         marker = self._plain(arc.marker, self._active[arc.parent])
-        if arc.parent == name or self._active[arc.parent] >= self._active[name]:
+        if not self._active[name] & ~self._active[arc.parent]:
             return marker
-        return all_of([self._condition(arc.parent, ()), marker])
+        return all_of([self._conditions[arc.parent], marker])
 
-    def _condition(self, identifier: str, above: tuple[str, ...]) -> str | None:
-        """Say in a marker when an identifier is needed at all: whoever asks for it is needed, and its marker holds."""
-        if identifier == _ROOT or self._active[identifier] == self._targets.everywhere:
-            return ALWAYS
-        if identifier in above:
-            return NEVER
-        path = (*above, identifier)
-        ways = [
-            all_of([self._condition(arc.parent, path), self._plain(arc.marker, self._active[arc.parent])])
-            for arc in self._into[identifier]
-            if arc.where & self._active[arc.parent]
-        ]
-        return any_of(sorted(ways, key=str))
+    @property
+    def _conditions(self) -> dict[str, str]:
+        """Say in a marker when each identifier is needed at all: OR over parents of (its condition AND the marker).
 
-    def _plain(self, marker: str, active: frozenset[int]) -> str:
-        return ALWAYS if self._targets.where(marker) >= active else marker
+        Cost: linear in the arcs for each target; a way that reaches no target that another one has not is left out.
+        """
+        if self._known_conditions is None:
+            ways: dict[str, list[str | None]] = defaultdict(list)
+            reached: dict[str, int] = defaultdict(int)
+            start: tuple[str, ...] = ()
+            waiting = deque((self._arc(_PROJECT, root), start, self._targets.everywhere) for root in self._roots)
+            while waiting:
+                arc, markers, where = waiting.popleft()
+                where &= arc.where & ~reached[arc.child]
+                if where:
+                    reached[arc.child] |= where
+                    marker = self._plain(arc.marker, self._active[arc.parent])
+                    markers = (*markers, marker) if marker and marker not in markers else markers
+                    ways[arc.child].append(all_of(markers))
+                    waiting += ((following, markers, where) for following in self._out[arc.child])
+            everywhere = self._targets.everywhere
+            self._known_conditions = {
+                identifier: ALWAYS
+                if self._active[identifier] == everywhere
+                else any_of(sorted(found, key=str)) or ALWAYS
+                for identifier, found in ways.items()
+            }
+        return self._known_conditions
+
+    def _plain(self, marker: str, active: int) -> str:
+        return marker if active & ~self._targets.where(marker) else ALWAYS
 
 
 def _normal(marker: str | None) -> str:

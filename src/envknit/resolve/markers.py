@@ -28,7 +28,7 @@ def without_extra(marker: Marker | None, extra: str) -> str | None:
     return ALWAYS if marker is None else _without_extra(str(marker), extra)
 
 
-def mentions_extra(marker: Marker | None) -> bool:
+def is_of_extra(marker: Marker | None) -> bool:
     """Whether a dependency is there only for an extra."""
     return marker is not None and without_extra(marker, "") is NEVER
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import PackageIndexError, ProjectError
 from envknit.files.filenames import parse_version
-from envknit.files.model import Artifact, Environment, Lock, Pin
+from envknit.files.model import MOST_SIZE, Artifact, Environment, Lock, Pin
 from envknit.files.requested import normal_specifier
 from envknit.naming import canonical_name
 from envknit.reporter import Reporter
 from envknit.resolve.explain import explain, explain_depth, telling_clash
 from envknit.resolve.graph import Graph
-from envknit.resolve.needs import needs_of
+from envknit.resolve.judge import Judge
+from envknit.resolve.requirements import split_by_extra
 from envknit.resolve.targets import Targets
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from envknit.files.project import Project, RequestedEnvironment
     from envknit.index.index import Index
     from envknit.index.links import Link
-    from envknit.resolve.needs import Need
-    from envknit.resolve.provider import Candidate, Provider
+    from envknit.resolve.judge import Candidate
+    from envknit.resolve.requirements import Requirement
     from envknit.resolve.split_resolution import Splitting
 
 _MOST_ROUNDS = 100_000
@@ -66,7 +67,7 @@ def resolve(
     chosen = _chosen(project, environments)
     names = frozenset(map(canonical_name, update))
     _check_names(names, project, previous, chosen)
-    index.prefetch(sorted({need.name for name in chosen for need in _first_needs(project, name)}))
+    index.prefetch(sorted({root.name for name in chosen for root in _roots(project, name)}))
     before = previous.environments if previous else {}
     done = {name: before[name] for name in project.environments if name not in chosen and name in before}
     for name in chosen:
@@ -110,25 +111,26 @@ def _chosen(project: Project, environments: Sequence[str] | None) -> list[str]:
 
 
 def _check_names(update: Collection[str], project: Project, previous: Lock | None, chosen: Iterable[str]) -> None:
-    known = {need.name for name in chosen for need in _first_needs(project, name)}
+    known = {root.name for name in chosen for root in _roots(project, name)}
     known |= {pin.name for made in (previous.environments.values() if previous else ()) for pin in made.pins}
     for name in sorted(set(update) - known):
         raise ProjectError(f"{name} is neither asked for nor locked, so it cannot be updated", project=project.path)
 
 
-def _first_needs(project: Project, name: str) -> Iterator[Need]:
+def _roots(project: Project, name: str) -> Iterator[Requirement]:
     wanted = project.environments[name]
     targets = Targets.of(project.targets, wanted.python_version)
     yield from _read(wanted.packages, targets, dev=False)
     yield from _read(wanted.dev_packages, targets, dev=True)
 
 
-def _read(requirements: Iterable[str], targets: Targets, *, dev: bool) -> Iterator[Need]:
+def _read(requirements: Iterable[str], targets: Targets, *, dev: bool) -> Iterator[Requirement]:
     from packaging.requirements import Requirement  # noqa: PLC0415 - loaded where a lock is made
 
     for text in requirements:
         requirement = Requirement(text)
-        yield from needs_of(requirement, str(requirement.marker or ""), targets, here=True, dev=dev)
+        marker = str(requirement.marker or "")
+        yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, dev=dev)
 
 
 class _Resolution:
@@ -156,29 +158,26 @@ class _Resolution:
 
     def run(self, updated: Collection[str]) -> Environment:
         """Resolve; pins of `updated` names do not stay."""
-        from envknit.resolve.provider import Provider  # noqa: PLC0415 - resolvelib is loaded where a lock is made
-        from envknit.resolve.split_resolution import Splitting  # noqa: PLC0415 - as above
+        from envknit.resolve.split_resolution import Splitting  # noqa: PLC0415 - loaded where a lock is made
 
-        roots = [
-            *_read(self._wanted.packages, self._targets, dev=False),
-            *_read(self._wanted.dev_packages, self._targets, dev=True),
-        ]
-        provider = Provider(
+        kept: dict[str, set[Version]] = {}
+        for pin in self._old.pins:
+            version = parse_version(pin.version)
+            if pin.name not in updated and version is not None:
+                kept.setdefault(pin.name, set()).add(version)
+        judge = Judge(
             self._index,
             self._targets,
-            roots=roots,
+            roots=list(_roots(self._project, self._wanted.name)),
             constraints=list(_read(self._wanted.constraints, self._targets, dev=False)),
-            preferred=dict(self._kept(updated)),
+            kept=kept,
             reporter=self._reporter,
         )
-        kept: dict[str, set[Version]] = {}
-        for name, version in self._kept(updated):
-            kept.setdefault(name, set()).add(version)
-        splitting = Splitting(provider, roots, kept=kept, accepted=self._splittable, reporter=self._reporter)
+        splitting = Splitting(judge, accepted=self._splittable, reporter=self._reporter)
         # What was split is looked at as such first: that one version will not do is proven sooner so.
-        graph = (splitting.find() if self._was_split else None) or self._search(provider, roots, splitting)
-        pins = [self._pin(candidate, graph, provider, updated) for candidate in graph.needed()]
-        self._warn_of_extras(graph.chosen, provider)
+        graph = (splitting.find() if self._was_split else None) or self._search(judge, splitting)
+        pins = [self._pin(candidate, graph, judge, updated) for candidate in graph.needed()]
+        self._warn_of_extras(graph.chosen, judge)
         return Environment(
             name=self._wanted.name,
             python_version=self._wanted.python_version or f"==3.{sys.version_info[1]}.*",
@@ -188,24 +187,18 @@ class _Resolution:
             pins=tuple(pins),
         )
 
-    def _kept(self, updated: Collection[str]) -> Iterator[tuple[str, Version]]:
-        for pin in self._old.pins:
-            version = parse_version(pin.version)
-            if pin.name not in updated and version is not None:
-                yield pin.name, version
-
-    def _search(self, provider: Provider, roots: Sequence[Need], splitting: Splitting) -> Graph:
+    def _search(self, judge: Judge, splitting: Splitting) -> Graph:
         from resolvelib import ResolutionImpossible, ResolutionTooDeep, Resolver  # noqa: PLC0415 - as above
 
-        from envknit.resolve.provider import HopelessError  # noqa: PLC0415 - as above
+        from envknit.resolve.provider import HopelessError, Provider  # noqa: PLC0415 - as above
         from envknit.resolve.watcher import Watcher  # noqa: PLC0415 - as above
 
-        provider.look_ahead(roots)
+        provider = Provider(judge)
         watcher = Watcher(provider, self._reporter)
         self._reporter.begin("resolving", None)
         try:
-            chosen = dict(Resolver(provider, watcher).resolve(roots, max_rounds=_MOST_ROUNDS).mapping)
-            return Graph(chosen, roots, provider.get_dependencies, self._targets)
+            chosen = dict(Resolver(provider, watcher).resolve(judge.roots, max_rounds=_MOST_ROUNDS).mapping)
+            return Graph(chosen, judge.roots, judge.dependencies, self._targets)
         except ResolutionImpossible as cause:
             error = explain(telling_clash(list(cause.causes), watcher), provider, watcher, self._wanted)
         except HopelessError as cause:
@@ -216,19 +209,19 @@ class _Resolution:
             self._reporter.finish("resolving")
         return splitting.instead_of(error)
 
-    def _pin(self, candidate: Candidate, graph: Graph, provider: Provider, updated: Collection[str]) -> Pin:
-        offer = candidate.offer
-        if offer.yanked is not None:
-            reason = f": {offer.yanked}" if offer.yanked else ""
+    def _pin(self, candidate: Candidate, graph: Graph, judge: Judge, updated: Collection[str]) -> Pin:
+        release = candidate.release
+        if release.yanked is not None:
+            reason = f": {release.yanked}" if release.yanked else ""
             self._reporter.warn(f"{candidate} was yanked from the index{reason}")
         return Pin(
             name=candidate.name,
             version=str(candidate.version),
             files=tuple(sorted(self._artifacts(candidate, replaced=candidate.name in updated))),
             dependencies=graph.edges(candidate),
-            roots=graph.roots(candidate),
+            roots=graph.root_markers(candidate),
             dev=graph.is_dev(candidate),
-            requires_python=_plain_specifier(provider.metadata(offer).requires_python),
+            requires_python=_plain_specifier(judge.metadata(release).requires_python),
         )
 
     def _artifacts(self, candidate: Candidate, *, replaced: bool) -> Iterator[Artifact]:
@@ -239,7 +232,7 @@ class _Resolution:
             if (pin.name, pin.version) == (candidate.name, str(candidate.version))
             for file in pin.files
         }
-        for link in candidate.offer.links:
+        for link in candidate.release.links:
             old = before.get(link.filename)
             sha256 = link.sha256 or self._hash(link)
             if old and old.sha256 != sha256 and not replaced:
@@ -251,16 +244,17 @@ class _Resolution:
                 )
             same = old is not None and old.sha256 == sha256
             # Some indexes state no size: one that was known stays known, and the lock the same.
-            yield Artifact(name=link.filename, sha256=sha256, size=link.size or (old.size if same and old else None))
+            size = (link.size if 0 < (link.size or 0) <= MOST_SIZE else None) or (old.size if same and old else None)
+            yield Artifact(name=link.filename, sha256=sha256, size=size)
 
     def _hash(self, link: Link) -> str:
         if not link.url.startswith("file:"):
             self._reporter.warn(f"the index states no sha256 of {link.filename}; it was downloaded and hashed")
         return self._index.sha256(link)
 
-    def _warn_of_extras(self, chosen: Iterable[Candidate], provider: Provider) -> None:
+    def _warn_of_extras(self, chosen: Iterable[Candidate], judge: Judge) -> None:
         for candidate in chosen:
-            if candidate.extra and candidate.extra not in provider.metadata(candidate.offer).extras:
+            if candidate.extra and candidate.extra not in judge.metadata(candidate.release).extras:
                 self._reporter.warn(f"{candidate.name} {candidate.version} has no extra `{candidate.extra}`")
 
 

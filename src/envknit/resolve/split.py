@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envknit.resolve.split_search import ROOT, Budget, Found, Needs, Search
+from envknit.resolve.split_search import ROOT, Budget, Found, Requirements, Search
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
-    from envknit.resolve.split_search import Catalogue, JointNeed, Limit, Nogood, Pin
+    from envknit.resolve.split_search import Catalogue, JointRequirement, Limit, Nogood, Pin
 
     Copies = tuple[Limit, ...]  # how many further copies each name may have, sorted by name
     Demand = tuple[Limit, ...]  # what a core asks for: one of these names must have that many further copies
@@ -66,7 +66,7 @@ def smallest_split(catalogue: Catalogue, *, allowed: Collection[str] | None = No
     few of them are in conflict.
     """
     budget = Budget(steps) if steps else Budget()
-    needs = Needs(catalogue)
+    requirements = Requirements(catalogue)
     learned: list[Nogood] = []
     demands: list[Demand] = []
     answers: dict[Copies, Split] = {}
@@ -75,9 +75,9 @@ def smallest_split(catalogue: Catalogue, *, allowed: Collection[str] | None = No
         copies = next((each for each in cheapest if each not in answers), None)
         if copies is None:
             return _best(list(answers.values()), catalogue) if answers else None
-        found = Search(needs, dict(copies), learned, budget).run()
+        found = Search(requirements, dict(copies), learned, budget).run()
         if isinstance(found, Found):
-            answers[copies] = link(found, needs)
+            answers[copies] = link(found, requirements)
         else:
             raised = [(name, limit + 1) for name, limit in found.limits if allowed is None or name in allowed]
             demands.append(tuple(sorted(raised)))
@@ -104,14 +104,14 @@ def _extend(
     if key in seen:
         return
     seen.add(key)
-    unmet = next((each for each in demands if all(copies.get(name, 0) < needed for name, needed in each)), None)
+    unmet = next((each for each in demands if all(copies.get(name, 0) < wanted for name, wanted in each)), None)
     if unmet is None:
         found.add(key)
         return
-    for name, needed in unmet:
-        cost = needed - copies.get(name, 0)
+    for name, wanted in unmet:
+        cost = wanted - copies.get(name, 0)
         if cost <= left:
-            _extend({**copies, name: needed}, left - cost, demands, found, seen)
+            _extend({**copies, name: wanted}, left - cost, demands, found, seen)
 
 
 def _best(answers: Sequence[Split], catalogue: Catalogue) -> Split:
@@ -127,58 +127,63 @@ def _best(answers: Sequence[Split], catalogue: Catalogue) -> Split:
     return min(answers, key=newness) if len(answers) > 1 else answers[0]
 
 
-def link(found: Found, needs: Needs) -> Split:
+def link(found: Found, requirements: Requirements) -> Split:
     """Link each pin to one copy of each name that it asks for: the resident where it will do, else the best.
 
     What nobody is linked to is left out, and so are extras that nobody asks for.
     """
     pins = dict(found.pins)
     while True:
-        residents = _residents(pins, needs)
+        residents = _residents(pins, requirements)
         links: dict[Pin, dict[str, Hashable]] = {}
         asked: dict[Pin, set[str]] = {}
         todo: list[Pin] = [(ROOT, "")]
         for pin in todo:
             links[pin] = {}
-            for need in needs.of(pin, pins.get(pin, frozenset())) or ():
-                version = _linked(need, pins, residents, needs)
-                links[pin][need.name] = version
-                target = (need.name, version)
+            for requirement in requirements.of(pin, pins.get(pin, frozenset())) or ():
+                version = _linked(requirement, pins, residents, requirements)
+                links[pin][requirement.name] = version
+                target = (requirement.name, version)
                 if target not in asked:
                     todo.append(target)
-                asked.setdefault(target, set()).update(need.extras)
+                asked.setdefault(target, set()).update(requirement.extras)
         reduced = {pin: frozenset(extras) for pin, extras in asked.items()}
         if reduced == pins:
-            return Split(pins=_in_order(pins, residents, needs), links=links, residents=residents)
+            return Split(pins=_in_order(pins, residents, requirements), links=links, residents=residents)
         pins = reduced
 
 
 def _in_order(
-    pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], needs: Needs
+    pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], requirements: Requirements
 ) -> dict[Pin, frozenset[str]]:
     def place(pin: Pin) -> tuple[str, bool, int]:
         name, version = pin
-        return name, version != residents[name], list(needs.catalogue.candidates(name)).index(version)
+        return name, version != residents[name], list(requirements.catalogue.candidates(name)).index(version)
 
     return {pin: pins[pin] for pin in sorted(pins, key=place)}
 
 
-def _residents(pins: Mapping[Pin, frozenset[str]], needs: Needs) -> dict[str, Hashable]:
+def _residents(pins: Mapping[Pin, frozenset[str]], requirements: Requirements) -> dict[str, Hashable]:
     residents: dict[str, Hashable] = {}
-    for need in needs.of((ROOT, ""), frozenset()) or ():
-        residents[need.name] = _linked(need, pins, residents, needs)
+    for requirement in requirements.of((ROOT, ""), frozenset()) or ():
+        residents[requirement.name] = _linked(requirement, pins, residents, requirements)
     for name in {name for name, _ in pins}.difference(residents):
-        residents[name] = next(version for version in needs.catalogue.candidates(name) if (name, version) in pins)
+        residents[name] = next(
+            version for version in requirements.catalogue.candidates(name) if (name, version) in pins
+        )
     return residents
 
 
 def _linked(
-    need: JointNeed, pins: Mapping[Pin, frozenset[str]], residents: Mapping[str, Hashable], needs: Needs
+    requirement: JointRequirement,
+    pins: Mapping[Pin, frozenset[str]],
+    residents: Mapping[str, Hashable],
+    requirements: Requirements,
 ) -> Hashable:
-    order = [residents[need.name]] if need.name in residents else []
-    order += needs.catalogue.candidates(need.name)
+    order = [residents[requirement.name]] if requirement.name in residents else []
+    order += requirements.catalogue.candidates(requirement.name)
     for version in order:
-        extras = pins.get((need.name, version))
-        if version in need.accepted and extras is not None and need.extras <= extras:
+        extras = pins.get((requirement.name, version))
+        if version in requirement.accepted and extras is not None and requirement.extras <= extras:
             return version
-    raise AssertionError(need)  # the search met every need
+    raise AssertionError(requirement)  # the search met every requirement

@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING, cast
 
 from envknit.errors import ResolutionError
 from envknit.resolve.split import smallest_split
-from envknit.resolve.split_provider import ProviderCatalogue, graph_of
+from envknit.resolve.split_provider import JudgeCatalogue, graph_of
 from envknit.resolve.split_report import crossings, describe
 from envknit.resolve.targets import can_use_here
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator
 
     from packaging.version import Version
 
     from envknit.reporter import Reporter
     from envknit.resolve.graph import Graph
-    from envknit.resolve.needs import Need
-    from envknit.resolve.offers import Offer
-    from envknit.resolve.provider import Provider
+    from envknit.resolve.judge import Judge
+    from envknit.resolve.releases import Release
     from envknit.resolve.split import Split
 
 
@@ -27,23 +26,19 @@ class Splitting:
     """Splits of one environment.
 
     Args:
-        provider: gives offers and needs.
-        roots: what the person asks for.
-        kept: versions of the previous lock.
+        judge: knows the candidates.
         accepted: names of which the person accepts several copies; None: any.
         reporter: hears of what the person should know.
     """
 
     def __init__(
         self,
-        provider: Provider,
-        roots: Sequence[Need],
+        judge: Judge,
         *,
-        kept: Mapping[str, Collection[Version]],
         accepted: Collection[str] | None,
         reporter: Reporter,
     ) -> None:
-        self._catalogue = ProviderCatalogue(provider, roots, kept)
+        self._catalogue = JudgeCatalogue(judge)
         self._accepted = accepted
         self._reporter = reporter
 
@@ -89,8 +84,8 @@ class Splitting:
     def _usable(self, split: Split, error: ResolutionError | None) -> Graph:
         """Make the graph of a split after checking that all its guests can be guests."""
         unbuilt = []
-        for name, version, offer in self._guests(split):
-            kind = _kind(offer)
+        for name, version, release in self._guests(split):
+            kind = _kind(release)
             if kind == "native":
                 raise _native(split, name, version, error)
             if kind == "sdist":
@@ -102,15 +97,15 @@ class Splitting:
                 self._reporter.warn(sentence)
         return graph_of(split, self._catalogue)
 
-    def _guests(self, split: Split) -> Iterator[tuple[str, Version, Offer]]:
+    def _guests(self, split: Split) -> Iterator[tuple[str, Version, Release]]:
         for name, versions in split.copies.items():
             for version in versions[1:]:
-                yield name, cast("Version", version), self._catalogue.offer(name, cast("Version", version))
+                yield name, cast("Version", version), self._catalogue.candidate(name, version).release
 
 
-def _kind(offer: Offer) -> str:
+def _kind(release: Release) -> str:
     """Tell from file names whether a version can be a guest: `pure`, `native`, or `sdist` where no wheel says it."""
-    wheels = [link.filename for link in offer.accepted if link.is_wheel]
+    wheels = [link.filename for link in release.links if link.is_wheel]
     if any(wheel.endswith("-none-any.whl") for wheel in wheels):
         return "pure"
     usable = [wheel for wheel in wheels if can_use_here(wheel)] or wheels

@@ -1,8 +1,8 @@
 """Search for pins that satisfy every requirement, where a name may have only so many copies.
 
-One need is met after the other, newest candidate first. Where none can meet it, the reasons why each was refused make
-a nogood: pins that can never stand together. The search goes back to the latest choice in it, and never makes that
-combination again. A nogood also knows which limits it rests on; when nothing is left to go back to, these are the
+One requirement is met after another, newest candidate first. Where none can meet it, the reasons why each was refused
+make a nogood: pins that can never stand together. The search goes back to the latest choice in it, and never makes
+that combination again. A nogood also knows which limits it rests on; when nothing is left to go back to, these are the
 core: under them there is no answer, and only a further copy of one of its names could give one.
 
 Nothing here knows of an index or of the form of versions.
@@ -28,7 +28,7 @@ MOST_STEPS = 2_000_000  # a minute; a graph of 300 packages takes some thousands
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Dependency:
     """What a pin asks for: one of these versions of a name, the best first, with these extras."""
 
     name: str
@@ -42,7 +42,7 @@ class Catalogue(Protocol):
     def candidates(self, name: str) -> Sequence[Hashable]:
         """Return the versions of a name, the best first."""
 
-    def wanted(self, name: str, version: Hashable, extra: str) -> Sequence[Wanted] | None:
+    def dependencies(self, name: str, version: Hashable, extra: str) -> Sequence[Dependency] | None:
         """Return what a candidate asks for, or what one of its extras adds; None where it cannot be used at all.
 
         The project itself has the name `ROOT`.
@@ -50,7 +50,7 @@ class Catalogue(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JointNeed:
+class JointRequirement:
     """All that one pin, with its extras, asks of one name: it is linked to one pin that answers all of it."""
 
     given: frozenset[Atom]
@@ -109,7 +109,7 @@ class _Choice:
     at: int
 
 
-class Needs:
+class Requirements:
     """What pins ask for, worked out once for each set of extras.
 
     Args:
@@ -118,19 +118,19 @@ class Needs:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self._known: dict[tuple[Pin, frozenset[str]], tuple[JointNeed, ...] | None] = {}
+        self._known: dict[tuple[Pin, frozenset[str]], tuple[JointRequirement, ...] | None] = {}
 
-    def of(self, pin: Pin, extras: frozenset[str]) -> tuple[JointNeed, ...] | None:
+    def of(self, pin: Pin, extras: frozenset[str]) -> tuple[JointRequirement, ...] | None:
         """Return what a pin with extras asks for, in alphabetical order; None where it cannot be used."""
         key = (pin, extras)
         if key not in self._known:
             self._known[key] = self._find(pin, extras)
         return self._known[key]
 
-    def _find(self, pin: Pin, extras: frozenset[str]) -> tuple[JointNeed, ...] | None:
-        parts: dict[str, list[tuple[str, Wanted]]] = {}
+    def _find(self, pin: Pin, extras: frozenset[str]) -> tuple[JointRequirement, ...] | None:
+        parts: dict[str, list[tuple[str, Dependency]]] = {}
         for extra in ("", *sorted(extras)):
-            found = self.catalogue.wanted(*pin, extra)
+            found = self.catalogue.dependencies(*pin, extra)
             if found is None:
                 return None
             for wanted in found:
@@ -138,14 +138,14 @@ class Needs:
         return tuple(_joined(pin, name, asked) for name, asked in sorted(parts.items()))
 
 
-def _joined(pin: Pin, name: str, parts: list[tuple[str, Wanted]]) -> JointNeed:
+def _joined(pin: Pin, name: str, parts: list[tuple[str, Dependency]]) -> JointRequirement:
     versions = parts[0][1].versions
     for _, wanted in parts[1:]:
         accepted = set(wanted.versions)
         versions = tuple(version for version in versions if version in accepted)
     if name == pin[0]:  # `demo[all]` asks for `demo[fast]`: of itself, never of another copy
         versions = (pin[1],) if pin[1] in versions else ()
-    return JointNeed(
+    return JointRequirement(
         given=frozenset({(*pin, ""), *((*pin, extra) for extra, _ in parts)}),
         name=name,
         versions=versions,
@@ -158,22 +158,24 @@ class Search:
     """One search under given limits; exact, and the same for the same input.
 
     Args:
-        needs: what pins ask for.
+        requirements: what pins ask for.
         copies: how many copies a name may have beyond one; names that are not in it: none.
         learned: nogoods of earlier searches; new ones are added.
         budget: counts the work.
     """
 
-    def __init__(self, needs: Needs, copies: Mapping[str, int], learned: list[Nogood], budget: Budget) -> None:
-        self._needs = needs
+    def __init__(
+        self, requirements: Requirements, copies: Mapping[str, int], learned: list[Nogood], budget: Budget
+    ) -> None:
+        self._requirements = requirements
         self._copies = copies
         self._budget = budget
         self._pins: dict[str, dict[Hashable, set[str]]] = {}  # name -> its copies so far, with their extras
         self._levels: dict[Atom, int] = {(ROOT, "", ""): 0}  # what was chosen, and at which choice
         self._choices: list[_Choice] = []
-        self._agenda: list[JointNeed] = []
-        self._asked: dict[str, list[JointNeed]] = {}  # the same, by name
-        self._at = 0  # all needs before this one are met
+        self._agenda: list[JointRequirement] = []
+        self._asked: dict[str, list[JointRequirement]] = {}  # the same, by name
+        self._at = 0  # all requirements before this one are met
         self._learned = learned
         self._nogoods: dict[Atom, list[Nogood]] = {}
         for nogood in learned:
@@ -186,9 +188,9 @@ class Search:
         Raises:
             ResolutionError: it took too many steps.
         """
-        self._ask(self._needs.of((ROOT, ""), frozenset()) or ())
-        while (need := self._next_unmet()) is not None:
-            core = self._meet(need)
+        self._ask(self._requirements.of((ROOT, ""), frozenset()) or ())
+        while (requirement := self._next_unmet()) is not None:
+            core = self._meet(requirement)
             if core is not None:
                 return core
         return Found(
@@ -199,56 +201,58 @@ class Search:
             }
         )
 
-    def _ask(self, needs: Iterable[JointNeed]) -> None:
-        for need in needs:
-            self._agenda.append(need)
-            self._asked.setdefault(need.name, []).append(need)
+    def _ask(self, requirements: Iterable[JointRequirement]) -> None:
+        for requirement in requirements:
+            self._agenda.append(requirement)
+            self._asked.setdefault(requirement.name, []).append(requirement)
 
-    def _next_unmet(self) -> JointNeed | None:
+    def _next_unmet(self) -> JointRequirement | None:
         while self._at < len(self._agenda):
-            need = self._agenda[self._at]
-            copies = self._pins.get(need.name, {})
-            if not any(version in need.accepted and need.extras <= extras for version, extras in copies.items()):
-                return need
+            requirement = self._agenda[self._at]
+            copies = self._pins.get(requirement.name, {})
+            if not any(
+                version in requirement.accepted and requirement.extras <= extras for version, extras in copies.items()
+            ):
+                return requirement
             self._at += 1
         return None
 
-    def _meet(self, need: JointNeed) -> Core | None:
-        """Choose for a need, or go back to an earlier choice; returns a core where there is none."""
-        versions, together, limits = self._options(need)
+    def _meet(self, requirement: JointRequirement) -> Core | None:
+        """Choose for a requirement, or go back to an earlier choice; returns a core where there is none."""
+        versions, together, limits = self._options(requirement)
         for version in versions:
             self._budget.spend()
-            atoms = [(need.name, version, extra) for extra in ("", *sorted(need.extras))]
+            atoms = [(requirement.name, version, extra) for extra in ("", *sorted(requirement.extras))]
             fresh = [atom[2] for atom in atoms if atom not in self._levels]
-            refused = self._refusal(need.name, version, fresh)
+            refused = self._refusal(requirement.name, version, fresh)
             if refused is None:
-                self._choose(need.name, version, fresh)
+                self._choose(requirement.name, version, fresh)
                 return None
             together |= refused[0].difference(atoms)
             limits |= refused[1]
         return self._go_back(frozenset(together), frozenset(limits))
 
-    def _options(self, need: JointNeed) -> tuple[list[Hashable], set[Atom], set[Limit]]:
-        """List the candidates for a need: copies that are there, then others, if there may be another copy.
+    def _options(self, requirement: JointRequirement) -> tuple[list[Hashable], set[Atom], set[Limit]]:
+        """List the candidates for a requirement: copies that are there, then others, if there may be another copy.
 
         Returns:
             The candidates, and why there are no more: what speaks against the others, and the limits that make it so.
         """
-        there = self._pins.get(need.name, {})
-        first = [version for version in need.versions if version in there]
-        others = [version for version in need.versions if version not in there]
-        together: set[Atom] = set(need.given)
+        there = self._pins.get(requirement.name, {})
+        first = [version for version in requirement.versions if version in there]
+        others = [version for version in requirement.versions if version not in there]
+        together: set[Atom] = set(requirement.given)
         limits: set[Limit] = set()
-        if others and self._is_full(need.name):
-            together |= {(need.name, version, "") for version in there}
-            limits.add(self._limit(need.name))
+        if others and self._is_full(requirement.name):
+            together |= {(requirement.name, version, "") for version in there}
+            limits.add(self._limit(requirement.name))
             others = []
-        elif not self._copies.get(need.name):  # the first copy is the only one: it must do for all who ask
-            for asked in self._asked[need.name]:
+        elif not self._copies.get(requirement.name):  # the first copy is the only one: it must do for all who ask
+            for asked in self._asked[requirement.name]:
                 left = [version for version in others if version in asked.accepted]
                 if len(left) < len(others):
                     together |= asked.given
-                    limits.add(self._limit(need.name))
+                    limits.add(self._limit(requirement.name))
                     others = left
         return first + others, together, limits
 
@@ -265,29 +269,31 @@ class Search:
             for nogood in self._nogoods.get((name, version, extra), ()):
                 if all(atom in self._levels or atom in atoms for atom in nogood[0]):
                     return nogood
-        needs = self._needs.of((name, version), self._with(name, version, fresh))
-        if needs is None:
+        requirements = self._requirements.of((name, version), self._with(name, version, fresh))
+        if requirements is None:
             return frozenset({(name, version, "")}), frozenset()
-        for need in needs:
-            if not need.versions:
-                return need.given, frozenset()
-            if need.name != name and (refusal := self._clash(need)) is not None:
+        for requirement in requirements:
+            if not requirement.versions:
+                return requirement.given, frozenset()
+            if requirement.name != name and (refusal := self._clash(requirement)) is not None:
                 return refusal
         return None
 
-    def _clash(self, need: JointNeed) -> Nogood | None:
-        """Tell whether what is chosen, or asked for, leaves nothing for one need more."""
-        there = self._pins.get(need.name)
-        if there and self._is_full(need.name):
-            if need.accepted.isdisjoint(there):
-                return need.given | {(need.name, version, "") for version in there}, frozenset([self._limit(need.name)])
-        elif not self._copies.get(need.name):
-            left, given = need.accepted, need.given
-            for asked in self._asked.get(need.name, ()):
+    def _clash(self, requirement: JointRequirement) -> Nogood | None:
+        """Tell whether what is chosen, or asked for, leaves nothing for one requirement more."""
+        there = self._pins.get(requirement.name)
+        if there and self._is_full(requirement.name):
+            if requirement.accepted.isdisjoint(there):
+                return requirement.given | {(requirement.name, version, "") for version in there}, frozenset(
+                    [self._limit(requirement.name)]
+                )
+        elif not self._copies.get(requirement.name):
+            left, given = requirement.accepted, requirement.given
+            for asked in self._asked.get(requirement.name, ()):
                 if not left <= asked.accepted:
                     left, given = left & asked.accepted, given | asked.given
                     if not left:
-                        return given, frozenset([self._limit(need.name)])
+                        return given, frozenset([self._limit(requirement.name)])
         return None
 
     def _with(self, name: str, version: Hashable, fresh: Iterable[str]) -> frozenset[str]:
@@ -301,7 +307,11 @@ class Search:
         self._levels.update(dict.fromkeys(atoms, len(self._choices)))
         self._pins.setdefault(name, {})[version] = set(extras)
         new = set(atoms)
-        self._ask(need for need in self._needs.of((name, version), extras) or () if not need.given.isdisjoint(new))
+        self._ask(
+            requirement
+            for requirement in self._requirements.of((name, version), extras) or ()
+            if not requirement.given.isdisjoint(new)
+        )
 
     def _go_back(self, together: frozenset[Atom], limits: frozenset[Limit]) -> Core | None:
         """Learn a nogood and undo the latest choice in it; returns a core where it holds no choice at all."""

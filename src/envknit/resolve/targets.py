@@ -5,16 +5,16 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.files.filenames import wheel_tags
 from envknit.files.model import PLATFORMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _TAG_STARTS = {
     "linux": ("linux_", "manylinux", "musllinux"),
@@ -29,21 +29,21 @@ _MINORS = range(8, 17)  # what an open `>=3.8` may mean: CPython 3.8 to 3.16
 _LAST_PATCH = 99  # stands for the newest patch release of a minor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Targets:
-    """Everything that one environment of a lock must work on.
+    """Everything that one environment of a lock must work on; a set of targets is an integer, one bit for each.
 
     Args:
         platforms: names out of `PLATFORMS`.
         pythons: CPython minors (3.x) to the full versions that stand for them, lowest minor first.
         runs_here: whether the running interpreter is one of these.
-        environments: the values of marker variables, one mapping for each target.
+        variables: the values of marker variables, one mapping for each target.
     """
 
     platforms: tuple[str, ...]
     pythons: Mapping[int, tuple[str, ...]]
     runs_here: bool
-    environments: tuple[dict[str, str], ...]
+    variables: tuple[dict[str, str], ...]
 
     @classmethod
     def of(cls, platforms: tuple[str, ...], python_version: str) -> Targets:
@@ -75,11 +75,11 @@ class Targets:
             platforms=platforms,
             pythons=pythons,
             runs_here=here in pythons and allowed.contains(platform.python_version(), prereleases=True),
-            environments=tuple(_environments(platforms, pythons)),
+            variables=tuple(_variables(platforms, pythons)),
         )
 
-    def where(self, marker: str) -> frozenset[int]:
-        """Return the targets on which a marker holds, as positions; a marker that mentions `extra` is an error."""
+    def where(self, marker: str) -> int:
+        """Return the targets on which a marker holds; a marker that mentions `extra` is an error."""
         return _where(self, marker)
 
     def holds_here(self, marker: str) -> bool:
@@ -87,19 +87,36 @@ class Targets:
         return self.runs_here and (not marker or _holds_here(marker))
 
     @property
-    def everywhere(self) -> frozenset[int]:
-        """All targets, as positions."""
-        return frozenset(range(len(self.environments)))
+    def everywhere(self) -> int:
+        """All targets."""
+        return (1 << len(self.variables)) - 1
 
-    def accepts_python(self, requires_python: str) -> bool:
-        """Whether a `Requires-Python` accepts the lowest Python of the targets, and the running one if it is meant.
+    def pythons_to_support(self, where: int) -> tuple[str, ...]:
+        """Return the full versions of the lowest minor of these targets, and the running one, last, if it is meant.
+
+        Where it is not, `""` is last.
+        """
+        return _pythons_to_support(self, where)
+
+    def accepts_python(self, requires_python: str, where: int) -> bool:
+        """Whether a `Requires-Python` accepts the lowest Python of these targets, and the running one if it is meant.
 
         A patch release of the lowest minor is enough: `>=3.9.2` is for 3.9. What is no specifier accepts all,
         as in pip.
         """
-        if not requires_python:
-            return True
-        return _accepts_python(requires_python, self.lowest, platform.python_version() if self.runs_here else "")
+        return not requires_python or _accepts_python(requires_python, self.pythons_to_support(where))
+
+    def where_python(self, requires_python: str) -> int:
+        """Return where a candidate can be: on all targets if it accepts the lowest Python, else on those it accepts."""
+        if self.accepts_python(requires_python, self.everywhere):
+            return self.everywhere
+        accepted = {
+            v["python_full_version"]
+            for v in self.variables
+            if _accepts_python(requires_python, (v["python_full_version"], ""))
+        }
+        minors = {version.rpartition(".")[0] for version in accepted}
+        return _bits(v["python_version"] in minors for v in self.variables)
 
     @property
     def lowest(self) -> tuple[str, ...]:
@@ -114,14 +131,8 @@ class Targets:
             for minor in self.pythons
         )
 
-    def __hash__(self) -> int:
-        return id(self)
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-
-def _environments(platforms: tuple[str, ...], pythons: Mapping[int, tuple[str, ...]]) -> Iterator[dict[str, str]]:
+def _variables(platforms: tuple[str, ...], pythons: Mapping[int, tuple[str, ...]]) -> Iterator[dict[str, str]]:
     for sys_platform, system, os_name, machine in (PLATFORMS[name] for name in platforms):
         for minor, versions in pythons.items():
             # Nobody knows the kernels of other machines: `platform_release` is very old, and very new.
@@ -160,13 +171,22 @@ def _tags_here() -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
-def _accepts_python(requires_python: str, lowest: tuple[str, ...], here: str) -> bool:
+def _pythons_to_support(targets: Targets, where: int) -> tuple[str, ...]:
+    minors = {v["python_version"] for position, v in enumerate(targets.variables) if where >> position & 1}
+    meant = [minor for minor in targets.pythons if f"3.{minor}" in minors]
+    here = platform.python_version() if targets.runs_here and sys.version_info[1] in meant else ""
+    return (*(targets.pythons[meant[0]] if meant else ()), here)
+
+
+@lru_cache(maxsize=4096)
+def _accepts_python(requires_python: str, pythons: tuple[str, ...]) -> bool:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - as above
 
     try:
         accepted = SpecifierSet(requires_python)
     except InvalidSpecifier:
         return True
+    *lowest, here = pythons
     if here and not accepted.contains(here, prereleases=True):
         return False
     return any(accepted.contains(version, prereleases=True) for version in lowest)
@@ -180,27 +200,27 @@ def _holds_here(marker: str) -> bool:
 
 
 @lru_cache(maxsize=16384)
-def _where(targets: Targets, marker: str) -> frozenset[int]:
+def _where(targets: Targets, marker: str) -> int:
     from packaging.markers import Marker, UndefinedComparison  # noqa: PLC0415 - as above
 
     if not marker:
         return targets.everywhere
     parsed = Marker(marker)
     # Evaluated once for each combination of the values that it mentions: `sys_platform` has three, not thirty.
-    mentioned = [name for name in targets.environments[0] if name in marker]
-    answers: dict[tuple[str, ...], bool] = {}
-    found = set()
-    for position, environment in enumerate(targets.environments):
-        key = tuple(environment[name] for name in mentioned)
-        if key not in answers:
-            values: dict[str, Any] = {**environment, "extra": ""}
-            try:
-                answers[key] = parsed.evaluate(values)
-            except UndefinedComparison:  # `platform_release >= "10"` of a release that is unknown: maybe
-                answers[key] = True
-        if answers[key]:
-            found.add(position)
-    return frozenset(found)
+    mentioned = [name for name in targets.variables[0] if name in marker]
+
+    @cache
+    def holds(*values: str) -> bool:
+        try:
+            return parsed.evaluate({**targets.variables[0], **dict(zip(mentioned, values, strict=True)), "extra": ""})
+        except UndefinedComparison:  # `platform_release >= "10"` of a release that is unknown: maybe
+            return True
+
+    return _bits(holds(*(variables[name] for name in mentioned)) for variables in targets.variables)
+
+
+def _bits(flags: Iterable[bool]) -> int:
+    return sum(1 << position for position, flag in enumerate(flags) if flag)
 
 
 @lru_cache(maxsize=16384)

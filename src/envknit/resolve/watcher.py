@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from resolvelib import BaseReporter
 
-from envknit.resolve.needs import Need
-from envknit.resolve.provider import Candidate
+from envknit.resolve.judge import Candidate
+from envknit.resolve.requirements import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from envknit.resolve.provider import Askers, Information, Provider
 
 
-class Watcher(BaseReporter[Need, Candidate, str]):
+class Watcher(BaseReporter[Requirement, Candidate, str]):
     """Hears what resolvelib does: counts conflicts for the provider, and remembers them for the explanation."""
 
     def __init__(self, provider: Provider, reporter: Reporter) -> None:
@@ -27,7 +27,7 @@ class Watcher(BaseReporter[Need, Candidate, str]):
         self.clashes: list[list[Information]] = []
         self.askers: Askers = {}
 
-    def adding_requirement(self, requirement: Need, parent: Candidate | None) -> None:
+    def adding_requirement(self, requirement: Requirement, parent: Candidate | None) -> None:
         """Remember who asked for what."""
         self.askers.setdefault(requirement.identifier, []).append((requirement, parent))
 
@@ -35,7 +35,7 @@ class Watcher(BaseReporter[Need, Candidate, str]):
         """Count the projects of a conflict: stubborn ones are decided early."""
         self._provider.conflicts.update({cause.requirement.identifier for cause in causes})
 
-    def rejecting_candidate(self, criterion: Criterion[Need, Candidate], candidate: Candidate) -> None:
+    def rejecting_candidate(self, criterion: Criterion[Requirement, Candidate], candidate: Candidate) -> None:
         """Remember what a candidate could not be joined with."""
         clash = list(criterion.information)
         self.clashes.append(clash)

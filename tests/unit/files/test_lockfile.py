@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import LockError, SchemaVersionError
-from envknit.files.lockfile import parse_lock, read_lock, render_lock, write_lock
+from envknit.files.lockfile import is_written, parse_lock, read_lock, render_lock, write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
 
 if TYPE_CHECKING:
@@ -207,6 +207,24 @@ def test_writing_the_same_lock_again_leaves_the_file_alone(tmp_path: Path) -> No
     assert path.stat() == before
     assert read_lock(path) == SMALL
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_other_line_ends_are_no_change(tmp_path: Path) -> None:
+    path = tmp_path / "envknit.lock.yaml"
+    path.write_bytes(render_lock(SMALL).replace("\n", "\r\n").encode())
+
+    assert is_written(path, render_lock(SMALL))
+    assert write_lock(path, SMALL) is False
+    assert read_lock(path) == SMALL
+
+
+def test_a_lock_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "envknit.lock.yaml"
+    for target in ("nowhere/lock", path.name):
+        path.symlink_to(target)
+        with pytest.raises(LockError, match="the lock file cannot be written"):
+            write_lock(path, SMALL)
+        path.unlink()
 
 
 def test_writing_keeps_the_mode_and_a_symbolic_link(tmp_path: Path) -> None:

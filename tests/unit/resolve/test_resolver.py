@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import PackageIndexError, ProjectError, ResolutionError
-from envknit.files.lockfile import render_lock
+from envknit.files.lockfile import parse_lock, render_lock
 from envknit.files.project import Project, RequestedEnvironment
 from envknit.index.index import open_index
 from envknit.reporter import Reporter
@@ -172,7 +172,7 @@ def test_an_explanation_says_nothing_of_internals(tmp_path: Path, index: Loopbac
         lock(tmp_path, index, project(tmp_path, default=["a", "b>=2"]))
 
     assert "object at" not in str(caught.value)
-    assert "Need(" not in str(caught.value)
+    assert "Requirement(" not in str(caught.value)
     assert caught.value.facts["environment"] == "default"
     assert caught.value.hint
     assert caught.value.__cause__ is None
@@ -188,3 +188,26 @@ def test_a_search_that_never_ends_is_given_up(
         index.publish("c", version)
     with pytest.raises(ResolutionError, match="no set of versions was found in 1 steps"):
         lock(tmp_path, index, project(tmp_path, default=["a", "b"]))
+
+
+def test_files_that_spell_one_version_differently_are_one_pin_that_can_be_read_again(tmp_path: Path) -> None:
+    texts = set()
+    for versions in (("1.0", "1.0.0"), ("1.0.0", "1.0")):
+        with LoopbackIndex() as index:
+            for version in versions:
+                index.publish("a", version)
+            made = lock(tmp_path, index, project(tmp_path, default=["a"]))
+        texts.add(render_lock(made))
+        assert pins(made) == {"a": "1.0.0"}
+        assert len(made.environments["default"].pins[0].files) == 2
+        assert parse_lock(render_lock(made).encode(), "envknit.lock.yaml") == made
+    assert len(texts) == 1
+
+
+def test_a_size_that_no_file_has_is_not_believed(tmp_path: Path) -> None:
+    with LoopbackIndex(json=True) as index:
+        index.publish("a", "1.0").size = 10**30
+        made = lock(tmp_path, index, project(tmp_path, default=["a"]))
+
+    assert made.environments["default"].pins[0].files[0].size is None
+    assert parse_lock(render_lock(made).encode(), "envknit.lock.yaml") == made

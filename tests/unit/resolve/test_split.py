@@ -104,7 +104,7 @@ def test_every_pin_is_linked_to_one_copy_of_each_name_that_satisfies_it(graph: G
     assert set(split.pins) == reached
     for pin, links in split.links.items():
         for extra in ("", *split.pins.get(pin, ())):
-            for wanted in graph.wanted(*pin, extra) or ():
+            for wanted in graph.dependencies(*pin, extra) or ():
                 assert links[wanted.name] in wanted.versions
                 assert wanted.extras <= split.pins[wanted.name, links[wanted.name]]
     assert set(split.links[ROOT, ""].items()) <= set(split.residents.items())

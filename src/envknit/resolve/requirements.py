@@ -1,4 +1,4 @@
-"""Needs: what somebody asks of one project, be it the person or another candidate."""
+"""Requirements: what somebody asks of one project, be it the person or another candidate."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envknit.naming import canonical_name
-from envknit.resolve.markers import mentions_extra, without_extra
+from envknit.resolve.markers import is_of_extra, without_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packaging.requirements import Requirement
+    from packaging import requirements as pep508
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Need:
+class Requirement:
     """One project with one extra (`""`: the project itself), which versions will do, and where it is needed.
 
     Args:
@@ -29,10 +29,11 @@ class Need:
         specifier: which versions will do.
         exact: the one version that will do: an extra needs its own project so.
         marker: on which targets, without `extra`; `""`: on all.
+        where: these targets, less those on which whoever has the requirement cannot be.
         here: whether the running interpreter is among them.
         text: how it was written, for explanations.
         dev: whether it comes out of the dev packages of the project.
-        refusal: why the candidate that has this need cannot be used at all; no version satisfies such a need.
+        refusal: why the candidate that has this requirement cannot be used at all; no version satisfies such a one.
         copy: which copy of the project is meant, by its version; `""` where there is only one.
     """
 
@@ -41,6 +42,7 @@ class Need:
     extra: str = ""
     exact: Version | None = None
     marker: str = ""
+    where: int
     here: bool = True
     text: str = ""
     dev: bool = False
@@ -59,27 +61,38 @@ def identify(name: str, extra: str, copy: str = "") -> str:
     return f"{name}[{extra}]" if extra else name
 
 
-def needs_of(
-    requirement: Requirement, marker: str, targets: Targets, *, here: bool, dev: bool = False
-) -> Iterator[Need]:
-    """Split a requirement into one need of the project and one of each extra; none where its marker never holds."""
-    if not targets.where(marker):
+def split_by_extra(
+    requirement: pep508.Requirement, marker: str, targets: Targets, *, where: int, here: bool, dev: bool = False
+) -> Iterator[Requirement]:
+    """Split what was written into one requirement of the project and one of each extra; none where it never applies.
+
+    Args:
+        requirement: what was written.
+        marker: its marker, without `extra`.
+        targets: what the lock is for.
+        where: the targets on which whoever asks can be.
+        here: whether whoever asks is needed by the running interpreter.
+        dev: whether it comes out of the dev packages of the project.
+    """
+    where &= targets.where(marker)
+    if not where:
         return
     here = here and targets.holds_here(marker)
     for extra in ("", *sorted({canonical_name(extra) for extra in requirement.extras})):
-        yield Need(
+        yield Requirement(
             name=canonical_name(requirement.name),
             extra=extra,
             specifier=requirement.specifier,
             marker=marker,
+            where=where,
             here=here,
             text=_text(requirement),
             dev=dev,
         )
 
 
-def dependencies_of(metadata: Metadata, extra: str, targets: Targets, *, here: bool) -> Iterator[Need]:
-    """Give the needs of a candidate; those of an extra are only what it adds to its project.
+def dependencies_of(metadata: Metadata, extra: str, targets: Targets, *, here: bool) -> Iterator[Requirement]:
+    """Give the requirements of a candidate; those of an extra are only what it adds to its project.
 
     Args:
         metadata: of the candidate.
@@ -87,14 +100,20 @@ def dependencies_of(metadata: Metadata, extra: str, targets: Targets, *, here: b
         targets: what the lock is for.
         here: whether the candidate itself is needed by the running interpreter.
     """
+    where = targets.where_python(metadata.requires_python)
+    for requirement, marker in applying(metadata, extra):
+        if requirement.url is None:
+            yield from split_by_extra(requirement, marker, targets, where=where, here=here)
+
+
+def applying(metadata: Metadata, extra: str) -> Iterator[tuple[pep508.Requirement, str]]:
+    """Give what a candidate requires, or what one of its extras adds, with what is left of the markers."""
     for requirement in metadata.requires_dist:
-        if requirement.url is not None or (extra and not mentions_extra(requirement.marker)):
-            continue
         marker = without_extra(requirement.marker, extra)
-        if marker is not None:
-            yield from needs_of(requirement, marker, targets, here=here)
+        if marker is not None and not (extra and not is_of_extra(requirement.marker)):
+            yield requirement, marker
 
 
-def _text(requirement: Requirement) -> str:
+def _text(requirement: pep508.Requirement) -> str:
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return f"{canonical_name(requirement.name)}{extras}{requirement.specifier}"

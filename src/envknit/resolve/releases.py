@@ -1,4 +1,4 @@
-"""Offers: the versions of a project that an index has, and why some of them are out of the question."""
+"""The releases of a project: its versions on the index, with their files, and why some are out of the question."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from envknit.index.links import Link
+    from envknit.resolve.requirements import Requirement
     from envknit.resolve.targets import Targets
 
 _FEW = 50
 
 
-class Offer:
+class Release:
     """One version of a project with all its files; what it costs to judge is judged when asked for.
 
     Args:
@@ -36,11 +37,7 @@ class Offer:
         self.version = version
         self.links = tuple(links)
         self._targets = targets
-
-    @cached_property
-    def accepted(self) -> tuple[Link, ...]:
-        """The files whose `Requires-Python` accepts the targets."""
-        return tuple(link for link in self.links if self._targets.accepts_python(link.requires_python))
+        self._refusals: dict[tuple[tuple[str, ...], bool], str] = {}
 
     @cached_property
     def yanked(self) -> str | None:
@@ -51,26 +48,25 @@ class Offer:
 
     @cached_property
     def usable_here(self) -> bool:
-        """Whether the running interpreter can use one of the files."""
-        return any(not link.is_wheel or can_use_here(link.filename) for link in self.accepted)
+        """Whether the running interpreter can use one of the files, by their names."""
+        return any(map(_is_usable_here, self.links))
 
-    @cached_property
-    def usable(self) -> bool:
-        """Whether the running interpreter or any target can use one of the files."""
-        return self.usable_here or any(link.is_wheel and self._targets.can_use(link.filename) for link in self.accepted)
+    def refusal(self, requirement: Requirement) -> str:
+        """Say why this version cannot answer a requirement, whichever versions that accepts; `""` where it can."""
+        key = (self._targets.pythons_to_support(requirement.where), requirement.here)
+        if key not in self._refusals:
+            self._refusals[key] = self._refusal(requirement.where, here=requirement.here)
+        return self._refusals[key]
 
-    def refusal(self, *, here: bool) -> str:
-        """Say why this version cannot be chosen, whatever is asked for; `""` where it can.
-
-        Args:
-            here: whether the running interpreter needs it.
-        """
-        if not self.accepted:
+    def _refusal(self, where: int, *, here: bool) -> str:
+        accepted = [link for link in self.links if self._targets.accepts_python(link.requires_python, where)]
+        if not accepted:
             wanted = sorted({link.requires_python for link in self.links})
             return f"requires Python {' or '.join(wanted)}"
-        if not self.usable:
+        usable_here = any(map(_is_usable_here, accepted))
+        if not usable_here and not any(link.is_wheel and self._targets.can_use(link.filename) for link in accepted):
             return f"has no sdist, and wheels for none of the targets ({self._pythons()})"
-        if here and self._targets.runs_here and not self.usable_here:
+        if here and self._targets.runs_here and not usable_here:
             return f"has no sdist, and no wheel for this interpreter ({self._pythons()})"
         return ""
 
@@ -82,8 +78,10 @@ class Offer:
     @cached_property
     def metadata_link(self) -> Link:
         """The file to ask for metadata: a wheel before an sdist, a cheap one, the same on every machine if possible."""
+        everywhere = self._targets.everywhere
+        accepted = [link for link in self.links if self._targets.accepts_python(link.requires_python, everywhere)]
         return min(
-            self.accepted or self.links,
+            accepted or self.links,
             key=lambda link: (
                 not link.is_wheel,
                 not link.metadata,
@@ -94,7 +92,7 @@ class Offer:
         )
 
 
-class Offers:
+class Releases:
     """All versions of a project, newest first.
 
     Args:
@@ -109,23 +107,23 @@ class Offers:
             grouped.setdefault(link.version, []).append(link)
         self._rising = sorted(grouped)
         self.by_version = {
-            version: Offer(name, version, sorted(grouped[version], key=_filename), targets)
+            version: Release(name, _spelled(grouped[version]), sorted(grouped[version], key=_filename), targets)
             for version in reversed(self._rising)
         }
         self._public = [_public(version) for version in self._rising]
         self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
 
-    def __iter__(self) -> Iterator[Offer]:
+    def __iter__(self) -> Iterator[Release]:
         return iter(self.by_version.values())
 
     def __len__(self) -> int:
         return len(self._rising)
 
-    def of(self, versions: Collection[Version]) -> Iterator[Offer]:
-        """Give the offers of these versions, newest first; the caller seldom needs more than one."""
+    def of(self, versions: Collection[Version]) -> Iterator[Release]:
+        """Give these versions, newest first; the caller seldom needs more than one."""
         if len(versions) < _FEW:
             return (self.by_version[v] for v in sorted(versions, reverse=True) if v in self.by_version)
-        return (offer for version, offer in self.by_version.items() if version in versions)
+        return (release for version, release in self.by_version.items() if version in versions)
 
     @cached_property
     def versions(self) -> frozenset[Version]:
@@ -156,6 +154,15 @@ class Offers:
             if clause.operator in ("<=", "<", "=="):
                 end = min(end, bisect_right(self._public, _public(bound)))
         return first, end
+
+
+def _is_usable_here(link: Link) -> bool:
+    return not link.is_wheel or can_use_here(link.filename)
+
+
+def _spelled(links: Sequence[Link]) -> Version:
+    # `1.0` and `1.0.0` are one version (PEP 440): the lock has one spelling, whatever the order of the index.
+    return max((link.version for link in links), key=str) if len(links) > 1 else links[0].version
 
 
 def _filename(link: Link) -> str:
