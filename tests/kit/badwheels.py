@@ -259,6 +259,8 @@ def _scripts() -> Iterator[BadWheel]:
     for title, value in {"no identifier": "pkg.1:x", "two dots": "pkg..a:b", "a line": "pkg:a\u2028b"}.items():
         text = f"[console_scripts]\nx = {value}\n"
         yield BadWheel(f"console script: {title}", wheel(entry_points=text), "not module:attribute")
+    lines = "".join(f"d{at}\n" for at in range(100_000)).encode()
+    yield BadWheel("path file: too many lines", wheel(("pkg.pth", lines)), "too large")
     many = "[console_scripts]\n" + "".join(f"s{at} = pkg:main\n" for at in range(5_000))
     yield BadWheel("console script: too many", wheel(entry_points=many), "5000 scripts")
     yield BadWheel("console script: no INI", wheel(entry_points="[console_scripts\n"), "cannot be read")

@@ -145,7 +145,9 @@ def _warnings(placed: Sequence[PlacedPin], contents: Sequence[Contents], startup
                 f"{pin.title} has code that wants to run when Python starts ({files}), which does not run here;"
                 f" name {pin.chosen.pin.name} under `startup` in the project if it shall"
             )
-        found += [f"{pin.title} wants a folder outside of itself on sys.path ({line})" for line in inside.outside]
+        if inside.outside:
+            more = f", and {len(inside.outside) - 1} more" if inside.outside[1:] else ""
+            found.append(f"{pin.title} wants a folder outside of itself on sys.path ({inside.outside[0]}{more})")
         hidden = sorted({name for name, _, _ in inside.imports} & sys.stdlib_module_names)
         if hidden:
             found.append(f"{pin.title} ships {', '.join(hidden)}, which the standard library has: that one is imported")

@@ -64,13 +64,14 @@ def read_contents(entry: Entry, distribution: str) -> Contents:
     starts = {name for name in roots if name.endswith(".start")}
     startup = sorted(starts | {name for name in coded if name[:-4] + ".start" not in starts})  # PEP 829
     startup += sorted(f"{name}.py" for name in _CUSTOMIZE if f"{name}.py" in roots)
+    held = _held(paths, ["", *folders])
     imports = [
         (name, kind, folder)
-        for folder in ("", *folders)
-        for name, kind in _top_level(paths, folder).items()
+        for folder, inside in held.items()
+        for name, kind in _top_level(inside).items()
         if folder or name not in data
     ]
-    modules = {module for folder in ("", *folders) for module in _modules(paths, folder)}
+    modules = {module for inside in held.values() for module in _modules(inside)}
     coded_names = {_head(module) for module in modules}
     kinds = {name: kind for name, kind, _ in reversed(imports) if name in coded_names and " " not in name}
     return Contents(
@@ -95,13 +96,23 @@ def is_old_namespace(entry: Entry, package: str) -> bool:
     return any(word in text for word in _OLD_NAMESPACE)
 
 
-def _top_level(paths: Iterable[str], folder: str) -> dict[str, int]:
-    prefix = folder + "/" if folder else ""
+def _held(paths: Iterable[str], folders: Iterable[str]) -> dict[str, list[str]]:
+    """List what lies in each of these folders, at any depth; cost: once the parents of each path."""
+    held: dict[str, list[str]] = {folder: [] for folder in folders}
+    for path in paths:
+        held[""].append(path)
+        at = path.find("/")
+        while at > 0:
+            if path[:at] in held:
+                held[path[:at]].append(path[at + 1 :])
+            at = path.find("/", at + 1)
+    return held
+
+
+def _top_level(paths: Iterable[str]) -> dict[str, int]:
     kinds: dict[str, int] = {}
     for path in paths:
-        if not path.startswith(prefix):
-            continue
-        first, _, rest = path[len(prefix) :].partition("/")
+        first, _, rest = path.partition("/")
         if rest:
             name: str | None = first if "." not in first and first != "__pycache__" else None
             kind = REGULAR if "/" not in rest and _module(rest) == "__init__" else NAMESPACE
@@ -112,13 +123,12 @@ def _top_level(paths: Iterable[str], folder: str) -> dict[str, int]:
     return kinds
 
 
-def _modules(paths: Iterable[str], folder: str) -> Iterator[str]:
+def _modules(paths: Iterable[str]) -> Iterator[str]:
     """List the dotted names of all modules and regular packages in a folder that is on `sys.path`."""
-    prefix = folder + "/" if folder else ""
     for path in paths:
-        parent, _, file = path[len(prefix) :].rpartition("/")
+        parent, _, file = path.rpartition("/")
         name = _module(file)
-        if path.startswith(prefix) and name and "." not in parent and "__pycache__" not in parent:
+        if name and "." not in parent and "__pycache__" not in parent:
             yield ".".join(filter(None, [*parent.split("/"), "" if name == "__init__" else name]))
 
 
@@ -158,7 +168,7 @@ def _module(name: str) -> str | None:
 
 def _path_files(entry: Entry, names: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
     """Read `.pth` files: folders within the entry, files with `import` lines, and lines that lead elsewhere."""
-    folders: list[str] = []
+    folders: dict[str, None] = {}  # in order
     coded: list[str] = []
     outside: list[str] = []
     for name in sorted(names):
@@ -174,6 +184,6 @@ def _path_files(entry: Entry, names: Iterable[str]) -> tuple[list[str], list[str
             folder = posixpath.normpath(text)
             if folder.startswith(("/", "..")):
                 outside.append(f"{name}: {text}")
-            elif folder != "." and folder not in folders:
-                folders.append(folder)
-    return folders, coded, outside
+            elif folder != ".":
+                folders[folder] = None
+    return list(folders), coded, outside

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LONGEST_COMPONENT = 240  # bytes; every file system in use takes 255
 _LONGEST_PATH = 1024  # bytes
 _MOST_PATHS = 400_000  # files and folders
+_MOST_PTH = 64 << 10  # bytes of all `.pth` files; real ones have one line
 _LARGEST_TEXT = 16 << 20  # bytes of RECORD or METADATA; the RECORD of 30,000 files has 4 MB
 # Unicode categories: controls, format marks, surrogates, private use, separators of lines and paragraphs
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -116,6 +117,11 @@ def _check(fd: int, wheel: str, name: str, version: str) -> CheckedWheel:
         scripts_of(texts.get("entry_points.txt", ""))
     except ValueError as error:
         raise UnsafeWheelError(str(error)) from error
+    if (
+        sum(file.info.file_size for path, file in files.items() if "/" not in path and path.endswith(".pth"))
+        > _MOST_PTH
+    ):
+        raise UnsafeWheelError("its .pth files are too large")  # each line may put a folder on `sys.path`
     left_out = {f"{dist_info}/{text}" for text in _LEFT_OUT}
     bytecode = {path for path in files if _is_stale_bytecode(path, files)}
     checked = tuple(
