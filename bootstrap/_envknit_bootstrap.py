@@ -236,9 +236,10 @@ def _is_safe(store: str) -> bool:
 def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     """Look up the plan that this user's `envknit install` made of exactly these bytes: the whole trust model."""
     command = "run: python -m envknit install"
-    file = _open(lock)
-    if file is None:
-        return lock, "", f"{lock} cannot be read"
+    try:
+        file = open_regular(lock)
+    except OSError as error:
+        return lock, "", f"{lock} cannot be read: {error.strerror}"
     store = home()
     try:
         folder = plans_folder(store, _fold(_chunks(file)))
@@ -269,17 +270,18 @@ def _why_not(store: str, lock_key: str) -> str:
     return "not installed here for this Python, or changed since"
 
 
-def _open(path: str) -> "int | None":
-    """Open a regular file of a bearable size; a FIFO or a device must not stop Python."""
-    try:
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return None
+def open_regular(path: str) -> int:
+    """Open a regular file of a bearable size: a FIFO, a device or a sparse file must not stop Python.
+
+    Raises:
+        OSError: there is none, it may not be read, or it is something else.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer would block (fifo(7))
     found = os.fstat(file)
     if found.st_mode & 0o170000 == 0o100000 and found.st_size <= LARGEST_LOCK:
         return file
     os.close(file)
-    return None
+    raise OSError(22, f"not a file of at most {LARGEST_LOCK >> 20} MiB", path)  # EINVAL
 
 
 def _chunks(file: int) -> "Iterator[bytes]":
@@ -290,8 +292,9 @@ def _chunks(file: int) -> "Iterator[bytes]":
 
 def _holds(path: str, file: int) -> bool:
     """Tell whether the file at `path` holds the very bytes of the open `file`."""
-    copy = _open(path)
-    if copy is None:
+    try:
+        copy = open_regular(path)
+    except OSError:
         return False
     try:
         return all(os.read(copy, CHUNK) == chunk for chunk in _chunks(file)) and not os.read(copy, 1)
@@ -310,8 +313,8 @@ class Activation:
     def __init__(self, lock: str, plan_path: str) -> None:
         self.lock = lock
         self.plan_path = plan_path
-        self.file = os.open(plan_path, os.O_RDONLY)
-        self.text = os.read(self.file, os.fstat(self.file).st_size).decode()
+        self.file = open_regular(plan_path)
+        self.text = os.read(self.file, os.fstat(self.file).st_size).decode("utf-8", "surrogateescape")
         if not self.text.startswith(PLAN_HEADER + "\n") or not self.text.endswith("\nend\n"):
             raise ValueError(f"not a whole plan: {plan_path}")
         self.store = store_of(plan_path)

@@ -46,6 +46,7 @@ from _envknit_bootstrap import (
     store_of,
 )
 from envknit.errors import PlanError
+from envknit.regular import read_regular
 
 __all__ = [
     "ABI",
@@ -59,6 +60,7 @@ __all__ = [
     "interpreter_tag",
     "key",
     "plans_folder",
+    "read_plan",
     "runtime_folder",
     "store_of",
 ]
@@ -249,10 +251,14 @@ class Plan:
     def read(cls, path: str) -> Plan:
         """Read the plan file at `path`; PlanError where it is missing or damaged."""
         try:
-            with open(path, encoding="utf-8") as file:
-                return cls.parse(file.read(), path)
-        except (OSError, UnicodeDecodeError) as error:
+            return cls.parse(read_plan(path), path)
+        except OSError as error:
             raise PlanError("a plan cannot be read", plan=path, hint="run: envknit install") from error
+
+
+def read_plan(path: str | os.PathLike[str]) -> str:
+    """Read the text of a plan file, in which paths need not be UTF-8; OSError where it is no regular file."""
+    return read_regular(path).decode(errors="surrogateescape")
 
 
 def current_plans(folder: str) -> dict[str, str]:

@@ -113,7 +113,7 @@ class Machine:
         began = time.perf_counter()
         done = subprocess.run(
             command, cwd=cwd or self.root, env=merged, input=stdin, capture_output=True, text=True, timeout=timeout,
-            check=False, encoding="utf-8",
+            check=False, encoding="utf-8", errors="surrogateescape",
         )  # fmt: skip
         ran = Ran(done.stdout, done.stderr, done.returncode, time.perf_counter() - began, tuple(command))
         if status is not None and ran.status != status:

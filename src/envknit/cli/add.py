@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envknit.cli.edits import edit, finish
+from envknit.cli.edits import add_where, edit, finish, where_of
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
 
@@ -23,7 +23,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("requirement", metavar="REQUIREMENT", nargs="+", help="a requirement, as in `flask>=3`")
     add_environment(parser, "the environment to add to (default: default)")
-    parser.add_argument("--dev", action="store_true", help="add it to the dev packages of the environment")
+    add_where(parser)
     finish(parser)
 
 
@@ -32,9 +32,10 @@ def main(arguments: Namespace, screen: Screen) -> int:
     from envknit.files.edit import add_requirement  # noqa: PLC0415 - loads the YAML editor
 
     place = find_place(arguments)
+    where = where_of(arguments)
 
     def change() -> None:
         for requirement in arguments.requirement:
-            add_requirement(place.load().path, arguments.env, requirement, dev=arguments.dev)
+            add_requirement(place.load().path, requirement, where)
 
     return edit(place, change, arguments, screen)

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.changes import as_lines, changes
 from envknit.cli.install import install_place
-from envknit.cli.lock import resolve_place, save
+from envknit.cli.lock import read_previous, resolve_place, save
 from envknit.files.atomic import place as place_file
+from envknit.files.documents import Where
+from envknit.naming import canonical_name
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -26,19 +29,32 @@ def finish(parser: ArgumentParser) -> None:
     parser.add_argument("--no-install", action="store_true", help="edit and lock, but install nothing")
 
 
+def add_where(parser: ArgumentParser) -> None:
+    """Declare which list of the project file is meant."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--dev", dest="group", action="store_const", const="dev", help="the group `dev`")
+    which.add_argument("--group", metavar="NAME", help="a dependency group, as in [dependency-groups]")
+    which.add_argument("--extra", metavar="NAME", help="an extra of the project itself")
+
+
+def where_of(arguments: Namespace) -> Where:
+    """Return which list of the project file the arguments mean."""
+    return Where(arguments.env, canonical_name(arguments.group or ""), canonical_name(arguments.extra or ""))
+
+
 def edit(place: Place, change: Callable[[], None], arguments: Namespace, screen: Screen) -> int:
     """Change the project file, lock and install; whatever stops the lock puts the project file back."""
     path = place.load().path
-    before = path.read_bytes()
-    previous = place.read() if place.lock.exists() else None
+    before = read_regular(path)
+    previous = read_previous(place)
     try:
         change()
         lock = resolve_place(place, previous, screen, split=arguments.split, offline=arguments.offline)
+        rewritten = save(place, lock)
     except BaseException:  # Ctrl-C too must not leave a project file that its lock does not answer
-        if path.read_bytes() != before:
+        if read_regular(path) != before:
             place_file(path, before)
         raise
-    rewritten = save(place, lock)
     for line in as_lines(lock, changes(previous, lock), rewritten=rewritten):
         screen.say(line)
     if not arguments.no_install:

@@ -42,15 +42,15 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.lockfile import is_written, render_lock  # noqa: PLC0415 - `--help` needs no YAML
+    from envknit.files.lockfile import holds  # noqa: PLC0415 - `--help` needs no YAML
 
     place = find_place(arguments)
-    previous = place.read() if place.lock.exists() and place.lock.stat().st_size else None
+    previous = read_previous(place)
     lock = resolve_place(
         place, previous, screen, environments=arguments.env, update=arguments.update, upgrade=arguments.upgrade,
         split=arguments.split, offline=arguments.offline,
     )  # fmt: skip
-    rewritten = not is_written(place.lock, render_lock(lock))
+    rewritten = not holds(place.lock, lock)
     found = changes(previous, lock)
     write = not (arguments.dry_run or arguments.check)
     if write:
@@ -62,6 +62,12 @@ def main(arguments: Namespace, screen: Screen) -> int:
             screen.say(line)
         screen.say(_closing(place, rewritten=rewritten, write=write))
     return 1 if arguments.check and rewritten else 0
+
+
+def read_previous(place: Place) -> Lock | None:
+    """Read the lock of a place, from which the next one starts; None where there is none, or an empty file."""
+    # Empty: `touch`, or a write that a power cut ended
+    return place.read() if place.lock.exists() and (place.lock.stat().st_size or not place.lock.is_file()) else None
 
 
 def resolve_place(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envknit.cli.parser import parse
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
         chosen: this already is the interpreter that `--python` names.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     arguments = parse(given)
     screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose)
     try:
@@ -53,9 +55,34 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
         # `envknit tree | head`: whoever read is satisfied; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
+    except OSError as error:
+        # The net under the rooms that know more about their files: the disk of the person is no fault of envknit
+        from envknit.store.disk import disk_error  # noqa: PLC0415 - most commands end well
+
+        screen.fail(disk_error(error))
+        return 4
     except Exception as error:  # noqa: BLE001 - the edge of the process: a fault of ours is told like any other
         screen.fault(error)
         return 5
     finally:
         screen.close()
     return status
+
+
+def _open_closed_streams() -> None:
+    """Give this process the standard streams that it was started without (`2>&-`), so that writing to them is no fault.
+
+    They lead nowhere. The descriptors too are opened: the next file would get the number of one, and what a program
+    writes to its stderr would end up in it.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != descriptor:
+                os.dup2(null, descriptor)
+                os.close(null)
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - by position in CPython
+            stream = os.fdopen(descriptor, "w" if descriptor else "r", errors="backslashreplace", closefd=False)
+            setattr(sys, name, stream)
+    with suppress(AttributeError, ValueError):  # whoever calls `main` may have put other objects there
+        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] # a path need not be UTF-8

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError, ProjectError
-from envknit.files.project import LOCK_FILE, find_project, load_project
+from envknit.files.load import find_project, load_project
+from envknit.files.project import LOCK_FILE
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -53,7 +54,12 @@ def find_place(arguments: Namespace) -> Place:
     Raises:
         ProjectError: there is neither.
     """
-    start = Path(arguments.project).absolute()
+    try:
+        start = Path(arguments.project).absolute()
+    except OSError as error:
+        raise ProjectError(
+            f"the working folder is gone: {error.strerror}", hint="change to a folder that exists, or name one with -C"
+        ) from error
     if not start.is_dir():
         raise ProjectError("no such folder", folder=start)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envknit.cli.edits import edit, finish
+from envknit.cli.edits import add_where, edit, finish, where_of
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
 
@@ -20,7 +20,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", metavar="NAME", nargs="+", help="the name of a package that was asked for")
     add_environment(parser, "the environment to remove from (default: default)")
-    parser.add_argument("--dev", action="store_true", help="remove it from the dev packages alone")
+    add_where(parser)
     finish(parser)
 
 
@@ -29,9 +29,11 @@ def main(arguments: Namespace, screen: Screen) -> int:
     from envknit.files.edit import remove_requirement  # noqa: PLC0415 - loads the YAML editor
 
     place = find_place(arguments)
+    where = where_of(arguments)
+    places = [where] if where.group or where.extra else [where, where._replace(group="dev")]
 
     def change() -> None:
         for name in arguments.name:
-            remove_requirement(place.load().path, arguments.env, name, dev=True if arguments.dev else None)
+            remove_requirement(place.load().path, name, *places)
 
     return edit(place, change, arguments, screen)

@@ -53,17 +53,17 @@ class Screen(Reporter):
     def warn(self, text: str) -> None:
         """Print a warning."""
         self.close()
-        sys.stderr.write(f"{self._colour('warning:', _YELLOW)} {text}\n")
+        sys.stderr.write(f"{self._colour('warning:', _YELLOW)} {_plain(text)}\n")
 
     def fail(self, error: EnvknitError) -> None:
         """Print an error: what happened, where, what to do; with `--verbose` the traceback before it."""
         self.close()
         if self.verbose:
             self._traceback(error)
-        lines = [f"{self._colour('error:', _RED)} {error.message}"]
+        lines = [f"{self._colour('error:', _RED)} {_plain(error.message)}"]
         lines += [f"  {name.replace('_', ' ')}: {_indented(fact)}" for name, fact in error.facts.items()]
         if error.hint:
-            lines.append(f"{self._colour('hint:', _CYAN)} {error.hint}")
+            lines.append(f"{self._colour('hint:', _CYAN)} {_plain(error.hint)}")
         sys.stderr.write("\n".join(lines) + "\n")
 
     def fault(self, error: Exception) -> None:
@@ -72,7 +72,7 @@ class Screen(Reporter):
         if self.verbose:
             self._traceback(error)
         sys.stderr.write(
-            f"{self._colour('error:', _RED)} envknit has a fault: {type(error).__name__}: {error}\n"
+            f"{self._colour('error:', _RED)} envknit has a fault: {type(error).__name__}: {_plain(str(error))}\n"
             f"{self._colour('hint:', _CYAN)} run it again with --verbose, and report the traceback\n"
         )
 
@@ -160,4 +160,11 @@ def count(amount: int, noun: str) -> str:
 
 
 def _indented(fact: object) -> str:
-    return str(fact).replace("\n", "\n    ")
+    return _plain(str(fact)).replace("\n", "\n    ")
+
+
+def _plain(text: str) -> str:
+    """Escape what could steer a terminal: file names and metadata come from strangers."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

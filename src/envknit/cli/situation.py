@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.cli.interpreter import ask
-from envknit.errors import PlanError
+from envknit.errors import LockError, PlanError
 from envknit.plan import Plan, current_plan, home, key, plans_folder
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from envknit.cli.place import Place
@@ -55,7 +56,11 @@ def is_outdated(place: Place, lock: Lock) -> bool:
 
 def plan_of(place: Place, environment: str) -> Plan | None:
     """Read the plan of the lock's present bytes for this interpreter; None where it was not installed."""
-    path = current_plan(plans_folder(home(), key(place.lock.read_bytes())), environment)
+    try:
+        lock_bytes = read_regular(place.lock)
+    except OSError as cause:
+        raise LockError(f"the lock file cannot be read: {cause.strerror}", lock=place.lock) from cause
+    path = current_plan(plans_folder(home(), key(lock_bytes)), environment)
     try:
         return Plan.read(path) if path else None
     except PlanError:

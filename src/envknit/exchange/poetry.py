@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from packaging.version import InvalidVersion, Version
-
 from envknit.exchange.foreign import DEV, MAIN, Foreign, damaged, read_toml
+from envknit.files.poetry import python_marker, specifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,47 +57,6 @@ def read_poetry_lock(path: Path) -> Foreign:
     return found
 
 
-def specifier(constraint: str) -> str | None:
-    """Write a constraint of Poetry's (`^1.2`, `~1.2`, `1.*`, `>=1,<2`, `1.2`) as PEP 440; None where there is none.
-
-    Raises:
-        ValueError: it is no constraint.
-    """
-    constraint = constraint.strip()
-    if constraint in {"*", ""}:
-        return ""
-    if "|" in constraint:
-        return None
-    clauses = re.split(r"\s*,\s*|(?<=[\w*])\s+(?=[<>=!~^])", constraint)
-    return ",".join(_clause(clause) for clause in clauses if clause)
-
-
-def _clause(text: str) -> str:
-    operator, version = re.fullmatch(r"([<>=!~^]*)\s*(\S+)", text).groups()  # type: ignore[union-attr] # `\S+` matches
-    if version.endswith("*"):
-        return f"{operator if operator in {'==', '!='} else '=='}{version}"
-    try:
-        parsed = Version(version)
-    except InvalidVersion as cause:
-        raise ValueError(f"`{text}` is not a constraint") from cause
-    if operator == "^":
-        return f">={version},<{_next(parsed, _first_nonzero(parsed))}"
-    if operator == "~":
-        return f">={version},<{_next(parsed, min(1, len(parsed.release) - 1))}"
-    return f"{operator if operator not in {'', '='} else '=='}{version}"
-
-
-def _first_nonzero(version: Version) -> int:
-    # ^0.2.3 is <0.3, ^0.0.3 is <0.0.4, ^0.0 is <0.1, ^0 is <1
-    release = version.release
-    return next((at for at, part in enumerate(release) if part), len(release) - 1)
-
-
-def _next(version: Version, at: int) -> str:
-    release = version.release
-    return ".".join(map(str, (*release[:at], release[at] + 1)))
-
-
 def _requirements(table: dict[str, Any], group: str, found: Foreign) -> None:
     for name, value in table.items():
         choices = value if isinstance(value, list) else [value]
@@ -134,13 +91,7 @@ def _marker(fields: dict[str, Any]) -> str:
     parts = [f"({fields['markers']})"] if fields.get("markers") else []
     if fields.get("python"):
         python = specifier(fields["python"])
-        parts += [_python_clause(clause) for clause in (python or "").split(",") if clause]
+        parts += [python_marker(clause) for clause in (python or "").split(",") if clause]
     if fields.get("platform"):
         parts.append(f"sys_platform == '{fields['platform']}'")
     return f" ; {' and '.join(parts)}" if parts else ""
-
-
-def _python_clause(clause: str) -> str:
-    operator, version = re.fullmatch(r"([<>=!~]+)(.*)", clause).groups()  # type: ignore[union-attr] # made by _clause
-    variable = "python_full_version" if version.count(".") > 1 and not version.endswith("*") else "python_version"
-    return f"{variable} {operator} '{version}'"

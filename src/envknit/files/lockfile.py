@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING
 from envknit.errors import LockError, SchemaVersionError
 from envknit.files.atomic import place
 from envknit.files.filenames import parse_version, version_in
-from envknit.files.model import DEFAULT_STARTUP, MOST_SIZE, SCHEMA_VERSION, Artifact, Edge, Environment, Lock, Pin
-from envknit.files.plain_yaml import MOST_BYTES, read_plain_yaml
+from envknit.files.model import (
+    DEFAULT_GROUPS,
+    DEFAULT_STARTUP,
+    MOST_SIZE,
+    SCHEMA_VERSION,
+    Artifact,
+    Edge,
+    Environment,
+    Lock,
+    Pin,
+)
+from envknit.files.plain_yaml import read_plain_yaml
 from envknit.files.requested import read_environment_name, read_python_version, read_requirement
 from envknit.naming import canonical_name
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from envknit.files.values import Value
@@ -35,8 +46,7 @@ def read_lock(path: Path) -> Lock:
         SchemaVersionError: it was written by a newer envknit.
     """
     try:
-        with path.open("rb") as file:
-            return parse_lock(file.read(MOST_BYTES + 1), str(path))
+        return parse_lock(read_regular(path), str(path))
     except FileNotFoundError as cause:
         raise LockError("there is no lock file", lock=path, hint="run: envknit lock") from cause
     except OSError as cause:
@@ -68,6 +78,7 @@ def parse_lock(data: bytes, origin: str) -> Lock:
         targets=_texts(fields.get("targets")),
         system_site_packages="system_site_packages" in fields and fields["system_site_packages"].flag(),
         startup=tuple(_name(item) for item in fields["startup"].items()) if "startup" in fields else DEFAULT_STARTUP,
+        default_groups=_texts(fields["default_groups"]) if "default_groups" in fields else DEFAULT_GROUPS,
         schema_version=schema.text(),
     )
 
@@ -82,8 +93,10 @@ def _environment(name: str, value: Value) -> Environment:
         name=name,
         python_version=read_python_version(fields["python_version"]) if "python_version" in fields else "",
         requirements=_requirements(fields.get("requirements")),
-        dev_requirements=_requirements(fields.get("dev_requirements")),
+        groups=_groups(fields),
+        extras=_requirements_of_each(fields.get("extras")),
         constraints=_requirements(fields.get("constraints")),
+        overrides=_requirements(fields.get("overrides")),
         pins=tuple(sorted(pins, key=_order)),
     )
 
@@ -220,6 +233,18 @@ def _requirements(value: Value | None) -> tuple[str, ...]:
     return tuple(sorted({read_requirement(item) for item in value.items()})) if value else ()
 
 
+def _requirements_of_each(value: Value | None) -> dict[str, tuple[str, ...]]:
+    return {name: _requirements(items) for name, items in sorted(value.fields().items())} if value else {}
+
+
+def _groups(fields: dict[str, Value]) -> dict[str, tuple[str, ...]]:
+    """Read the groups; `dev` stands for itself, as the one that there is in most projects."""
+    groups = _requirements_of_each(fields.get("groups"))
+    if "dev_requirements" in fields:
+        groups["dev"] = _requirements(fields["dev_requirements"])
+    return dict(sorted(groups.items()))
+
+
 def _texts(value: Value | None) -> tuple[str, ...]:
     return tuple(sorted({item.text() for item in value.items()})) if value else ()
 
@@ -234,21 +259,21 @@ def write_lock(path: Path, lock: Lock) -> bool:
     Raises:
         LockError: the file cannot be written.
     """
-    text = render_lock(lock)
     try:
-        if is_written(path, text):
+        if holds(path, lock):
             return False
-        place(path, text.encode())
+        place(path, render_lock(lock).encode())
     except (OSError, RuntimeError) as cause:  # RuntimeError: links in a circle, up to Python 3.12
         reason = getattr(cause, "strerror", None) or cause
-        raise LockError(f"the lock file cannot be written: {reason}", lock=path) from cause
+        hint = "what was there before is still there"
+        raise LockError(f"the lock file cannot be written: {reason}", lock=path, hint=hint) from cause
     return True
 
 
-def is_written(path: Path, text: str) -> bool:
-    """Whether a file holds this text, with whatever line ends: git may have changed those (`core.autocrlf`)."""
+def holds(path: Path, lock: Lock) -> bool:
+    """Tell whether a file has the text of this lock, with whatever line ends: git may have changed those."""
     try:
-        return path.read_bytes().replace(b"\r\n", b"\n") == text.encode()
+        return read_regular(path).replace(b"\r\n", b"\n") == render_lock(lock).encode()
     except FileNotFoundError:
         return False
 
@@ -265,6 +290,8 @@ def _lines(lock: Lock) -> Iterator[str]:
         yield "system_site_packages: true"
     if lock.startup != DEFAULT_STARTUP:
         yield from _list("startup", lock.startup, "", empty=True)
+    if lock.default_groups != DEFAULT_GROUPS:
+        yield from _list("default_groups", lock.default_groups, "", empty=True)
     yield from _list("targets", lock.targets, "")
     yield "environments:" if lock.environments else "environments: {}"
     for name, environment in sorted(lock.environments.items()):
@@ -272,8 +299,11 @@ def _lines(lock: Lock) -> Iterator[str]:
         if environment.python_version:
             yield f"    python_version: {_quoted(environment.python_version)}"
         yield from _list("requirements", environment.requirements, "    ", empty=True)
-        yield from _list("dev_requirements", environment.dev_requirements, "    ")
+        yield from _list("dev_requirements", environment.groups.get("dev", ()), "    ")
+        yield from _lists("groups", {name: asked for name, asked in environment.groups.items() if name != "dev"})
+        yield from _lists("extras", environment.extras)
         yield from _list("constraints", environment.constraints, "    ")
+        yield from _list("overrides", environment.overrides, "    ")
         yield "    packages:" if environment.pins else "    packages: []"
         for pin in sorted(environment.pins, key=_order):
             yield from _pin_lines(pin)
@@ -310,6 +340,13 @@ def _list(key: str, items: Iterable[str], indent: str, *, empty: bool = False) -
         yield f"{indent}{key}:" if items else f"{indent}{key}: []"
     for item in items:
         yield f"{indent}  - {_quoted(item)}"
+
+
+def _lists(key: str, lists: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    if lists:
+        yield f"    {key}:"
+    for name, items in sorted(lists.items()):
+        yield from _list(_scalar(name), items, "      ", empty=True)
 
 
 def _scalar(text: str) -> str:

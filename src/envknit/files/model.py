@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SCHEMA_VERSION = "1.0"
+DEFAULT_GROUPS = ("dev",)  # which are installed where nobody says
 DEFAULT_STARTUP = ("coverage", "setuptools")  # their start-up lines are inert until asked for
 MOST_SIZE = 999_999_999_999_999  # bytes of a file; an index that states more invents it
 
@@ -50,7 +51,8 @@ class Edge:
 class Pin:
     """One candidate that the lock chose.
 
-    `roots` is non-empty for pins that the person asked for: one entry a requirement, its marker (`""`: always).
+    `roots` is non-empty for pins that the person asked for: one entry a requirement, its marker (`""`: always), which
+    names the group or extra that asks as lock files do: `'docs' in dependency_groups`, `'cli' in extras` (PEP 751).
     `dev` is true for a pin that only dev packages need. `install_path` is set only in locks of the seeds' form,
     which name a folder instead of files.
     """
@@ -74,15 +76,17 @@ class Pin:
 class Environment:
     """One environment of a lock: what was asked for, and the pins that answer it, sorted by name and version.
 
-    `python_version` is a specifier (`>=3.11`); `requirements`, `dev_requirements` and `constraints` are what the
-    project said, normalised, so that a changed project can be told from its lock.
+    `python_version` is a specifier (`>=3.11`); `requirements`, `groups`, `extras`, `constraints` and `overrides` are
+    what the project said, normalised, so that a changed project can be told from its lock.
     """
 
     name: str
     python_version: str = ""
     requirements: tuple[str, ...] = ()
-    dev_requirements: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
 
 
@@ -94,4 +98,5 @@ class Lock:
     targets: tuple[str, ...] = ()
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
+    default_groups: tuple[str, ...] = DEFAULT_GROUPS
     schema_version: str = SCHEMA_VERSION

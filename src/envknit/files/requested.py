@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envknit.files.sources import Source, parse_source
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
@@ -12,64 +13,145 @@ if TYPE_CHECKING:
 
     from envknit.files.values import Value
 
+_SOURCE_KEYS = frozenset({"path", "git", "url", "rev", "tag", "branch", "subdirectory", "editable", "index"})
 
-def read_requirement(value: Value) -> str:
+
+def read_requirement(value: Value, *, base: str = "") -> str:
     """Read one requirement, a PEP 508 text or a map of name, version and extras, and write it in normal form.
 
+    Args:
+        value: where it stands.
+        base: the folder that the paths in it are relative to, itself relative to the lock's folder.
+
+    Returns:
+        PEP 508 text with canonical names and sorted extras; a requirement with a source is `name @ SOURCE ; marker`.
+
     Raises:
-        the value's own error: it is not a requirement, or one for a URL or path.
+        the value's own error: it is not a requirement, or its source is not understood.
     """
     if isinstance(value.data, dict):
-        return _from_map(value)
-    return _normal(value.text(), value)
+        return _from_map(value, base)
+    return _normal(value.text(), value, base)
 
 
-def _from_map(value: Value) -> str:
-    fields = value.fields({"name", "version", "extras", "markers"})
+def _from_map(value: Value, base: str) -> str:
+    fields = value.fields({"name", "version", "extras", "markers", *_SOURCE_KEYS})
     name = value.field("name").text()
     extras = [extra.text() for extra in fields["extras"].items()] if "extras" in fields else []
     version = fields["version"].text().strip() if "version" in fields else ""
     marker = fields["markers"].text() if "markers" in fields else ""
     if version[:1].isdigit():
         version = f"=={version}"
-    text = f"{name}[{','.join(extras)}]{'' if version == '*' else version}"
-    return _normal(f"{text} ; {marker}" if marker else text, value)
+    source = read_source(fields, value, base) if fields.keys() & _SOURCE_KEYS else None
+    if source and source.kind == "index":
+        source, version = None, f" @ {source}#{version}".rstrip("#*")
+    place = f" @ {source} " if source else "" if version == "*" else version
+    text = f"{name}[{','.join(extras)}]{place}"
+    return _normal(f"{text} ; {marker}" if marker else text, value, "")
 
 
-def _normal(text: str, value: Value) -> str:
+def read_source(fields: dict[str, Value], value: Value, base: str) -> Source:
+    """Read a source from a table, in the words of uv: `path`, `git`, `url` or `index` and what goes with each.
+
+    Args:
+        fields: the keys of the table that tell the source.
+        value: the table, for complaints.
+        base: as for `read_requirement`.
+    """
+    kinds = sorted(fields.keys() & {"path", "git", "url", "index"})
+    if len(kinds) != 1:
+        raise value.bad("one of `path`, `git`, `url` and `index` was expected", hint="write it as in: {path: ../lib}")
+    (kind,) = kinds
+    allowed = {"path": {"editable"}, "git": {"rev", "tag", "branch", "subdirectory"}, "url": {"subdirectory"}}
+    if stray := sorted(fields.keys() - {kind} - allowed.get(kind, set())):
+        raise fields[stray[0]].bad(f"`{stray[0]}` does not go with `{kind}`")
+    start = {"path": "", "git": "git+", "url": "", "index": "index+"}[kind]
+    place = fields[kind].text()
+    read = parse_source(f"{start}{place.removeprefix(start)}", fields[kind], base=base)
+    if read.kind != kind:
+        raise fields[kind].bad(f"`{place}` is not a {kind}")
+    revs = [fields[key].text() for key in ("rev", "tag", "branch") if key in fields]
+    return Source(
+        kind=kind,
+        location=read.location,
+        rev=revs[0] if revs else read.rev,
+        sha256=read.sha256,
+        subdirectory=fields["subdirectory"].text() if "subdirectory" in fields else read.subdirectory,
+        editable="editable" in fields and fields["editable"].flag(),
+    )
+
+
+def _normal(text: str, value: Value, base: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 19 ms, for this alone
 
-    if _is_location(text):
-        raise _no_location(text, value)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as cause:
+        if is_location(text):
+            hint = "give the package's name, as in: lib @ file:../lib"
+            raise value.bad(f"`{text}` is a URL or path without a name", hint=hint) from cause
         raise value.bad(f"`{text}` is not a requirement", hint="write it as in: flask>=3") from cause
     if requirement.marker is not None and "extra" in str(requirement.marker).replace('"', " ").split():
         raise value.bad(f"the marker of `{text}` asks for an extra", hint="an environment has no extras")
+    if requirement.url is not None and not requirement.url.startswith("index+"):
+        requirement.url = str(parse_source(requirement.url, value, base=base))
     return normal_requirement(requirement)
 
 
-def _is_location(text: str) -> bool:
+def is_location(text: str) -> bool:
+    """Whether a text is a URL or path, with no name before it."""
     return text.startswith((".", "/", "~", "-", "file:")) or "://" in text or text.endswith((".whl", ".tar.gz", ".zip"))
-
-
-def _no_location(text: str, value: Value) -> Exception:
-    hint = "build a wheel, put it into a folder, and name the folder under `indexes`"
-    return value.bad(f"`{text}` is a URL or path: only packages of an index can be locked", hint=hint)
 
 
 def normal_requirement(requirement: Requirement) -> str:
     """Write a requirement in the one form that the lock uses: canonical names, sorted extras and specifiers."""
     name = canonical_name(requirement.name)
     extras = sorted({canonical_name(extra) for extra in requirement.extras})
-    text = name + (f"[{','.join(extras)}]" if extras else "") + normal_specifier(requirement.specifier)
+    text = name + (f"[{','.join(extras)}]" if extras else "")
+    if requirement.url is not None:
+        return f"{text} @ {requirement.url}" + (f" ; {requirement.marker}" if requirement.marker else "")
+    text += normal_specifier(requirement.specifier)
     return f"{text}; {requirement.marker}" if requirement.marker else text
+
+
+def narrowed(requirement: str, marker: str) -> str:
+    """Return a requirement in normal form that counts only where a marker holds, too; `""` always holds."""
+    from packaging.markers import Marker  # noqa: PLC0415 - as above
+    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
+
+    read = Requirement(requirement)
+    if marker:
+        read.marker = Marker(f"({marker}) and ({read.marker})" if read.marker else marker)
+    return normal_requirement(read)
+
+
+def name_in(requirement: str) -> str:
+    """Return the name of a requirement in normal form."""
+    name = requirement.partition(" ")[0]
+    for stop in "[<>=!~;":
+        name = name.partition(stop)[0]
+    return name
 
 
 def normal_specifier(specifier: SpecifierSet) -> str:
     """Write a specifier with its clauses sorted: `<3,>=2`."""
     return ",".join(sorted(str(clause) for clause in specifier))
+
+
+def bound_to_index(requirement: Requirement, url: str) -> str:
+    """Write a requirement that one index alone answers: `torch @ index+https://…#>=2`, its specifier behind the `#`."""
+    requirement.url = f"index+{url}#{normal_specifier(requirement.specifier)}".rstrip("#")
+    return normal_requirement(requirement)
+
+
+def source_of(requirement: Requirement, value: Value) -> tuple[SpecifierSet, Source | None]:
+    """Part a requirement in normal form into the versions that will do and where they must come from."""
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - as above
+
+    if requirement.url is None:
+        return requirement.specifier, None
+    specifier = requirement.url.partition("#")[2] if requirement.url.startswith("index+") else ""
+    return SpecifierSet(specifier), parse_source(requirement.url, value)
 
 
 def read_python_version(value: Value) -> str:

@@ -82,6 +82,10 @@ class Value:
             raise self.bad("`true` or `false` was expected")
         return flag
 
+    def like(self, data: object) -> Value:
+        """Return another value that stands in the same place."""
+        return Value(data=data, file=self.file, error=self.error, kind=self.kind, at=self.at)
+
     def _child(self, data: object, key: str) -> Value:
         at = f"{self.at}.{key}" if self.at else key
         return Value(data=data, file=self.file, error=self.error, kind=self.kind, at=at)

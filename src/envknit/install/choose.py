@@ -16,8 +16,11 @@ from envknit.errors import InstallError, LockError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from envknit.files.model import Artifact, Edge, Environment, Pin
+
+    Facts = Mapping[str, str | AbstractSet[str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +83,8 @@ def _residents(pins: Sequence[Pin]) -> frozenset[Pin]:
 def needed_pins(environment: Environment, *, dev: bool) -> list[tuple[Pin, list[Edge]]]:
     """Walk from what the person asked for along the edges whose markers hold here (PEP 508)."""
     known = {(pin.name, pin.version): pin for pin in environment.pins}
-    facts: dict[str, str] = {**default_environment(), "extra": ""}  # type: ignore[dict-item] # all its values are text
+    groups = {"dev"} if dev else set[str]()
+    facts: Facts = {**default_environment(), "dependency_groups": groups, "extras": frozenset[str]()}  # type: ignore[dict-item] # all its values are text
     waiting = [
         pin for pin in environment.pins if (dev or not pin.dev) and any(_holds(marker, facts) for marker in pin.roots)
     ]
@@ -158,8 +162,8 @@ def _accepted() -> Mapping[Tag, int]:
     return {tag: place for place, tag in enumerate(sys_tags())}
 
 
-def _holds(marker: str, facts: Mapping[str, str]) -> bool:
-    return not marker or Marker(marker).evaluate(dict(facts))
+def _holds(marker: str, facts: Facts) -> bool:
+    return not marker or Marker(marker).evaluate(dict(facts), context="lock_file")
 
 
 def _first(names: Sequence[str], most: int = 8) -> str:

@@ -16,6 +16,7 @@ from envknit.install.planner import PlacedPin, make_plan
 from envknit.install.scripts import place_scripts
 from envknit.install.view import place_views
 from envknit.plan import key, plans_folder
+from envknit.regular import read_regular
 from envknit.reporter import Reporter
 from envknit.store.disk import disk_faults, write_atomically
 from envknit.store.entry import read_entry, read_foreign
@@ -60,6 +61,8 @@ def install(
     if done is not None:
         return done
     path = os.path.abspath(lock_path)
+    if not {"\t", "\n"}.isdisjoint(path):
+        raise LockError("the path of the lock has a tab or line break, which no plan can hold", lock=path)
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
     lock = parse_lock(lock_bytes, path)
@@ -117,9 +120,11 @@ def install(
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
+        return read_regular(path)
+    except FileNotFoundError as error:
         raise LockError("there is no lock to install", lock=path, hint="run: envknit lock") from error
+    except OSError as error:
+        raise LockError(f"the lock file cannot be read: {error.strerror}", lock=path) from error
 
 
 def _select(lock: Lock, names: Sequence[str] | None, path: str) -> tuple[list[Environment], list[str]]:

@@ -7,6 +7,7 @@ import os
 from envknit.errors import PlanError
 from envknit.install.scripts import script_place
 from envknit.plan import Plan, current_plan, home, key, plans_folder, runtime_folder
+from envknit.regular import read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,12 +68,10 @@ def find_installed(
     store = home()
     path = os.path.abspath(lock_path)
     try:
-        with open(path, "rb") as file:
-            lock_bytes = file.read()
+        lock_bytes = read_regular(path)
         folder = plans_folder(store, key(lock_bytes))
-        with open(os.path.join(folder, "lock"), "rb") as file:
-            if file.read() != lock_bytes:
-                return None
+        if read_regular(os.path.join(folder, "lock")) != lock_bytes:
+            return None
         if environments is None:
             with open(os.path.join(folder, ALL), encoding="utf-8") as file:
                 environments = file.read().splitlines()

@@ -36,7 +36,7 @@ def script_folder(plan: Plan, executable: str = "") -> Path:
 
 def script_place(plan: Plan, executable: str = "") -> str:
     """Name the same folder relative to the store."""
-    return f"bin/{key(plan.identity.encode())}-{key(os.fsencode(executable or sys.executable))}"
+    return f"bin/{key(plan.identity.encode(errors='surrogateescape'))}-{key(os.fsencode(executable or sys.executable))}"
 
 
 def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:

@@ -38,12 +38,12 @@ def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> dict[
     with disk_faults(folder), store.workspace() as workspace:
         ready = []
         for plan in plans:
-            tree = key(plan.identity.encode())
+            tree = key(plan.identity.encode(errors="surrogateescape"))
             view = f"{plan.environment}-{key(f'{tree} {interpreter_tag()}'.encode())}"
             if not _is_placed(f"{place}/trees/{tree}", plan, store):
                 made = workspace / tree
                 made.mkdir()
-                (made / "plan").write_text(plan.render(), encoding="utf-8")
+                (made / "plan").write_bytes(plan.render().encode(errors="surrogateescape"))
                 (made / "plan").chmod(0o444)
                 ready.append((made, f"{place}/trees/{tree}"))
             if not (folder / "views" / view).is_dir():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envknit.resolve.targets import Targets
 
 _PROJECT = ""
+DEV = "'dev' in dependency_groups"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +55,7 @@ class Graph:
             for candidate in chosen.values()
         }
         self._active = self._spread(self._roots)
-        self._active_without_dev = self._spread(root for root in self._roots if not root.dev)
+        self._active_without_dev = self._spread(root for root in self._roots if root.given != DEV)
         self._known_conditions: dict[str, str] | None = None
 
     def _arc(self, parent: str, asked: Requirement) -> _Arc:
@@ -88,9 +89,14 @@ class Graph:
         return not self._active_without_dev[candidate.project]
 
     def root_markers(self, candidate: Candidate) -> tuple[str, ...]:
-        """Return the markers under which the person asked for it."""
+        """Return the markers under which the person asked for it, with the group or extra that asks."""
         name, everywhere = candidate.project, self._targets.everywhere
-        return tuple(sorted({self._plain(root.marker, everywhere) for root in self._roots if root.identifier == name}))
+        markers = {
+            _normal(all_of([root.given, self._plain(root.marker, everywhere)]))
+            for root in self._roots
+            if root.identifier == name
+        }
+        return tuple(sorted(markers))
 
     def edges(self, candidate: Candidate) -> tuple[Edge, ...]:
         """Return its edges; what its extras add is among them, under the conditions they are asked for."""

@@ -32,7 +32,7 @@ class Requirement:
         where: these targets, less those on which whoever has the requirement cannot be.
         here: whether the running interpreter is among them.
         text: how it was written, for explanations.
-        dev: whether it comes out of the dev packages of the project.
+        given: which group or extra of the project asks for it, as a marker of lock files (PEP 751); `""`: none.
         refusal: why the candidate that has this requirement cannot be used at all; no version satisfies such a one.
         copy: which copy of the project is meant, by its version; `""` where there is only one.
     """
@@ -45,7 +45,7 @@ class Requirement:
     where: int
     here: bool = True
     text: str = ""
-    dev: bool = False
+    given: str = ""
     refusal: str = ""
     copy: str = ""
 
@@ -62,7 +62,7 @@ def identify(name: str, extra: str, copy: str = "") -> str:
 
 
 def split_by_extra(
-    requirement: pep508.Requirement, marker: str, targets: Targets, *, where: int, here: bool, dev: bool = False
+    requirement: pep508.Requirement, marker: str, targets: Targets, *, where: int, here: bool, given: str = ""
 ) -> Iterator[Requirement]:
     """Split what was written into one requirement of the project and one of each extra; none where it never applies.
 
@@ -72,7 +72,7 @@ def split_by_extra(
         targets: what the lock is for.
         where: the targets on which whoever asks can be.
         here: whether whoever asks is needed by the running interpreter.
-        dev: whether it comes out of the dev packages of the project.
+        given: which group or extra of the project asks for it, as a marker of lock files.
     """
     where &= targets.where(marker)
     if not where:
@@ -87,7 +87,7 @@ def split_by_extra(
             where=where,
             here=here,
             text=_text(requirement),
-            dev=dev,
+            given=given,
         )
 
 

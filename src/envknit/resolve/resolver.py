@@ -80,23 +80,27 @@ def resolve(
         targets=project.targets,
         system_site_packages=project.system_site_packages,
         startup=project.startup,
+        default_groups=project.default_groups,
     )
 
 
 def is_current(project: Project, lock: Lock) -> bool:
     """Whether a lock was made from what the project asks for now; needs no index."""
-    asked = {
-        name: (wanted.packages, wanted.dev_packages, wanted.constraints)
-        for name, wanted in project.environments.items()
-    }
-    locked = {
-        name: (made.requirements, made.dev_requirements, made.constraints) for name, made in lock.environments.items()
-    }
+    unknown = frozenset[str]().union(*project.dynamic.values())
+    asked = {name: _asked(wanted, unknown) for name, wanted in project.environments.items()}
+    locked = {name: _asked(made, unknown) for name, made in lock.environments.items()}
     pythons = {name: wanted.python_version for name, wanted in project.environments.items() if wanted.python_version}
     if any(name in locked and lock.environments[name].python_version != python for name, python in pythons.items()):
         return False
-    settings = (project.targets, project.system_site_packages, project.startup)
-    return asked == locked and settings == (lock.targets, lock.system_site_packages, lock.startup)
+    settings = (project.targets, project.system_site_packages, project.startup, project.default_groups)
+    locked_settings = (lock.targets, lock.system_site_packages, lock.startup, lock.default_groups)
+    return asked == locked and settings == locked_settings
+
+
+def _asked(environment: RequestedEnvironment | Environment, unknown: Collection[str]) -> dict[str, object]:
+    """Return what an environment was asked for, but for the fields that only a build backend knows."""
+    fields = ("requirements", "groups", "extras", "constraints", "overrides")
+    return {field: getattr(environment, field) for field in fields if field not in unknown}
 
 
 def _chosen(project: Project, environments: Sequence[str] | None) -> list[str]:
@@ -119,18 +123,26 @@ def _check_names(update: Collection[str], project: Project, previous: Lock | Non
 
 def _roots(project: Project, name: str) -> Iterator[Requirement]:
     wanted = project.environments[name]
-    targets = Targets.of(project.targets, wanted.python_version)
-    yield from _read(wanted.packages, targets, dev=False)
-    yield from _read(wanted.dev_packages, targets, dev=True)
+    yield from _asked_for(wanted, Targets.of(project.targets, wanted.python_version))
 
 
-def _read(requirements: Iterable[str], targets: Targets, *, dev: bool) -> Iterator[Requirement]:
+def _asked_for(wanted: RequestedEnvironment, targets: Targets) -> Iterator[Requirement]:
+    yield from _read(wanted.requirements, targets)
+    for name, requirements in wanted.groups.items():
+        yield from _read(requirements, targets, given=f"'{name}' in dependency_groups")
+    for name, requirements in wanted.extras.items():
+        yield from _read(requirements, targets, given=f"'{name}' in extras")
+
+
+def _read(requirements: Iterable[str], targets: Targets, *, given: str = "") -> Iterator[Requirement]:
     from packaging.requirements import Requirement  # noqa: PLC0415 - loaded where a lock is made
 
     for text in requirements:
         requirement = Requirement(text)
+        if requirement.url is not None:
+            raise ProjectError(f"`{text}` has a source of its own, which cannot be locked yet")
         marker = str(requirement.marker or "")
-        yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, dev=dev)
+        yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given)
 
 
 class _Resolution:
@@ -169,7 +181,7 @@ class _Resolution:
             self._index,
             self._targets,
             roots=list(_roots(self._project, self._wanted.name)),
-            constraints=list(_read(self._wanted.constraints, self._targets, dev=False)),
+            constraints=list(_read(self._wanted.constraints, self._targets)),
             kept=kept,
             reporter=self._reporter,
         )
@@ -181,9 +193,11 @@ class _Resolution:
         return Environment(
             name=self._wanted.name,
             python_version=self._wanted.python_version or f"==3.{sys.version_info[1]}.*",
-            requirements=self._wanted.packages,
-            dev_requirements=self._wanted.dev_packages,
+            requirements=self._wanted.requirements,
+            groups=dict(self._wanted.groups),
+            extras=dict(self._wanted.extras),
             constraints=self._wanted.constraints,
+            overrides=self._wanted.overrides,
             pins=tuple(pins),
         )
 

@@ -8,6 +8,7 @@ import sys
 import envknit.errors
 from envknit.errors import LinkError, LockError, StoreError
 from envknit.plan import Plan, current_plans, home, key, plans_folder
+from envknit.regular import read_regular
 from envknit.runtime import activation as active
 from envknit.runtime import defaults
 from envknit.runtime.linker import linker
@@ -69,8 +70,7 @@ def plans(lock: str, env: str | None) -> dict[str, str]:
     Raises:
         FileNotFoundError, LinkError, LockError, InstallError: as `configure_from_lock`.
     """
-    with open(lock, "rb") as file:
-        lock_bytes = file.read()
+    lock_bytes = read_regular(lock)
     folder = plans_folder(home(), key(lock_bytes))
     found = _planned(folder, lock_bytes)
     if not found or (env is not None and env not in found):
@@ -86,9 +86,8 @@ def _planned(folder: str, lock_bytes: bytes) -> dict[str, str]:
         if found.st_uid not in {os.geteuid(), 0} or found.st_mode & 0o022:
             raise StoreError("the store must be yours, and writable by nobody else", store=home())
     try:
-        with open(os.path.join(folder, "lock"), "rb") as file:
-            if file.read() != lock_bytes:
-                return {}
+        if read_regular(os.path.join(folder, "lock")) != lock_bytes:
+            return {}
     except OSError:
         return {}
     return current_plans(folder)

@@ -13,11 +13,10 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from envknit.errors import PlanError
 from envknit.naming import ENTRIES
-from envknit.plan import PLAN_FORMAT, Plan, key
+from envknit.plan import PLAN_FORMAT, Plan, key, read_plan
 from envknit.store.bundle import bundled_entries
 from envknit.store.disk import disk_faults
 from envknit.store.roots import all_roots
@@ -26,6 +25,7 @@ from envknit.store.store import TRASH
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from envknit.store.store import Store
 
@@ -103,7 +103,7 @@ class _Collection:
         self.bundles = [
             folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
         ]
-        keys = {key(_identity(text).encode()) for text in self._kept}
+        keys = {key(_identity(text).encode(errors="surrogateescape")) for text in self._kept}
         self.scripts = [folder for folder in self._listed("bin") if os.path.basename(folder).split("-")[0] not in keys]
         self.bytecode = list(self._lost_bytecode())
         self.leftovers = list(self._leftovers())
@@ -143,7 +143,7 @@ class _Collection:
     def _sort_plans(self, folder: str) -> None:
         """Part the views of one lock that stay from those that go; plans of another format are not ours to judge."""
         if not folder.startswith(f"plans/{PLAN_FORMAT}/"):
-            self._kept.update(path.read_text(errors="replace") for path in (self.root / folder).rglob("plan"))
+            self._kept.update(read_plan(path) for path in (self.root / folder).rglob("plan"))
             return
         links = self._listed(f"{folder}/environments") if folder in self._named else []
         current = {os.path.normpath(f"{os.path.dirname(link)}/{os.readlink(self.root / link)}") for link in links}
@@ -164,8 +164,8 @@ class _Collection:
         return os.path.exists(plan) and os.stat(plan).st_mtime > time.time() - _TWO_WEEKS
 
     def _keep(self, plan: str) -> None:
-        with suppress(OSError, UnicodeDecodeError):  # nobody can use it, so it keeps nothing alive
-            self._kept.add(Path(plan).read_text(encoding="utf-8"))
+        with suppress(OSError):  # nobody can use it, so it keeps nothing alive
+            self._kept.add(read_plan(plan))
 
     def _alive(self) -> set[str]:
         """Name the folders that plans name; by their look, so that plans of another envknit count as well."""
@@ -239,10 +239,10 @@ def opened_plans(root: Path) -> dict[str, str] | None:
     plans = os.path.join(os.path.realpath(root), "plans", "")
     found = {}
     for link in _open_files():
-        with suppress(OSError, UnicodeDecodeError):  # it was closed, or is another user's
+        with suppress(OSError):  # it was closed, or is another user's
             path = os.readlink(link)
             if path.startswith(plans):
-                found[path] = Path(link).read_text(encoding="utf-8")
+                found[path] = read_plan(link)
     return found
 
 

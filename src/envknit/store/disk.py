@@ -101,13 +101,26 @@ def disk_faults(path: Path) -> Iterator[None]:
     except EnvknitError:
         raise  # some are OSErrors too
     except OSError as error:
-        place = error.filename or path
         if error.errno in _RIGHTS:
             hint = "set ENVKNIT_HOME to a folder of your own"
-            raise StoreError(f"the store {_RIGHTS[error.errno]}", path=place, hint=hint) from error
-        if error.errno in _SPACE:
-            raise InstallError(_SPACE[error.errno], path=place, hint="run: envknit store gc") from error
-        raise InstallError(f"the file system failed: {error.strerror}", path=place) from error
+            raise StoreError(f"the store {_RIGHTS[error.errno]}", path=error.filename or path, hint=hint) from error
+        raise disk_error(error, path) from error
+
+
+def disk_error(error: OSError, path: Path | None = None) -> InstallError:
+    """Describe what the operating system refused, for a person.
+
+    Args:
+        error: what it said.
+        path: what was worked on, where the error names nothing.
+    """
+    place = error.filename or path
+    facts = {} if place is None else {"path": os.fsdecode(place) if isinstance(place, bytes) else place}
+    if error.errno in _SPACE:
+        hint = "make room on that disk; envknit store gc frees what no lock needs"
+        return InstallError(_SPACE[error.errno], hint=hint, **facts)
+    hint = "see to whom it belongs and who may write there" if error.errno in _RIGHTS else ""
+    return InstallError(f"the file system refused: {error.strerror or error}", hint=hint, **facts)
 
 
 def sync_folder(folder: Path) -> None:

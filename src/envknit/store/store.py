@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from envknit.store.verify import Verified
 
 TRASH = ".trash-"  # how the names of folders begin that are being deleted
+_ELSEWHERE = "set ENVKNIT_HOME to a folder of your own"
 _ABANDONED = 86_400.0  # seconds after which work is taken for dead where its lock cannot be asked
 
 
@@ -78,8 +79,12 @@ class Store:
             StoreError: it belongs to another user, or others may write to it.
             InstallError: it cannot be created.
         """
+        if not {"\t", "\n", os.pathsep}.isdisjoint(str(self.root)):
+            # A plan holds paths in lines, and PATH holds them between colons (`python -m venv` refuses those too)
+            raise StoreError("the path of the store has a colon, tab or line break", store=self.root, hint=_ELSEWHERE)
         with disk_faults(self.root):
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
         self.check()
         mark = (self.root / ENTRIES).with_name("pyvenv.cfg")
         if not mark.exists():
@@ -98,7 +103,7 @@ class Store:
                 "the store belongs to another user",
                 store=self.root,
                 owner=found.st_uid,
-                hint="set ENVKNIT_HOME to a folder of your own",
+                hint=_ELSEWHERE,
             )
         if found.st_mode & 0o022:
             raise StoreError("the store may be written by others", store=self.root, hint=f"run: chmod go-w {self.root}")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import LockError, SchemaVersionError
-from envknit.files.lockfile import is_written, parse_lock, read_lock, render_lock, write_lock
+from envknit.files.lockfile import holds, parse_lock, read_lock, render_lock, write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SMALL = Lock(
             name="default",
             python_version=">=3.11",
             requirements=("flask>=2",),
-            dev_requirements=("pytest",),
+            groups={"dev": ("pytest",)},
             pins=(
                 Pin(
                     name="click",
@@ -213,7 +213,7 @@ def test_other_line_ends_are_no_change(tmp_path: Path) -> None:
     path = tmp_path / "envknit.lock.yaml"
     path.write_bytes(render_lock(SMALL).replace("\n", "\r\n").encode())
 
-    assert is_written(path, render_lock(SMALL))
+    assert holds(path, SMALL)
     assert write_lock(path, SMALL) is False
     assert read_lock(path) == SMALL
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.network, pytest.mark.ends]
 
 
 def lock(home: Path, *packages: str) -> Lock:
-    asked = RequestedEnvironment(name="default", packages=tuple(sorted(packages)))
+    asked = RequestedEnvironment(name="default", requirements=tuple(sorted(packages)))
     project = Project(path=home / "envknit.yaml", environments={"default": asked})
     with open_index((), home, home=home) as index:
         return resolve(project, index)

@@ -132,10 +132,7 @@ def test_path_lines_of_pth_files_make_their_folders_importable(shelf: Shelf) -> 
     folder = placed.entry.folder
     expected = {"win32": (folder,), "api": (f"{folder}/win32",), "util": (f"{folder}/win32/lib",)}
     assert expected == {name: plan.imports[name] for name in expected}
-    assert [
-        "pywin 1 wants a folder outside of itself on sys.path (pywin.pth: /usr)",
-        "pywin 1 wants a folder outside of itself on sys.path (pywin.pth: ../up)",
-    ] == warnings
+    assert ["pywin 1 wants a folder outside of itself on sys.path (pywin.pth: /usr, and 1 more)"] == warnings
 
 
 STARTUP = {

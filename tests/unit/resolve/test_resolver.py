@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def project(root: Path, **packages: list[str]) -> Project:
     environments = {
-        name: RequestedEnvironment(name=name, packages=tuple(sorted(asked))) for name, asked in packages.items()
+        name: RequestedEnvironment(name=name, requirements=tuple(sorted(asked))) for name, asked in packages.items()
     }
     return Project(path=root / "envknit.yaml", environments=environments)
 
@@ -151,7 +151,7 @@ def test_a_lock_is_current_until_the_project_says_something_else(tmp_path: Path,
     assert is_current(project(tmp_path, default=["a"]), made)
     assert not is_current(project(tmp_path, default=["a>=1"]), made)
     assert not is_current(project(tmp_path, default=["a"], ml=[]), made)
-    other = RequestedEnvironment(name="default", packages=("a",), python_version=">=3.8")
+    other = RequestedEnvironment(name="default", requirements=("a",), python_version=">=3.8")
     assert not is_current(Project(path=tmp_path / "envknit.yaml", environments={"default": other}), made)
 
 

@@ -1,0 +1,74 @@
+"""Find the project of a folder, and read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envknit.errors import ProjectError
+from envknit.files.plain_yaml import read_plain_yaml
+from envknit.files.project import PROJECT_FILE, Project
+from envknit.files.settings import TOP, read_environments, read_settings
+from envknit.files.toml import read_project_file
+from envknit.files.workspace import workspace_above
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYPROJECT = "pyproject.toml"
+_SETUP = ("setup.cfg", "setup.py")
+
+
+def find_project(start: Path) -> Path:
+    """Walk up from a folder to the nearest project file; from a member of a workspace on to the root of that.
+
+    In each folder `envknit.yaml` comes first, then a `pyproject.toml` that says more than the settings of a tool, then
+    what setuptools alone reads.
+
+    Raises:
+        ProjectError: there is none up to the root of the file system; the hint names a file that does not count.
+    """
+    start = start.absolute()
+    seen: Path | None = None
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder / PROJECT_FILE
+        pyproject = folder / PYPROJECT
+        if pyproject.is_file():
+            from envknit.files.pyproject import asks_for_packages  # noqa: PLC0415 - not for an `envknit.yaml`
+
+            if asks_for_packages(pyproject):
+                return workspace_above(pyproject) or pyproject
+            seen = seen or pyproject
+        if (folder / "setup.py").is_file() or _is_setup(folder / "setup.cfg"):
+            return folder / next(name for name in _SETUP if (folder / name).is_file())
+    hint = "run: envknit init"
+    if seen:
+        hint = f"{seen} names no packages: it has none of [project], [dependency-groups], [build-system]; {hint}"
+    raise ProjectError("no project file here or in a folder above", folder=start, hint=hint)
+
+
+def load_project(path: Path) -> Project:
+    """Read a project file.
+
+    Raises:
+        ProjectError: it cannot be read, or a value in it is not what it must be; the fact `at` is its path.
+    """
+    if path.name == PYPROJECT:
+        from envknit.files.pyproject import read_pyproject  # noqa: PLC0415 - as above
+
+        return read_pyproject(path)
+    if path.name in _SETUP:
+        dynamic = {".": frozenset({"requirements", "extras", "python_version"})}
+        return Project(path=path, environments=read_environments({}, {}), packages={"": "."}, dynamic=dynamic)
+    whole = read_plain_yaml(read_project_file(path), str(path), ProjectError, "project")
+    settings = whole.fields(TOP)
+    return Project(path=path, environments=read_environments(settings, {}), **read_settings(settings))
+
+
+def _is_setup(path: Path) -> bool:
+    """Whether a `setup.cfg` describes a package: many hold nothing but settings of tools."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() in ("[metadata]", "[options]") for line in lines)

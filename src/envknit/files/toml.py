@@ -1,0 +1,46 @@
+"""TOML files, read as values that know where they stood."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from envknit.errors import ProjectError
+from envknit.files.values import Value
+from envknit.regular import read_regular
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_toml(path: Path) -> Value:
+    """Read a TOML file of the project.
+
+    Raises:
+        ProjectError: it cannot be read, or is no TOML.
+    """
+    try:
+        text = read_project_file(path).decode()
+    except UnicodeDecodeError as cause:
+        raise ProjectError(f"the project file is not TOML: {cause}", project=path) from cause
+    return Value(data=parse_toml(text, path), file=str(path), error=ProjectError, kind="project")
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Parse the text of a TOML file, or what stands in one; errors as `read_toml`."""
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - most projects have no TOML to read
+    else:
+        import tomli as tomllib  # noqa: PLC0415 - as above
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as cause:
+        raise ProjectError(f"the project file is not TOML: {cause}", project=path) from cause
+
+
+def read_project_file(path: Path) -> bytes:
+    """Read the bytes of a project file; ProjectError where it cannot be read."""
+    try:
+        return read_regular(path)
+    except OSError as cause:
+        raise ProjectError(f"the project file cannot be read: {cause.strerror}", project=path) from cause
