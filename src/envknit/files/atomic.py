@@ -1,44 +1,81 @@
-"""Files that are replaced in one step: a reader sees the old bytes or the new, never a part."""
+"""Files that are replaced in one step: a reader sees the old bytes or the new, never a part (virtualenv issue 2969)."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_PART = ".part"  # how the names of files end that are being written
+_ABANDONED = 3600.0  # seconds after which such a file is left over from a process that was killed
+
 
 def place(path: Path, data: bytes) -> None:
     """Replace a person's file, keeping its mode and following a symbolic link; on disk before it returns."""
-    path = path.resolve()
-    temporary = _write_beside(path, data, 0o666, durable=True)
+    path = path.parent / os.path.realpath(path)
+    _remove_abandoned(path)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    _replace(path, data, 0o666, chmod=mode, durable=True)
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace a file that its owner alone may read; missing folders are made.
+
+    Args:
+        path: the file.
+        data: its new bytes.
+        durable: whether it is on disk before this returns; a cache need not be.
+    """
+    make_private(path.parent)
+    _replace(path, data, 0o600, durable=durable)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each 0700 whatever the umask is.
+
+    `Path.mkdir(mode=..., parents=True)` gives its mode to the last folder only (CPython's `pathlib` says so).
+    """
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _replace(path: Path, data: bytes, mode: int, *, chmod: int | None = None, durable: bool) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_PART}")
     try:
-        if path.exists():
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def place_private(path: Path, data: bytes) -> None:
-    """Replace a file of a cache, readable by its owner alone; missing folders are made."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_beside(path, data, 0o600, durable=False).replace(path)
-
-
-def _write_beside(path: Path, data: bytes, mode: int, *, durable: bool) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
+            if chmod is not None:
+                temporary.chmod(chmod)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-    except OSError:
+        temporary.replace(path)
+        if durable:
+            _sync(path.parent)
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return temporary
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)  # the new name is in the folder, not in the file
+    finally:
+        os.close(fd)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what a killed process left beside a person's file; those of a cache are for `store gc`."""
+    before = time.time() - _ABANDONED
+    for found in path.parent.glob(f".{path.name}.*{_PART}"):
+        with suppress(OSError):
+            if found.lstat().st_mtime < before:
+                found.unlink()

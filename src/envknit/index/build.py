@@ -1,82 +1,135 @@
-"""Build a wheel from an sdist with `build`, in a child process and an environment of its own (PEP 517)."""
+"""The one room for builds: metadata, wheels and editable wheels of source folders, for `lock` and `install` alike."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from envknit.errors import InstallError, UnsafeWheelError
-from envknit.index.metadata import UnusableMetadataError
-from envknit.index.sdist import unpack_sdist
+from envknit.errors import InstallError
+from envknit.index.sdist import unpack
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from envknit.index.settings import PipSettings
 
-_LAST_LINES = 30  # of the builder's output, for the error
+_LAST_LINES = 30  # of the output of a build that failed, for the message
+
+# Variables that a build has no business with: envknit's and pip's own, and what is a secret by its name or value
+_OWN = ("ENVKNIT", "PIP_", "UV_INDEX", "POETRY_HTTP", "TWINE_")
+_SECRET_NAME = re.compile(
+    r"(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY)($|_)", re.IGNORECASE
+)
+_SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]*@")  # a login in a URL
 
 
-def build_wheel(sdist: Path, file_name: str, workspace: Path, *, indexes: Sequence[str] = ()) -> Path:
-    """Build the wheel of an sdist for the interpreter that runs this.
+class Builder:
+    """Builds wheels for the interpreter that runs this, each in a child process and an environment of its own.
+
+    Build requirements come from where the project's packages come from. pip reads that from a configuration file: the
+    environment of a backend holds no login (nor anything else that looks like a secret).
 
     Args:
-        sdist: the file, its digest checked by the caller.
-        file_name: its name on the index, which says its format.
-        workspace: a private folder; source, output and temporary files stay in it.
-        indexes: where build requirements come from; pip's own configuration where none are given.
-
-    Raises:
-        InstallError: it could not be built; the message has the end of the builder's output.
-        UnsafeWheelError: the sdist leads out of its folder.
-
-    Cost: starts pip for the build requirements; seconds to hours.
+        settings: where build requirements come from.
     """
-    source = workspace / "source"
-    output = workspace / "dist"
-    scratch = workspace / "tmp"
-    for folder in (source, output, scratch):
-        folder.mkdir(mode=0o700)
-    root = _unpack(sdist, file_name, source)
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(output), str(root)]
-    done = subprocess.run(
-        command,
-        cwd=scratch,  # `-m` puts it on sys.path, so it must hold nothing
-        env=_clean_environment(scratch, indexes),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    wheels = sorted(output.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        raise InstallError(
-            f"{file_name} could not be built",
-            output="\n    " + "\n    ".join(done.stdout.splitlines()[-_LAST_LINES:]),
-            hint="its build may need a compiler or a library; or lock a version that has a wheel",
+
+    def __init__(self, settings: PipSettings) -> None:
+        self._settings = settings
+
+    def metadata(self, source: Path, *, editable: bool = False) -> bytes:
+        """Ask the backend of a source folder for its core metadata.
+
+        Args:
+            source: the folder that holds `pyproject.toml` or `setup.py`; backends may write into it.
+            editable: whether it is to be installed in place.
+
+        Raises:
+            InstallError: the backend fails; with the end of what it printed.
+
+        Cost: starts pip and the backend; seconds.
+        """
+        with tempfile.TemporaryDirectory(prefix="envknit-") as scratch:
+            out = self._run("metadata", source, Path(scratch), editable=editable)
+            found = sorted(out.glob("*.dist-info/METADATA"))
+            if len(found) != 1:
+                raise InstallError(f"the build backend of {source.name} gives no metadata", folder=source)
+            return found[0].read_bytes()
+
+    def wheel(self, source: Path, into: Path, *, editable: bool = False) -> Path:
+        """Build the wheel of a source folder (PEP 517), or one that leads to the folder (PEP 660).
+
+        Args:
+            source: the folder that holds `pyproject.toml` or `setup.py`; backends may write into it.
+            into: an existing folder for the wheel.
+            editable: whether the folder is to be used in place.
+
+        Raises:
+            InstallError: the backend fails; with the end of what it printed.
+
+        Cost: starts pip for the build requirements; seconds to hours.
+        """
+        with tempfile.TemporaryDirectory(prefix="envknit-", dir=into) as scratch:
+            wheels = sorted(self._run("wheel", source, Path(scratch), editable=editable).glob("*.whl"))
+            if len(wheels) != 1:
+                raise InstallError(f"the build backend of {source.name} gives no wheel", folder=source)
+            return wheels[0].replace(into / wheels[0].name)
+
+    def metadata_of_sdist(self, archive: Path, filename: str, *, subdirectory: str = "") -> bytes:
+        """Unpack an sdist or another source archive and ask its backend for metadata; see `metadata`."""
+        with tempfile.TemporaryDirectory(prefix="envknit-") as scratch:
+            return self.metadata(_source(archive, filename, Path(scratch), subdirectory))
+
+    def wheel_of_sdist(self, archive: Path, filename: str, into: Path, *, subdirectory: str = "") -> Path:
+        """Unpack an sdist or another source archive and build its wheel; see `wheel`."""
+        with tempfile.TemporaryDirectory(prefix="envknit-", dir=into) as scratch:
+            return self.wheel(_source(archive, filename, Path(scratch), subdirectory), into)
+
+    def _run(self, wanted: str, source: Path, scratch: Path, *, editable: bool) -> Path:
+        out, temporary = scratch / "out", scratch / "tmp"
+        for folder in (out, temporary):
+            folder.mkdir()
+        configuration = scratch / "pip.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text(self._settings.configuration(), encoding="utf-8")
+        kind = "editable" if editable else "wheel"
+        done = subprocess.run(
+            [sys.executable, "-m", "envknit.index.build_child", wanted, kind, str(source), str(out)],
+            cwd=temporary,  # `-m` puts it on sys.path, so it must hold nothing
+            env=_environment() | {"PIP_CONFIG_FILE": str(configuration), "TMPDIR": str(temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
         )
-    return wheels[0]
+        if done.returncode:
+            raise InstallError(
+                f"{source.name} could not be built",
+                output="\n    " + "\n    ".join(done.stdout.splitlines()[-_LAST_LINES:]),
+                hint="its build may need a compiler, a library or another Python; or choose a version that has a wheel",
+            )
+        return out
 
 
-def _clean_environment(scratch: Path, indexes: Sequence[str]) -> dict[str, str]:
-    """Return an environment in which no lock is active, and pip asks the project's indexes."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENVKNIT")}
-    environment |= {"ENVKNIT": "0", "TMPDIR": str(scratch), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    if indexes:
-        environment |= {"PIP_INDEX_URL": indexes[0], "PIP_EXTRA_INDEX_URL": " ".join(indexes[1:])}
-    return environment
+def _environment() -> dict[str, str]:
+    """Return the variables of a build: no lock is active in it, and nothing in it is a secret."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith(_OWN) or _SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+    }
+    return kept | {"ENVKNIT": "0"}
 
 
-def _unpack(sdist: Path, file_name: str, into: Path) -> Path:
-    """Unpack an sdist safely; returns its one folder (PEP 625)."""
-    try:
-        unpack_sdist(sdist, file_name, into)
-    except UnusableMetadataError as error:
-        raise UnsafeWheelError(str(error), sdist=file_name) from error
-    found = list(into.iterdir())
-    if len(found) != 1 or not found[0].is_dir():
-        raise UnsafeWheelError("an sdist must hold one folder", sdist=file_name)
-    return found[0]
+def _source(archive: Path, filename: str, scratch: Path, subdirectory: str) -> Path:
+    source = scratch / "source"
+    source.mkdir()
+    root = unpack(archive, filename, source)
+    folder = (root / subdirectory).resolve()
+    if not (folder.is_dir() and folder.is_relative_to(root.resolve())):
+        raise InstallError(f"{filename} has no folder {subdirectory}")
+    return folder

@@ -1,19 +1,24 @@
-"""What indexes answered before: pages with their validators, metadata by the hash of its artifact.
+"""What indexes answered before: pages with their validators, and core metadata.
 
-Everything here can be deleted at any time. Files are replaced in one step, so any number of processes may share it.
+Everything here can be deleted at any time. Files are replaced in one step, so any number of processes may share it;
+each begins with the hash of the rest, and a damaged one is dropped. A cache that cannot be used is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envknit.files.atomic import place_private
+from envknit.files.atomic import write_atomically
+from envknit.index.urls import number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _LONGEST_FRESH = 600.0  # seconds: a page is never believed for longer, whatever its Cache-Control says
@@ -49,54 +54,88 @@ def fresh_until(cache_control: str) -> float:
     directives = [directive.strip().lower() for directive in cache_control.split(",")]
     if "no-cache" in directives or "no-store" in directives:
         return 0.0
-    ages = [age.removeprefix("max-age=") for age in directives if age.startswith("max-age=")]
-    return time.time() + min(float(ages[0]), _LONGEST_FRESH) if ages and ages[0].isdigit() else 0.0
+    ages = [number(directive.removeprefix("max-age=")) for directive in directives if directive.startswith("max-age=")]
+    return time.time() + min(ages[0], _LONGEST_FRESH) if ages and ages[0] is not None else 0.0
 
 
 class Cache:
-    """The `cache` folder of a store."""
+    """Pages and metadata in the `cache` folder of a store.
 
-    def __init__(self, home: Path) -> None:
-        if not home.exists():  # the store must be writable by nobody else, whatever the umask is
-            home.mkdir(mode=0o755, parents=True, exist_ok=True)
-            home.chmod(0o755)
-        self._pages = home / "cache" / "pages"
-        self._metadata = home / "cache" / "metadata"
+    Args:
+        folder: that folder.
+        warn: hears once that the cache cannot be written.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._warn = warn
+        self._works = is_own(folder)
+        if not self._works:
+            warn(f"the cache {folder} is not used: it belongs to another user")
 
     def page(self, url: str) -> CachedPage | None:
         """Return what an index answered for this URL before."""
+        head, _, body = (self._read("pages", _digest(url)) or b"").partition(b"\n")
         try:
-            head, _, body = self._page_file(url).read_bytes().partition(b"\n")
             facts = json.loads(head)
-            if facts.pop("length") != len(body) or facts["url"] != url:
-                return None
-            return CachedPage(body=body, **facts)
-        except (OSError, ValueError, TypeError, KeyError):
+            return CachedPage(body=body, **facts["page"]) if facts["asked"] == url else None
+        except (ValueError, TypeError, KeyError):
             return None  # never written, or by another version of envknit
 
-    def keep_page(self, page: CachedPage, *, key: str) -> None:
+    def keep_page(self, page: CachedPage, *, asked: str) -> None:
         """Remember a page under the URL that was asked for."""
-        facts = {
-            "url": key,
-            "status": page.status,
-            "content_type": page.content_type,
-            "etag": page.etag,
-            "last_modified": page.last_modified,
-            "fresh_until": page.fresh_until,
-            "length": len(page.body),
-        }
-        place_private(self._page_file(key), json.dumps(facts).encode() + b"\n" + page.body)
+        facts = {name: getattr(page, name) for name in CachedPage.__slots__ if name != "body"}
+        self._write("pages", _digest(asked), json.dumps({"asked": asked, "page": facts}).encode() + b"\n" + page.body)
 
-    def metadata(self, key: str) -> bytes | None:
-        """Return core metadata by the sha256 of its artifact (and what it was built for)."""
+    def metadata(self, *key: str) -> bytes | None:
+        """Return core metadata by what identifies the bytes that it was read from."""
+        return self._read("metadata", _digest(*key))
+
+    def keep_metadata(self, data: bytes, *key: str) -> None:
+        """Remember core metadata for good.
+
+        Args:
+            data: METADATA or PKG-INFO.
+            key: what identifies the bytes that it was read from. A hash that an index merely states does not: it goes
+                together with the URL, so that an index can spoil the cache for nobody else.
+        """
+        self._write("metadata", _digest(*key), data)
+
+    def _read(self, kind: str, digest: str) -> bytes | None:
+        if not self._works:
+            return None
+        path = self._folder / kind / digest[:2] / digest
         try:
-            return (self._metadata / key[:2] / key).read_bytes()
+            head, _, data = path.read_bytes().partition(b"\n")
         except OSError:
             return None
+        if head.decode("ascii", "replace") == hashlib.sha256(data).hexdigest():
+            return data
+        with suppress(OSError):
+            path.unlink()
+        return None
 
-    def keep_metadata(self, key: str, data: bytes) -> None:
-        """Remember core metadata for good: an artifact with that hash has no other."""
-        place_private(self._metadata / key[:2] / key, data)
+    def _write(self, kind: str, digest: str, data: bytes) -> None:
+        if not self._works:
+            return
+        path = self._folder / kind / digest[:2] / digest
+        try:
+            write_atomically(path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data, durable=False)
+        except OSError as cause:
+            self._works = False
+            self._warn(f"the cache {self._folder} is not used: {cause.strerror or cause}")
 
-    def _page_file(self, url: str) -> Path:
-        return self._pages / hashlib.sha256(url.encode()).hexdigest()[:40]
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder, or the first one above it that is there, belongs to this user or to root.
+
+    Root in the home of another user (`sudo -E`) would leave folders there that the user cannot use (pip 2396).
+    """
+    for found in (folder, *folder.parents):
+        with suppress(OSError):
+            return not hasattr(os, "geteuid") or found.stat().st_uid in {os.geteuid(), 0}
+    return False
+
+
+def _digest(*key: str) -> str:
+    return hashlib.sha256("\n".join(key).encode()).hexdigest()[:40]

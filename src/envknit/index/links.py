@@ -1,26 +1,29 @@
-"""The pages of an index: PEP 503 HTML and PEP 691 JSON, read into links."""
+"""Pages of an index, PEP 503 HTML and PEP 691 JSON, read into links; what is malformed costs that link alone."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin
 
 from envknit.errors import PackageIndexError
 from envknit.files.filenames import is_component, version_in
-from envknit.index.urls import origin
+from envknit.index.urls import is_usable, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from packaging.version import Version
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPES = frozenset({"application/vnd.pypi.simple.v1+html", "text/html", "application/xhtml+xml"})
 ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+
+_MOST_LINKS = 250_000  # of one page; the longest real ones have some 50,000
+_MOST_SIZE = 10**15  # bytes: what a lock can hold
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +41,7 @@ class Link:
         metadata: whether `<url>.metadata` is there (PEP 658, 714).
         metadata_sha256: what that file hashes to, where the index states it.
         upload_time: ISO 8601, where the index states it (PEP 700).
+        subdirectory: where in a source archive that a person named the project lies.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Link:
     metadata: bool = False
     metadata_sha256: str | None = None
     upload_time: str = ""
+    subdirectory: str = ""
 
     @property
     def is_wheel(self) -> bool:
@@ -83,33 +88,51 @@ def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:
     if kind in HTML_TYPES:
         charset = parameters.partition("charset=")[2].strip().strip('"') or "utf-8"
         return _read_html(body, charset, url)
-    raise PackageIndexError(f"the answer is no page of a package index ({kind or 'no content type'})", url=url)
+    raise PackageIndexError(
+        f"the answer is no page of a package index ({kind or 'no content type'})", url=redacted(url)
+    )
 
 
 def _read_json(body: bytes, url: str) -> list[dict[str, Any]]:
     try:
         page = json.loads(body)
-        version = str(page["meta"]["api-version"])
-        files = [dict(entry) for entry in page["files"]]
-        if version.partition(".")[0] != "1":
-            raise PackageIndexError(f"the index speaks version {version} of the API; envknit knows 1.x", url=url)
-        for entry in files:
-            entry["url"] = urljoin(url, entry["url"])
+        version, listed = str(page["meta"]["api-version"]), list(page["files"])
     except (ValueError, TypeError, KeyError, RecursionError) as cause:
-        if isinstance(cause, PackageIndexError):
-            raise
-        raise PackageIndexError("the page of the index is not PEP 691 JSON", url=url) from cause
+        raise PackageIndexError("the page of the index is not PEP 691 JSON", url=redacted(url)) from cause
+    if version.partition(".")[0] != "1":
+        raise PackageIndexError(f"the index speaks version {version} of the API; envknit knows 1.x", url=redacted(url))
+    _refuse_many(listed, url)
+    files = [entry for entry in listed if isinstance(entry, dict)]
+    for entry in files:
+        entry["url"] = _joined(url, entry.get("url"))
     return files
 
 
 def _read_html(body: bytes, charset: str, url: str) -> list[dict[str, Any]]:
     try:
         text = body.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # no such charset, one that is no text encoding, or one that refuses
         text = body.decode("utf-8", "replace")
     anchors = _Anchors(url)
     anchors.feed(text)
     return anchors.files
+
+
+def _refuse_many(links: Sequence[object], url: str) -> None:
+    if len(links) > _MOST_LINKS:
+        raise PackageIndexError(f"the page of the index lists more than {_MOST_LINKS} files", url=redacted(url))
+
+
+def _joined(base: str, url: object) -> str:
+    """Return an absolute URL; `""` for what is none."""
+    if not isinstance(url, str):
+        return ""
+    if url.startswith(("https://", "http://")):
+        return url
+    try:
+        return urljoin(base, url)
+    except ValueError:  # half an IPv6 host
+        return ""
 
 
 class _Anchors(HTMLParser):
@@ -118,24 +141,25 @@ class _Anchors(HTMLParser):
     def __init__(self, url: str) -> None:
         super().__init__(convert_charrefs=True)
         self.files: list[dict[str, Any]] = []
+        self._page = url
         self._base = url
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
+            _refuse_many(self.files, self._page)
             self._anchor(dict(attrs))
         elif tag == "base":
-            base = urljoin(self._base, dict(attrs).get("href") or "")
-            if origin(base) != origin(self._base):
-                raise PackageIndexError("the page of the index sends its links to another host", url=self._base)
-            self._base = base
+            base = _joined(self._base, dict(attrs).get("href"))
+            self._base = base if is_usable(base) else self._base
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:  # noqa: ARG002 - the signature is html.parser's
+        """Pass over `<![...]>`, where html.parser before 3.13 fails an assertion (gh-77057)."""
+        return self.rawdata.find(">", i) + 1 or -1
 
     def _anchor(self, attributes: dict[str, str | None]) -> None:
-        href = (attributes.get("href") or "").strip()
-        if not href:
+        url, _, fragment = (attributes.get("href") or "").strip().partition("#")
+        if not (url := _joined(self._base, url)):
             return
-        url, _, fragment = href.partition("#")
-        if not url.startswith(("https://", "http://")):
-            url = urljoin(self._base, url)
         algorithm, _, digest = fragment.partition("&")[0].partition("=")
         entry: dict[str, Any] = {
             "filename": unquote(url.partition("?")[0].rpartition("/")[2]),
@@ -166,10 +190,22 @@ def links_of(entries: Iterable[dict[str, Any]], name: str, page: str) -> list[Li
         filename, url = entry.get("filename"), entry.get("url")
         if not (isinstance(filename, str) and isinstance(url, str) and is_component(filename)):
             continue
-        if not url.startswith(schemes) or version_in(filename, name) is None:
+        if not url.startswith(schemes) or version_in(filename, name) is None or not _is_host(url.split("/", 3)[2:3]):
             continue
-        links.append(_link(entry, name, filename, url))
+        link = _link(entry, name, filename, url)
+        if page.startswith("https:") and url.startswith("http:") and not link.sha256:
+            continue  # anybody on the way could change the file, and nothing would tell
+        links.append(link)
     return links
+
+
+def _is_host(host: list[str]) -> bool:
+    return not host or not host[0] or _is_usable_host(host[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_usable_host(host: str) -> bool:
+    return is_usable(f"https://{host}/")
 
 
 def _link(entry: dict[str, Any], name: str, filename: str, url: str) -> Link:
@@ -182,7 +218,7 @@ def _link(entry: dict[str, Any], name: str, filename: str, url: str) -> Link:
         filename=filename,
         url=url,
         sha256=_sha256(hashes),
-        size=size if isinstance(size, int) and size >= 0 else None,
+        size=size if type(size) is int and 0 <= size < _MOST_SIZE else None,
         requires_python=str(entry.get("requires-python") or ""),
         yanked=None if yanked is False or yanked is None else (yanked if isinstance(yanked, str) else ""),
         metadata=bool(offered) or isinstance(offered, dict),

@@ -1,137 +1,173 @@
-"""Metadata of an sdist: what its PKG-INFO states for good, else what its build backend says in a child process."""
+"""Sdists and other source archives: the metadata that they state for good, and their plain files, unpacked.
+
+tarfile's own extraction is not used: its `data` filter can be led out of the folder (CVE-2025-4517), and Pythons before
+3.10.12 have none. Its parser of headers is quadratic before gh-121285 (CVE-2024-6232), so headers are bounded.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import shutil
+import stat
 import tarfile
-import tempfile
 import zipfile
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
-from envknit.index.metadata import UnusableMetadataError, is_static
+from envknit.errors import UnsafeWheelError
+from envknit.index.metadata import is_static
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-_MOST_UNPACKED = 4 << 30
+_MOST_BYTES = 4 << 30
+_MOST_FOLD = 200  # unpacked bytes for each byte of the archive: real sources shrink to a tenth
+_ALWAYS_BYTES = 64 << 20  # whatever the archive's size
+_MOST_MEMBERS = 100_000
+_DEEPEST = 64
+_MOST_HEADER_WORK = 1 << 34  # the sum of the squares of the lengths of extended headers
 _MOST_PKG_INFO = 8 << 20
-_LAST_LINES = 20  # of a failed build's output, for the message
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),  # OSError: gzip and bz2 say so, too
+    *(
+        RuntimeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+    ),  # RuntimeError: an encrypted ZIP, or too deep a recursion
+)
 
 
-def static_metadata(sdist: Path, filename: str) -> bytes | None:
-    """Return the PKG-INFO of an sdist where it may be believed without a build (PEP 643), else None."""
-    try:
-        if filename.endswith(".zip"):
-            with zipfile.ZipFile(sdist) as archive:
-                names = [name for name in archive.namelist() if _is_pkg_info(name)]
-                data = archive.read(names[0]) if names else b""
-        else:
-            data = _tar_pkg_info(sdist)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError) as cause:
-        raise UnusableMetadataError(f"{filename} is not an sdist: {cause}") from cause
-    return data if data and is_static(data) else None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """One file or folder of an archive; `open` is None for a folder."""
+
+    parts: tuple[str, ...]
+    size: int
+    open: Callable[[], IO[bytes] | None] | None
+    executable: bool = False
 
 
-def _tar_pkg_info(sdist: Path) -> bytes:
-    with tarfile.open(sdist, "r:gz") as archive:
-        for member in archive:
-            if _is_pkg_info(member.name) and member.isfile() and member.size <= _MOST_PKG_INFO:
-                file = archive.extractfile(member)
-                return file.read() if file else b""
-    return b""
+def static_metadata(archive: Path, filename: str) -> bytes | None:
+    """Return the PKG-INFO of an sdist where it may be believed without a build (PEP 643), else None.
+
+    Raises:
+        UnsafeWheelError: it is damaged, or breaks the limits of `unpack`.
+    """
+    with _reading(filename):
+        for member in _members(archive, filename):
+            if len(member.parts) == 2 and member.parts[1] == "PKG-INFO" and member.size <= _MOST_PKG_INFO:
+                file = member.open and member.open()
+                data = file.read() if file else b""
+                return data if is_static(data) else None
+    return None
 
 
-def _is_pkg_info(name: str) -> bool:
-    return name.count("/") == 1 and name.endswith("/PKG-INFO")
-
-
-def built_metadata(sdist: Path, filename: str, *, indexes: Sequence[str], find_links: Sequence[str]) -> bytes:
-    """Ask an sdist's build backend for its metadata, in a child process with build requirements of its own.
+def unpack(archive: Path, filename: str, into: Path) -> Path:
+    """Unpack the plain files and folders of a source archive into an empty folder, and nothing of it anywhere else.
 
     Args:
-        sdist: the file.
-        filename: its name on the index.
-        indexes: where build requirements come from.
-        find_links: folders and pages where they come from as well.
+        archive: the file.
+        filename: its name on the index, which says its format.
+        into: the folder.
+
+    Returns:
+        The one folder that it must hold (PEP 625).
 
     Raises:
-        UnusableMetadataError: it cannot be unpacked or its backend fails; with the end of what it printed.
-
-    Cost: starts pip and the backend; seconds.
+        UnsafeWheelError: it is damaged, too large, holds more than one folder, or leads out of it.
     """
-    with tempfile.TemporaryDirectory(prefix="envknit-") as scratch:
-        source, out = Path(scratch, "source"), Path(scratch, "out")
-        source.mkdir()
-        out.mkdir()
-        unpack_sdist(sdist, filename, source)
-        roots = list(source.iterdir())
-        if len(roots) != 1:
-            raise UnusableMetadataError(f"{filename} does not hold one folder")
-        done = subprocess.run(
-            [sys.executable, "-m", "envknit.index.build_metadata", str(roots[0]), str(out)],
-            cwd=out, env=build_environment(indexes, find_links), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
-        )  # fmt: skip
-        found = sorted(out.glob("*.dist-info/METADATA"))
-        if done.returncode or not found:
-            end = "\n    ".join(done.stdout.splitlines()[-_LAST_LINES:])
-            raise UnusableMetadataError(f"{filename} could not be built\n    {end}")
-        return found[0].read_bytes()
+    with _reading(filename):
+        for member in _members(archive, filename):
+            target = into.joinpath(*member.parts)
+            if member.open is None:
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = member.open()
+            with target.open("wb") as file:
+                if source is not None:
+                    shutil.copyfileobj(source, file)
+            target.chmod(0o755 if member.executable else 0o644)
+    found = list(into.iterdir())
+    if len(found) != 1 or not found[0].is_dir():
+        raise UnsafeWheelError("an sdist must hold one folder", sdist=filename)
+    return found[0]
 
 
-def build_environment(indexes: Sequence[str], find_links: Sequence[str]) -> dict[str, str]:
-    """Make the variables for a build: no lock is active in it, and its pip looks where the project does."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENVKNIT")}
-    environment |= {"ENVKNIT": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_FIND_LINKS": " ".join(find_links)}
-    if not indexes:
-        return environment | {"PIP_NO_INDEX": "1"}
-    environment.pop("PIP_NO_INDEX", None)
-    return environment | {"PIP_INDEX_URL": indexes[0], "PIP_EXTRA_INDEX_URL": " ".join(indexes[1:])}
-
-
-def unpack_sdist(sdist: Path, filename: str, into: Path) -> None:
-    """Unpack an sdist into an empty folder, and nothing of it anywhere else (PEP 706).
-
-    Raises:
-        UnusableMetadataError: it is damaged, too large, or has a member that leads out of the folder.
-    """
+@contextmanager
+def _reading(filename: str) -> Iterator[None]:
     try:
-        if filename.endswith(".zip"):
-            _unpack_zip(sdist, into)
-        else:
-            _unpack_tar(sdist, into)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError) as cause:
-        raise UnusableMetadataError(f"{filename} cannot be unpacked: {cause}") from cause
+        yield
+    except UnsafeWheelError as error:
+        error.facts.setdefault("sdist", filename)
+        raise
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, not the archive's
+        raise UnsafeWheelError("it is not an sdist that can be unpacked", sdist=filename, reason=error) from error
 
 
-def _unpack_zip(sdist: Path, into: Path) -> None:
-    with zipfile.ZipFile(sdist) as archive:
-        members = archive.infolist()
-        _check([(member.filename, member.file_size) for member in members])
-        archive.extractall(into, members)  # noqa: S202 - zipfile keeps every member within the folder
+def _members(archive: Path, filename: str) -> Iterator[_Member]:
+    """Give the plain files and folders of an archive, each checked, in its order."""
+    most = min(_MOST_BYTES, archive.stat().st_size * _MOST_FOLD + _ALWAYS_BYTES)
+    size = 0
+    members = _zip_members(archive) if filename.endswith(".zip") else _tar_members(archive)
+    for count, (name, member_size, opened, executable) in enumerate(members, 1):
+        size += member_size
+        if size > most or count > _MOST_MEMBERS:
+            raise UnsafeWheelError(f"it unpacks to more than {most} bytes or {_MOST_MEMBERS} members")
+        parts = tuple(part for part in name.split("/") if part not in ("", "."))
+        if name.startswith("/") or ".." in parts or any(c in name for c in "\\\0") or ":" in "".join(parts[:1]):
+            raise UnsafeWheelError("a member leads out of its folder", member=ascii(name))
+        if len(parts) > _DEEPEST:
+            raise UnsafeWheelError(f"a member lies deeper than {_DEEPEST} folders", member=ascii(name[:100]))
+        if parts:
+            yield _Member(parts=parts, size=member_size, open=opened, executable=executable)
 
 
-def _unpack_tar(sdist: Path, into: Path) -> None:
-    with tarfile.open(sdist, "r:gz") as archive:
-        members = archive.getmembers()
-        _check([(member.name, member.size) for member in members])
-        if hasattr(tarfile, "data_filter"):
-            archive.extractall(into, members, filter="data")
-            return
-        # Without PEP 706 (3.10 before 3.10.12) what is no plain file or folder stays out.
-        plain = [member for member in members if member.isfile() or member.isdir()]
-        for member in plain:
-            member.mode = (member.mode & 0o755) | (0o700 if member.isdir() else 0o600)
-        archive.extractall(into, plain)  # noqa: S202 - every member was checked above
+_Raw = tuple[str, int, "Callable[[], IO[bytes] | None] | None", bool]
 
 
-def _check(members: Sequence[tuple[str, int]]) -> None:
-    if sum(size for _, size in members) > _MOST_UNPACKED:
-        raise UnusableMetadataError("it unpacks to more than 4 GiB")
-    for name, _ in members:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
-            raise UnusableMetadataError(f"its member {name} leads out of its folder")
+def _zip_members(path: Path) -> Iterator[_Raw]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            mode = member.external_attr >> 16
+            if member.is_dir():
+                yield member.filename, 0, None, False
+            elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
+                yield member.filename, member.file_size, partial(archive.open, member), bool(mode & 0o100)
+
+
+def _tar_members(path: Path) -> Iterator[_Raw]:
+    with _Archive.open(path, "r:*") as archive:
+        for member in archive:
+            if member.isdir():
+                yield member.name, 0, None, False
+            elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
+                yield (
+                    member.name,
+                    member.size,
+                    partial(archive.extractfile, member),
+                    bool(member.mode & 0o100),
+                )
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar archive, the extended ones bounded."""
+
+    def _proc_member(self, archive: _Archive) -> tarfile.TarInfo:
+        # The method that tarfile names for subclasses to override ("_proc_member() ... can be overridden")
+        if self.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
+            archive.header_work += self.size**2
+            if archive.header_work > _MOST_HEADER_WORK:
+                raise tarfile.HeaderError("its extended headers are too long")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return] # not in typeshed
+
+
+class _Archive(tarfile.TarFile):
+    tarinfo = _Header
+    header_work = 0

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import random
 import ssl
 import threading
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
+from urllib3.util import Retry
 
 from envknit.errors import PackageIndexError
-from envknit.index.urls import origin, redacted, unusable
+from envknit.index.bounds import READ, AgainError, bounded, limit, too_large
+from envknit.index.credentials import Credentials
+from envknit.index.urls import is_usable, number, origin, redacted, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from envknit.index.settings import PipSettings
 
@@ -29,8 +28,7 @@ MOST_PAGE_BYTES = 64 << 20
 _TRIES = 5
 _REDIRECTS = 5
 _LONGEST_WAIT = 60.0  # seconds of a Retry-After that are still waited for
-_CONNECT, _READ = 10.0, 30.0  # seconds
-_SLOWEST, _WINDOW = 1024, 30.0  # bytes a second, over so many seconds
+_CONNECT = 10.0  # seconds
 _CHUNK = 1 << 16
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 527})
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
@@ -48,26 +46,17 @@ class Answer:
     url: str
 
 
-class _AgainError(Exception):
-    """Something that may go better next time; `wait` is what the server asked for, in seconds."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.wait = wait
-
-
 class Session:
     """Connections to indexes; safe to use from many threads.
 
     Args:
-        settings: certificates, proxy and trusted hosts.
+        settings: certificates, proxy, trusted hosts and keyring.
         indexes: URLs whose credentials are used for everything at their origin.
     """
 
-    def __init__(self, settings: PipSettings, indexes: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: PipSettings, indexes: Iterable[str] = ()) -> None:
         self._settings = settings
-        self._logins = dict(filter(None, map(_login_in, indexes)))
+        self._credentials = Credentials(settings, indexes)
         self._pools: dict[tuple[str, bool], urllib3.PoolManager] = {}
         self._guard = threading.Lock()
         self._closed = False
@@ -91,13 +80,13 @@ class Session:
         """
 
         def fetch() -> Answer:
-            response, final = self._open(url, {"Accept-Encoding": "gzip", **headers})
+            response, final = self._open(url, {"Accept-Encoding": "gzip", **headers}, most=most)
             body = bytearray()
-            for chunk in _chunks(response):
+            for chunk in _chunks(response, decode=True):
                 body += chunk
                 if len(body) > most:
                     response.close()
-                    raise PackageIndexError(f"the answer is larger than {most} bytes", url=redacted(url))
+                    raise too_large(most, url)
             return Answer(status=response.status, headers=response.headers, body=bytes(body), url=final)
 
         return self._try(fetch, url)
@@ -128,9 +117,9 @@ class Session:
             except BaseException:
                 response.close()
                 raise
-            stated = response.headers.get("Content-Length", "")
-            if stated.isdigit() and received != int(stated):
-                raise _AgainError(f"the answer ended after {received} of {stated} bytes")
+            stated = number(response.headers.get("Content-Length", ""))
+            if stated not in (None, received):
+                raise AgainError(f"the answer ended after {received} of {stated} bytes")
 
         self._try(fetch, url)
 
@@ -144,81 +133,84 @@ class Session:
         return found[0] if found and len(found[0]) == end - first else None
 
     def _range(self, url: str, wanted: str, most: int) -> tuple[bytes, int] | None:
+        if most > MOST_PAGE_BYTES:
+            raise too_large(MOST_PAGE_BYTES, url)
+
         def fetch() -> tuple[bytes, int] | None:
-            response, _ = self._open(url, {"Accept-Encoding": "identity", "Range": wanted})
-            total = response.headers.get("Content-Range", "").rpartition("/")[2]
-            if response.status != 206 or not total.isdigit():
+            response, _ = self._open(url, {"Accept-Encoding": "identity", "Range": wanted}, most=most)
+            total = number(response.headers.get("Content-Range", "").rpartition("/")[2])
+            if response.status != 206 or total is None:
                 response.close()  # 200: the whole file is on its way, which is what this should avoid
                 if response.status in (200, 206, 400, 405, 416, 501):
                     return None
                 raise unusable(response.status, url)
             body = b"".join(_chunks(response, most))
-            if len(body) != min(most, int(total)):
-                raise _AgainError(f"the answer ended after {len(body)} bytes")
-            return body, int(total)
+            if len(body) != min(most, total):
+                raise AgainError(f"the answer ended after {len(body)} bytes")
+            return body, total
 
         return self._try(fetch, url)
 
     def _try(self, fetch: Callable[[], _T], url: str) -> _T:
-        reason = ""
-        for attempt in range(_TRIES):
+        retry = Retry(total=_TRIES - 1, backoff_factor=0.2, backoff_jitter=0.2)
+        while True:
+            response = None
             try:
                 return fetch()
-            except _AgainError as again:
-                reason, wait = again.reason, again.wait
+            except AgainError as again:
+                reason, response = str(again), again.response
             except urllib3.exceptions.SSLError as cause:
                 raise PackageIndexError(
                     "the certificate of the index is not trusted", url=redacted(url), reason=_reason(cause),
                     hint="set PIP_CERT to the bundle of your CA",
                 ) from cause  # fmt: skip
             except urllib3.exceptions.HTTPError as cause:
-                reason, wait = _reason(cause), None
+                reason = _reason(cause)
             if self._closed:
-                break
-            if attempt < _TRIES - 1:
-                time.sleep(wait if wait is not None else 0.2 * 2**attempt * random.uniform(0.5, 1.5))
-        raise PackageIndexError(f"no answer after {_TRIES} tries", url=redacted(url), reason=reason)
+                raise PackageIndexError("the index was closed before it answered", url=redacted(url))
+            wait = retry.get_retry_after(response) if response else None
+            if wait is not None and wait > _LONGEST_WAIT:
+                raise PackageIndexError(f"the index asks to come back in {wait:.0f} s", url=redacted(url))
+            try:
+                retry = retry.increment("GET", error=urllib3.exceptions.HTTPError(reason))
+            except urllib3.exceptions.MaxRetryError:
+                raise PackageIndexError(
+                    f"no answer after {_TRIES} tries", url=redacted(url), reason=reason
+                ) from None  # fmt: skip
+            retry.sleep(response)
 
-    def _open(self, url: str, headers: Mapping[str, str]) -> tuple[urllib3.BaseHTTPResponse, str]:
-        """Send a request and follow its redirects; the body is still to be read."""
-        login = self._login(url)
+    def _open(
+        self, url: str, headers: Mapping[str, str], *, most: int | None = None
+    ) -> tuple[urllib3.BaseHTTPResponse, str]:
+        """Send a request and follow its redirects; the body is still to be read, and `most` bytes of it can be."""
+        login = self._credentials.header(url)
         first = origin(url)
         for _ in range(_REDIRECTS + 1):
             # Credentials stay where they were given: a redirect to another origin goes without.
-            own = {"Authorization": login} if login and origin(url) == first else {}
-            response = self._pool(url).request(
-                "GET", url, headers={"User-Agent": "envknit", **headers, **own},
-                preload_content=False, retries=False, redirect=False,
-            )  # fmt: skip
-            if response.status in _RETRIED:
-                wait = _retry_after(response.headers.get("Retry-After", ""))
+            response = self._send(url, headers, login if origin(url) == first else "", most)
+            if response.status == 401 and origin(url) == first and (known := self._credentials.ask_keyring(url)):
                 response.close()
-                if wait is not None and wait > _LONGEST_WAIT:
-                    raise PackageIndexError(f"the index asks to come back in {wait:.0f} s", url=redacted(url))
-                raise _AgainError(f"status {response.status}", wait)
+                login = known
+                response = self._send(url, headers, login, most)
+            if response.status in _RETRIED:
+                response.close()
+                raise AgainError(f"status {response.status}", response)
             if response.status not in _REDIRECTED or "Location" not in response.headers:
                 return response, url
-            response.drain_conn()
-            target = urljoin(url, response.headers["Location"])
+            response.close()  # its body may be endless
+            target = _joined(url, response.headers["Location"])
             if not target.startswith(("https://",) if url.startswith("https:") else ("https://", "http://")):
                 raise PackageIndexError("the index redirects to where envknit does not follow", url=redacted(url))
             url = target
         raise PackageIndexError(f"more than {_REDIRECTS} redirects", url=redacted(url))
 
-    def _login(self, url: str) -> str:
-        if login := self._logins.get(origin(url)):
-            return login
-        host = urlsplit(url).hostname or ""
-        import netrc  # noqa: PLC0415 - most machines have no such file
-
-        path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
-        if not path.is_file():
-            return ""
-        try:
-            found = netrc.netrc(str(path)).authenticators(host)
-        except (netrc.NetrcParseError, OSError) as cause:
-            raise PackageIndexError(f"the netrc file cannot be read: {cause}", file=path) from cause
-        return _basic(found[0], found[2] or "") if found else ""
+    def _send(self, url: str, headers: Mapping[str, str], login: str, most: int | None) -> urllib3.BaseHTTPResponse:
+        limit(url, most)
+        own = {"Authorization": login} if login else {}
+        return self._pool(url).request(
+            "GET", url, headers={"User-Agent": "envknit", **headers, **own},
+            preload_content=False, retries=False, redirect=False,
+        )  # fmt: skip
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
@@ -231,21 +223,22 @@ class Session:
             return self._pools[key]
 
     def _make_pool(self, proxy: str, *, trusted: bool) -> urllib3.PoolManager:
-        timeout = urllib3.Timeout(connect=_CONNECT, read=_READ)
+        timeout = urllib3.Timeout(connect=_CONNECT, read=READ)
         context = self._tls(trusted=trusted)
         if not proxy:
-            return urllib3.PoolManager(maxsize=CONNECTIONS, timeout=timeout, ssl_context=context)
+            return bounded(urllib3.PoolManager(maxsize=CONNECTIONS, timeout=timeout, ssl_context=context))
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if parts.scheme not in ("http", "https"):
             raise PackageIndexError("only http and https proxies are supported", proxy=redacted(proxy))
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-        return urllib3.ProxyManager(
+        manager = urllib3.ProxyManager(
             urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", "")),
             maxsize=CONNECTIONS,
             timeout=timeout,
             ssl_context=context,
             proxy_headers=urllib3.make_headers(proxy_basic_auth=login),
         )
+        return bounded(manager)
 
     def _tls(self, *, trusted: bool) -> ssl.SSLContext:
         context = urllib3.util.create_urllib3_context()
@@ -274,34 +267,24 @@ class Session:
         return context
 
 
-def _chunks(response: urllib3.BaseHTTPResponse, most: int | None = None) -> Iterator[bytes]:
-    """Read a body to its end (or `most` bytes), and give up on one that comes slower than 1 KiB a second."""
-    began, counted, total = time.monotonic(), 0, 0
+def _joined(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        return ""
+    return target if is_usable(target) else ""
+
+
+def _chunks(response: urllib3.BaseHTTPResponse, most: int | None = None, *, decode: bool = False) -> Iterator[bytes]:
+    """Read a body to its end, or so many bytes of it; a file is kept as it is, whatever `Content-Encoding` says."""
+    total = 0
     while most is None or total < most:
-        chunk = response.read1(_CHUNK if most is None else min(_CHUNK, most - total), decode_content=True)
+        chunk = response.read1(_CHUNK if most is None else min(_CHUNK, most - total), decode_content=decode)
         if not chunk:
             break
         total += len(chunk)
-        counted += len(chunk)
-        elapsed = time.monotonic() - began
-        if elapsed >= _WINDOW:
-            if counted < _SLOWEST * elapsed:
-                response.close()
-                raise _AgainError(f"slower than {_SLOWEST} bytes a second")
-            began, counted = time.monotonic(), 0
         yield chunk
     response.release_conn()
-
-
-def _login_in(url: str) -> tuple[tuple[str, str, int | None], str] | None:
-    parts = urlsplit(url)
-    if parts.username is None:
-        return None
-    return origin(url), _basic(unquote(parts.username), unquote(parts.password or ""))
-
-
-def _basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _proxy_for(scheme: str, host: str) -> str:
@@ -311,15 +294,6 @@ def _proxy_for(scheme: str, host: str) -> str:
         return ""
     proxies = getproxies()
     return proxies.get(scheme) or proxies.get("all") or ""
-
-
-def _retry_after(value: str) -> float | None:
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
 
 
 def _reason(cause: BaseException) -> str:

@@ -5,19 +5,27 @@ envknit has no index of its own: whatever `pip install` would ask, `envknit lock
 
 from __future__ import annotations
 
+import configparser
+import io
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
 from envknit.errors import PackageIndexError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _SECTIONS = ("global", "install")  # the later wins, whichever file it is in
+
+# Options that say where to install, not where to find: they must not reach the environment of a build
+_NOT_FOR_BUILDS = frozenset(
+    {"config-file", "dry-run", "editable", "log", "prefix", "python", "report", "require-hashes", "require-virtualenv"}
+    | {"requirement", "root", "target", "user"}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +39,8 @@ class PipSettings:
         client_cert: a PEM file with a client certificate and its key.
         trusted_hosts: `host` or `host:port` whose certificate is not checked.
         proxy: a proxy for everything.
+        keyring: which keyring to ask for a login that is missing: `auto`, `import`, `subprocess` or `disabled`.
+        told: every option that pip was told, as it was written.
     """
 
     indexes: tuple[str, ...] = ()
@@ -39,6 +49,25 @@ class PipSettings:
     client_cert: str = ""
     trusted_hosts: tuple[str, ...] = ()
     proxy: str = ""
+    keyring: str = "disabled"
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def configuration(self) -> str:
+        """Write a configuration file for a pip that shall look where these settings say, and nowhere else."""
+        options = {name: value for name, value in self.told.items() if name not in _NOT_FOR_BUILDS}
+        options |= {
+            "index-url": self.indexes[0] if self.indexes else "",
+            "extra-index-url": "\n".join(self.indexes[1:]),
+            "find-links": "\n".join(self.find_links),
+            "no-index": "false" if self.indexes else "true",
+            "proxy": self.proxy or _proxy_with_login(),
+            "disable-pip-version-check": "true",
+        }
+        parser = configparser.RawConfigParser()
+        parser["install"] = {name: value for name, value in options.items() if value}
+        written = io.StringIO()
+        parser.write(written)
+        return written.getvalue()
 
 
 def read_pip_settings(*, with_default: bool = True) -> PipSettings:
@@ -48,14 +77,15 @@ def read_pip_settings(*, with_default: bool = True) -> PipSettings:
         with_default: whether pip's own default stands where no index is configured.
 
     Raises:
-        PackageIndexError: no index is configured and no pip is there to tell its default.
+        PackageIndexError: a file cannot be read, or no index is configured and no pip is there to tell its default.
     """
     told = _from_files() | _from_variables()
-    no_index = told.get("no-index", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    no_index = _is_on(told.get("no-index", ""))
     first = told.get("index-url") or told.get("pypi-url")
     if not first and with_default and not no_index:
         first = default_index()
     indexes = [] if no_index else [*([first] if first else []), *told.get("extra-index-url", "").split()]
+    keyring = told.get("keyring-provider", "auto")
     return PipSettings(
         indexes=tuple(dict.fromkeys(indexes)),
         find_links=tuple(dict.fromkeys(told.get("find-links", "").split())),
@@ -63,7 +93,50 @@ def read_pip_settings(*, with_default: bool = True) -> PipSettings:
         client_cert=os.path.expanduser(told.get("client-cert", "")),  # noqa: PTH111 - as above
         trusted_hosts=tuple(told.get("trusted-host", "").split()),
         proxy=told.get("proxy", ""),
+        # A keyring may ask questions in a window: pip leaves it alone where it must not ask (network/auth.py)
+        keyring="disabled" if keyring == "auto" and _is_on(told.get("no-input", "")) else keyring,
+        told=told,
     )
+
+
+def default_index() -> str:
+    """Return the index that pip asks when nobody told it any: a constant of the pip that is here.
+
+    Raises:
+        PackageIndexError: there is neither a pip nor the one that Python carries for `ensurepip`.
+    """
+    before = list(sys.path)
+    sys.path += map(str, _bundled_pips())
+    try:
+        return f"{import_module('pip._internal.models.index').PyPI.simple_url}/"
+    except ImportError as cause:
+        raise PackageIndexError(
+            "no package index is configured, and there is no pip whose default could be used",
+            hint="set PIP_INDEX_URL, or write `indexes` into the project file",
+        ) from cause
+    finally:
+        sys.path[:] = before
+
+
+def _bundled_pips() -> Iterator[Path]:
+    import ensurepip  # noqa: PLC0415 - only where nothing is configured
+    import sysconfig  # noqa: PLC0415 - as above
+
+    # Distributions move the wheels elsewhere, and say where (CPython's configure, `--with-wheel-pkg-dir`)
+    for folder in (sysconfig.get_config_var("WHEEL_PKG_DIR"), Path(ensurepip.__file__).parent / "_bundled"):
+        yield from sorted(Path(folder).glob("pip-*.whl"), reverse=True) if folder else ()
+
+
+def _proxy_with_login() -> str:
+    """Return the proxy that variables name, where it has a login: pip cannot see such variables in a build."""
+    from urllib.request import getproxies  # noqa: PLC0415 - it loads http.client and more
+
+    proxies = getproxies()
+    return next((proxies[kind] for kind in ("https", "http", "all") if "@" in proxies.get(kind, "")), "")
+
+
+def _is_on(value: str) -> bool:
+    return value.lower() in ("1", "true", "yes", "on", "y", "t")
 
 
 def _from_variables() -> dict[str, str]:
@@ -72,8 +145,6 @@ def _from_variables() -> dict[str, str]:
 
 
 def _from_files() -> dict[str, str]:
-    import configparser  # noqa: PLC0415 - only where an index is asked
-
     merged: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for path in _files():
         parser = configparser.RawConfigParser()
@@ -92,73 +163,31 @@ def _files() -> Iterator[Path]:
     explicit = os.environ.get("PIP_CONFIG_FILE", "")
     if explicit == os.devnull:
         return
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.home` raises where nobody has told a home
+    of_user = home.is_absolute() and not (explicit and Path(explicit).exists())
     if sys.platform == "win32":
         yield Path(os.environ.get("PROGRAMDATA", "C:/ProgramData"), "pip", "pip.ini")
-        yield home / "pip" / "pip.ini"
-        yield Path(os.environ.get("APPDATA", home), "pip", "pip.ini")
-        yield Path(sys.prefix, "pip.ini")
-    else:
-        if sys.platform == "darwin":
-            yield Path("/Library/Application Support/pip/pip.conf")
-        else:
-            yield from (Path(folder, "pip/pip.conf") for folder in _folders("XDG_CONFIG_DIRS", "/etc/xdg"))
-            yield Path("/etc/pip.conf")
-        yield home / ".pip/pip.conf"
+        user = [home / "pip" / "pip.ini", Path(os.environ.get("APPDATA", home), "pip", "pip.ini")]
+        site = "pip.ini"
+    elif sys.platform == "darwin":
+        yield Path("/Library/Application Support/pip/pip.conf")
         apple = home / "Library/Application Support/pip"
-        own = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "pip")
-        yield (apple if sys.platform == "darwin" and apple.is_dir() else own) / "pip.conf"
-        yield Path(sys.prefix, "pip.conf")
+        user = [home / ".pip/pip.conf", (apple if apple.is_dir() else _xdg_home(home)) / "pip.conf"]
+        site = "pip.conf"
+    else:
+        yield from (Path(folder, "pip/pip.conf") for folder in _folders("XDG_CONFIG_DIRS", "/etc/xdg"))
+        yield Path("/etc/pip.conf")
+        user = [home / ".pip/pip.conf", _xdg_home(home) / "pip.conf"]
+        site = "pip.conf"
+    yield from user if of_user else ()
+    yield Path(sys.prefix, site)
     if explicit:
         yield Path(explicit)
 
 
+def _xdg_home(home: Path) -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "pip")
+
+
 def _folders(variable: str, default: str) -> list[str]:
     return [folder for folder in (os.environ.get(variable) or default).split(os.pathsep) if folder]
-
-
-def default_index() -> str:
-    """Return the index that pip uses when nobody told it any, out of the source of the pip that is here.
-
-    Raises:
-        PackageIndexError: there is neither a pip nor the one that Python carries (`ensurepip`).
-    """
-    for source in _pip_sources():
-        if url := _default_in(source):
-            return urljoin(url, "simple") + "/"
-    raise PackageIndexError(
-        "no package index is configured, and there is no pip whose default could be used",
-        hint="set PIP_INDEX_URL, or write `indexes` into the project file",
-    )
-
-
-def _pip_sources() -> Iterator[str]:
-    import importlib.util  # noqa: PLC0415 - only where nothing is configured
-    import sysconfig  # noqa: PLC0415 - as above
-    import zipfile  # noqa: PLC0415 - as above
-
-    where = "pip/_internal/models/index.py"
-    spec = importlib.util.find_spec("pip")
-    for folder in (spec.submodule_search_locations if spec else None) or ():
-        source = Path(folder).parent / where
-        if source.is_file():
-            yield source.read_text(encoding="utf-8")
-    bundled = importlib.util.find_spec("ensurepip")
-    folders = [Path(bundled.origin).parent / "_bundled"] if bundled and bundled.origin else []
-    if wheels := sysconfig.get_config_var("WHEEL_PKG_DIR"):  # where distributions move them to
-        folders.append(Path(wheels))
-    for wheel in (wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"), reverse=True)):
-        with zipfile.ZipFile(wheel) as archive:
-            yield archive.read(where).decode()
-
-
-def _default_in(source: str) -> str:
-    import ast  # noqa: PLC0415 - as above
-
-    for statement in ast.parse(source).body:
-        if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)):
-            continue
-        names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
-        if names == ["PyPI"] and statement.value.args and isinstance(statement.value.args[0], ast.Constant):
-            return str(statement.value.args[0].value)
-    return ""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from itertools import islice
 
 from envknit.errors import InstallError, PackageIndexError
-from envknit.index.build import build_wheel
+from envknit.index.threads import Threads
+from envknit.install.agreement import refuse_other
 from envknit.install.choose import accepts_tags, tag_rank
 from envknit.naming import store_folder
 from envknit.reporter import Reporter
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 _DOWNLOADS = 6  # at a time; more make index and network slower for everybody
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's
 _BATCH = 100  # artifacts that are claimed and placed together: bounds open files, and what an interruption costs
-_LARGEST = 4 << 30  # bytes of one artifact whose size the lock does not know
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -44,36 +41,27 @@ class _Want:
     artifact: Artifact
 
 
-class Shopping:
-    """One install's errands: which artifacts are missing, getting them, and the count of it.
+class Fetcher:
+    """Downloads, checks and unpacks what the store lacks.
 
     Args:
         store: where to.
         open_index: opens the index; called at most once, and not at all where nothing is missing.
         reporter: hears of progress, from one thread at a time.
-        build_indexes: where the build requirements of sdists come from; `()`: where pip looks.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        open_index: Callable[[Reporter], Index],
-        reporter: Reporter,
-        *,
-        build_indexes: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, store: Store, open_index: Callable[[Reporter], Index], reporter: Reporter) -> None:
         self.store = store
         self.placed = 0
         self.downloaded = 0
         self._open_index = open_index
-        self._build_indexes = build_indexes
         self._index: Index | None = None
         self._reporter = _OneAtATime(reporter)
         self._mutex = threading.Lock()
         self._unpacking = threading.Semaphore(_UNPACKING)
         self._stop = threading.Event()
 
-    def get(self, pins: Iterable[ChosenPin], *, offline: bool) -> dict[tuple[str, str], str]:
+    def fetch(self, pins: Iterable[ChosenPin], *, offline: bool) -> dict[tuple[str, str], str]:
         """Make sure that the store has an entry of each pin's artifact.
 
         Args:
@@ -84,12 +72,12 @@ class Shopping:
             The folder of each pin's entry, by name and version.
 
         Raises:
-            InstallError: an artifact could not be had, or must not be placed.
+            InstallError: an artifact could not be had, must not be placed, or is not what was locked.
         """
-        wants = sorted({_want(pin) for pin in pins if pin.artifact is not None})
+        wants = {_want(pin): pin for pin in pins if pin.artifact is not None}
         folders = {}
         missing = []
-        for want in wants:
+        for want in sorted(wants):
             folder = self._find(want)
             if folder is None:
                 missing.append(want)
@@ -100,11 +88,13 @@ class Shopping:
         try:
             for batch in _batches(missing, _BATCH):
                 with self.store.claiming(want.sha256 for want in batch):
-                    self._get_batch(batch)
+                    self._fetch_batch(batch)
                 folders |= {(want.name, want.version): self._placed(want) for want in batch}
         finally:
             if self._index is not None:
                 self._index.close()
+        for want, pin in wants.items():
+            refuse_other(pin, self.store.path(folders[want.name, want.version]))
         return folders
 
     def _placed(self, want: _Want) -> str:
@@ -125,7 +115,7 @@ class Shopping:
         return next((folder for _, folder in fitting if self.store.has(folder, want.sha256)), None)
 
     def _refuse_downloads(self, missing: Sequence[_Want]) -> None:
-        absent = [f"{want.name} {want.version}" for want in missing if not self._cached(want).exists()]
+        absent = [f"{want.name} {want.version}" for want in missing if not self._opened().artifacts.cached(want.sha256)]
         if absent:
             raise InstallError(
                 f"{len(absent)} of the packages are neither in the store nor in the cache",
@@ -133,32 +123,30 @@ class Shopping:
                 hint="run: envknit install, without --offline",
             )
 
-    def _get_batch(self, batch: Sequence[_Want]) -> None:
+    def _fetch_batch(self, batch: Sequence[_Want]) -> None:
         missing = [want for want in batch if self._find(want) is None]
         if not missing:
             return
-        asked = sorted({want.name for want in missing if not self._cached(want).exists()})
-        if asked:
-            self._opened().prefetch(asked)
+        artifacts = self._opened().artifacts
+        self._opened().prefetch(sorted({want.name for want in missing if not artifacts.has(want.sha256)}))
         self._reporter.stage(f"Installing {len(missing)} packages")
         with self.store.workspace() as workspace:
-            ready = self._in_parallel(missing, workspace)
-            self.placed += self.store.place(ready)
+            self.placed += self.store.place(self._in_parallel(missing, workspace))
         for want in missing:
-            with suppress(OSError):  # it is in the store now; `store gc` forgets the cached copy
-                self._cached(want).unlink()
+            artifacts.forget(want.sha256)  # it is in the store now
 
     def _in_parallel(self, wants: Sequence[_Want], workspace: Path) -> list[tuple[Path, str]]:
-        with ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="envknit-install") as pool:
-            errands = [pool.submit(self._get_one, want, workspace / want.sha256) for want in wants]
-            try:
-                return [errand.result() for errand in as_completed(errands)]
-            except BaseException:
-                self._stop.set()  # downloads under way see it with their next bytes
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        threads = Threads(_DOWNLOADS, "envknit-install")
+        try:
+            done = [threads.submit(self._fetch_one, want, workspace / want.sha256) for want in wants]
+            return [one.result() for one in as_completed(done)]
+        except BaseException:
+            self._stop.set()  # downloads under way see it with their next bytes
+            raise
+        finally:
+            threads.close()
 
-    def _get_one(self, want: _Want, workspace: Path) -> tuple[Path, str]:
+    def _fetch_one(self, want: _Want, workspace: Path) -> tuple[Path, str]:
         """Return an unpacked folder in the workspace, and the place it shall have."""
         artifact = self._download(want)
         with self._unpacking, disk_faults(self.store.root):
@@ -168,7 +156,7 @@ class Shopping:
             wheel = want.artifact.name
             if not want.artifact.is_wheel:
                 self._reporter.stage(f"Building {want.name} {want.version}")
-                artifact = build_wheel(artifact, want.artifact.name, workspace, indexes=self._build_indexes)
+                artifact = self._opened().builder.wheel_of_sdist(artifact, want.artifact.name, workspace)
                 wheel = artifact.name
             folder = store_folder(want.name, want.version, wheel, want.sha256)
             notes = unpack_wheel(
@@ -180,17 +168,11 @@ class Shopping:
 
     def _download(self, want: _Want) -> Path:
         """Return the artifact in the cache, its digest checked; downloads it where it is not there."""
-        cached = self._cached(want)
-        if cached.exists():
-            with cached.open("rb") as file:
-                if _sha256(file.fileno()) == want.sha256:
-                    return cached
         index = self._opened()
+        if found := index.artifacts.cached(want.sha256):
+            return found
         link = _link(index, want)
         label = want.artifact.name
-        partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
-        with disk_faults(cached):
-            cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._reporter.begin(label, want.artifact.size)
 
         def progress(amount: int) -> None:
@@ -200,25 +182,16 @@ class Shopping:
             with self._mutex:
                 self.downloaded += amount
 
-        try:
-            with disk_faults(cached):
-                index.download(
-                    link, sha256=want.sha256, size=want.artifact.size or _LARGEST, into=partial, progress=progress
-                )
-                os.replace(partial, cached)
-        finally:
-            partial.unlink(missing_ok=True)
+        with disk_faults(self.store.root):
+            path = index.artifacts.fetch(link, sha256=want.sha256, size=want.artifact.size, progress=progress)
         self._reporter.finish(label)
-        return cached
+        return path
 
     def _opened(self) -> Index:
         with self._mutex:
             if self._index is None:
                 self._index = self._open_index(self._reporter)
             return self._index
-
-    def _cached(self, want: _Want) -> Path:
-        return self.store.root / "cache" / "artifacts" / want.sha256
 
 
 class _OneAtATime(Reporter):
@@ -276,10 +249,3 @@ def _batches(wants: Sequence[_Want], most: int) -> Iterator[list[_Want]]:
     rest = iter(wants)
     while batch := list(islice(rest, most)):
         yield batch
-
-
-def _sha256(fd: int) -> str:
-    digest = hashlib.sha256()
-    while chunk := os.read(fd, 1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()

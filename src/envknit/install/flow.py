@@ -10,7 +10,7 @@ from envknit.errors import LockError
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
 from envknit.install.choose import ChosenPin, accepts_interpreter, choose
-from envknit.install.fetch import Shopping
+from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import PlacedPin, make_plan
 from envknit.install.scripts import place_scripts
@@ -74,13 +74,12 @@ def install(
         store.clean()
         chosen = {environment.name: choose(environment, dev=dev) for environment in wanted}
         indexes = project.indexes if project else ()
-        shopping = Shopping(
+        fetcher = Fetcher(
             store,
             lambda told: open_index(indexes, Path(path).parent, home=store.root, offline=offline, reporter=told),
             reporter,
-            build_indexes=[url for url in indexes if "://" in url],
         )
-        folders = shopping.get([pin for pins in chosen.values() for pin in pins], offline=offline)
+        folders = fetcher.fetch([pin for pins in chosen.values() for pin in pins], offline=offline)
         plans, warnings = [], []
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
@@ -111,8 +110,8 @@ def install(
         plans=written,
         scripts=scripts,
         pins=len({pin for plan in plans for pin in plan.pins}),
-        placed=shopping.placed,
-        downloaded=shopping.downloaded,
+        placed=fetcher.placed,
+        downloaded=fetcher.downloaded,
         warnings=warnings,
         skipped=skipped,
     )

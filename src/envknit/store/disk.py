@@ -8,11 +8,11 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager
 
 from envknit.errors import EnvknitError, InstallError, StoreError
+from envknit.files.atomic import write_atomically as write_atomically  # noqa: PLC0414 - the store asks one room of its disk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,22 +29,6 @@ _RIGHTS = {
     errno.EPERM: "is not writable",
     errno.EROFS: "is on a read-only file system",
 }
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old bytes or the new, never a part (virtualenv issue 2969)."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    sync_folder(path.parent)
 
 
 def replace_link(path: Path, target: str) -> None:

@@ -1,64 +1,155 @@
-"""Wheels out of sdists."""
+"""Metadata and wheels out of source folders and sdists."""
 
 from __future__ import annotations
 
-import io
-import tarfile
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.errors import InstallError, UnsafeWheelError
-from envknit.index.build import build_wheel
+from envknit.errors import InstallError
+from envknit.index.build import Builder
+from envknit.index.settings import PipSettings
 from kit import make_sdist
+from kit.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TELLS = """\
-import os, pathlib, shutil
+BACKEND = """
+import os, pathlib, zipfile
+
+def _wheel(folder, kind):
+    name = "x-1-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
+        archive.writestr("x-1.dist-info/METADATA", f"Name: x\\nVersion: 1\\nSummary: {kind}\\n")
+    return name
+
 def build_wheel(folder, config_settings=None, metadata_directory=None):
-    raise SystemExit("ENVKNIT=" + os.environ["ENVKNIT"] + " HOME=" + str("ENVKNIT_HOME" in os.environ))
+    return _wheel(folder, "wheel")
+"""
+EDITABLE = """
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return _wheel(folder, "editable")
+"""
+PREPARE = """
+def prepare_metadata_for_build_editable(folder, config_settings=None):
+    os.mkdir(os.path.join(folder, "x-1.dist-info"))
+    pathlib.Path(folder, "x-1.dist-info", "METADATA").write_text("Name: x\\nVersion: 1\\nSummary: prepared\\n")
+    return "x-1.dist-info"
+"""
+TELLS = """
+import json, os
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    raise SystemExit(json.dumps(dict(os.environ)))
 """
 
 
-def build(tmp_path: Path, data: bytes) -> Path:
-    (tmp_path / "sdist").write_bytes(data)
-    workspace = tmp_path / "work"
-    workspace.mkdir()
-    return build_wheel(tmp_path / "sdist", "x-1.tar.gz", workspace)
+def folder(tmp_path: Path, backend: str, requires: str = "[]") -> Path:
+    source = tmp_path / "project"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = {requires}\nbuild-backend = "backend"\nbackend-path = ["."]\n', encoding="utf-8"
+    )
+    (source / "backend.py").write_text(backend, encoding="utf-8")
+    return source
 
 
-def test_a_wheel_is_built(tmp_path: Path) -> None:
-    assert "x-1-py3-none-any.whl" == build(tmp_path, make_sdist("x", "1")).name
+@pytest.fixture(name="builder")
+def _builder() -> Builder:
+    return Builder(PipSettings())
 
 
-def test_a_build_that_fails_shows_the_end_of_its_output_and_sees_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ENVKNIT_HOME", "/somewhere")
-    with pytest.raises(InstallError, match="could not be built") as caught:
-        build(tmp_path, make_sdist("x", "1", backend=TELLS))
+def test_a_wheel_of_an_sdist_is_built(tmp_path: Path, builder: Builder) -> None:
+    (tmp_path / "sdist").write_bytes(make_sdist("x", "1"))
 
-    assert "ENVKNIT=0 HOME=False" in str(caught.value)
+    assert builder.wheel_of_sdist(tmp_path / "sdist", "x-1.tar.gz", tmp_path) == tmp_path / "x-1-py3-none-any.whl"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sdist", "x-1-py3-none-any.whl"]
 
 
-@pytest.mark.parametrize("path", ["../evil", "/tmp/evil", "x-1/../../evil"])
-def test_an_sdist_that_leads_out_of_its_folder_is_refused(tmp_path: Path, path: str) -> None:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        archive.addfile(tarfile.TarInfo(path))
+def test_metadata_and_wheels_of_a_folder_are_built_as_packages_and_in_place(tmp_path: Path, builder: Builder) -> None:
+    source = folder(tmp_path, BACKEND + EDITABLE)
+    (tmp_path / "out").mkdir()
 
-    with pytest.raises(UnsafeWheelError):
-        build(tmp_path, out.getvalue())
-    assert [] == list(tmp_path.glob("evil"))
+    assert b"Summary: wheel" in builder.metadata(source)
+    assert builder.wheel(source, tmp_path / "out") == tmp_path / "out/x-1-py3-none-any.whl"
+    assert builder.wheel(source, tmp_path / "out", editable=True).is_file()
 
 
-def test_an_sdist_of_two_folders_is_refused(tmp_path: Path) -> None:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        for name in ("a/x", "b/x"):
-            archive.addfile(tarfile.TarInfo(name))
+def test_metadata_of_a_folder_in_place_comes_from_the_hook_for_it(tmp_path: Path, builder: Builder) -> None:
+    assert b"Summary: prepared" in builder.metadata(folder(tmp_path, BACKEND + EDITABLE + PREPARE), editable=True)
 
-    with pytest.raises(UnsafeWheelError, match="one folder"):
-        build(tmp_path, out.getvalue())
+
+def test_a_backend_that_cannot_install_in_place_is_told(tmp_path: Path, builder: Builder) -> None:
+    with pytest.raises(InstallError, match="could not be built"):
+        builder.wheel(folder(tmp_path, BACKEND), tmp_path, editable=True)
+
+
+def test_a_folder_that_is_no_project_is_told(tmp_path: Path, builder: Builder) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InstallError, match="empty could not be built") as caught:
+        builder.wheel(tmp_path / "empty", tmp_path)
+    assert "pyproject.toml" in str(caught.value)
+
+
+def test_a_subdirectory_of_an_archive_is_built_and_must_lie_in_it(tmp_path: Path, builder: Builder) -> None:
+    (tmp_path / "sdist").write_bytes(make_sdist("x", "1"))
+
+    for inside in ("missing", ".."):
+        with pytest.raises(InstallError, match="has no folder"):
+            builder.metadata_of_sdist(tmp_path / "sdist", "x-1.tar.gz", subdirectory=inside)
+
+
+def test_build_requirements_come_from_the_folders_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels/needed-1-py3-none-any.whl").write_bytes(make_wheel("needed", "1"))
+    source = folder(tmp_path, "import needed\n" + BACKEND, requires='["needed"]')
+
+    found = Builder(PipSettings(find_links=(str(tmp_path / "wheels"),))).metadata(source)
+
+    assert b"Name: x" in found
+
+
+def test_a_requirement_that_nobody_has_is_told_in_the_words_of_pip(tmp_path: Path, builder: Builder) -> None:
+    with pytest.raises(InstallError, match="No matching distribution found for nowhere"):
+        builder.metadata(folder(tmp_path, BACKEND, requires='["nowhere"]'))
+
+
+def test_a_build_sees_no_lock_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {
+        "ENVKNIT_HOME": "s3cr3t",
+        "PIP_INDEX_URL": "https://user:s3cr3t@index.example/simple",
+        "MY_TOKEN": "s3cr3t",
+        "DB_PASSWORD": "s3cr3t",
+        "AWS_SECRET_ACCESS_KEY": "s3cr3t",
+        "https_proxy": "http://user:s3cr3t@proxy.example",
+        "ANYTHING": "postgres://user:s3cr3t@db.example/x",
+    }
+    for name, value in {**secrets, "CFLAGS": "-O2"}.items():
+        monkeypatch.setenv(name, value)
+    settings = PipSettings(indexes=("https://user:s3cr3t@index.example/simple",))
+
+    with pytest.raises(InstallError) as caught:
+        Builder(settings).wheel(folder(tmp_path, TELLS), tmp_path)
+
+    line = next(line for line in str(caught.value).splitlines() if line.strip().startswith("{"))
+    seen = json.loads(line)
+    assert "s3cr3t" not in line
+    assert (seen["ENVKNIT"], seen["CFLAGS"]) == ("0", "-O2")
+
+
+def test_pip_is_told_in_a_file_where_to_look_and_nowhere_else() -> None:
+    told = {"target": "/elsewhere", "user": "true", "timeout": "5", "index-url": "https://old.example"}
+    settings = PipSettings(indexes=("https://a.example", "https://b.example"), find_links=("/w",), told=told)
+    nowhere = PipSettings()
+
+    written = settings.configuration()
+
+    assert "index-url = https://a.example\n" in written
+    assert "extra-index-url = https://b.example\n" in written
+    assert "find-links = /w\n" in written
+    assert "timeout = 5\n" in written
+    assert "no-index = false\n" in written
+    assert "elsewhere" not in written
+    assert "old.example" not in written
+    assert "no-index = true\n" in nowhere.configuration()

@@ -31,11 +31,11 @@ def test_without_an_age_a_page_is_asked_for_again(header: str) -> None:
 
 
 def test_a_page_comes_back_with_its_validators(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "store")
+    cache = Cache(tmp_path / "store", pytest.fail)
     page = CachedPage(
         url=URL, status=200, content_type="text/html", body=b"a\nb", etag='"x"', fresh_until=time.time() + 60
     )
-    cache.keep_page(page, key=URL)
+    cache.keep_page(page, asked=URL)
 
     found = cache.page(URL)
 

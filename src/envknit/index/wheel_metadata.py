@@ -1,11 +1,15 @@
-"""METADATA out of a wheel that stays where it is: the end of the zip file and one member are fetched by ranges."""
+"""METADATA out of a wheel; of one on a server, the end of the zip file and one member are fetched by ranges."""
 
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
+from envknit.errors import PackageIndexError
 from envknit.files.filenames import parse_version
 from envknit.index.metadata import UnusableMetadataError
 from envknit.naming import canonical_name
@@ -19,6 +23,11 @@ if TYPE_CHECKING:
 _TAIL = 16 << 10  # wheels end with `.dist-info` and the directory; for nine of ten this is enough
 _STEP = 32 << 10
 _MOST_METADATA = 8 << 20
+_MOST_DIRECTORY = 16 << 20  # bytes that may be fetched of one wheel; the longest real directories have 4 MB
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(RuntimeError, ValueError, ArithmeticError, LookupError),  # RuntimeError: encrypted, or an unknown compression
+)
 
 
 def metadata_by_ranges(session: Session, link: Link) -> bytes | None:
@@ -50,7 +59,8 @@ def metadata_in_wheel(file: io.RawIOBase | io.BufferedIOBase, filename: str) -> 
     Raises:
         UnusableMetadataError: the file is no wheel.
     """
-    name, version = filename.split("-")[:2]
+    name, _, version = filename.partition("-")
+    version = version.partition("-")[0]
     try:
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
@@ -61,7 +71,11 @@ def metadata_in_wheel(file: io.RawIOBase | io.BufferedIOBase, filename: str) -> 
                 found, _, found_version = stem.rpartition("-")
                 if canonical_name(found) == canonical_name(name) and _same_version(found_version, version):
                     return archive.read(member)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as cause:
+    except PackageIndexError:
+        raise  # an OSError, too: the bytes could not be had
+    except _DAMAGED as cause:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            raise  # the disk's, not the wheel's
         raise UnusableMetadataError(f"{filename} is not a wheel: {cause}") from cause
     raise UnusableMetadataError(f"{filename} holds no metadata of its own")
 
@@ -83,6 +97,7 @@ class _RangeFile(io.RawIOBase):
         self._size = size
         self._pieces = [(size - len(end), end)]
         self._at = 0
+        self._left = _MOST_DIRECTORY
 
     def readable(self) -> bool:
         return True
@@ -111,7 +126,11 @@ class _RangeFile(io.RawIOBase):
         for start, piece in self._pieces:
             if start <= first and end <= start + len(piece):
                 return piece[first - start : end - start]
-        data = self._session.bytes_between(self._url, first, max(end, min(first + _STEP, self._size)))
+        stop = max(end, min(first + _STEP, self._size))
+        self._left -= stop - first
+        if self._left < 0:
+            raise zipfile.BadZipFile(f"its directory is larger than {_MOST_DIRECTORY} bytes")
+        data = self._session.bytes_between(self._url, first, stop)
         if data is None:
             raise _NoRangesError
         self._pieces.append((first, data))

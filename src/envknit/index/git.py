@@ -1,0 +1,145 @@
+"""Git repositories: which commit a revision is, and working copies of commits out of a cache of clones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from envknit.errors import PackageIndexError
+from envknit.files.atomic import make_private
+from envknit.index.urls import redacted
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,64}")
+_LAST_LINES = 10
+_PROTOCOLS = "file:git:http:https:ssh"  # not `ext`, which runs a command that the URL names
+_SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")  # bytes a second, over so many seconds
+
+
+class Repositories:
+    """Clones of git repositories in a cache folder; any number of processes may share it.
+
+    Args:
+        folder: where the clones are kept.
+        offline: use what is there, and ask nobody.
+    """
+
+    def __init__(self, folder: Path, *, offline: bool = False) -> None:
+        self._folder = folder
+        self._offline = offline
+
+    def commit(self, url: str, rev: str = "") -> str:
+        """Resolve a branch, tag or commit to the full name of a commit.
+
+        Args:
+            url: of the repository, as `git clone` takes it.
+            rev: as `git checkout` takes it; a branch before a tag of that name, as pip does; `""`: the default branch.
+
+        Raises:
+            PackageIndexError: there is no git, the repository cannot be read, or it has no such revision.
+        """
+        if _COMMIT.fullmatch(rev):
+            return rev
+        if self._offline:
+            raise PackageIndexError(
+                "offline: the repository cannot be asked for a revision", url=redacted(url), rev=rev
+            )
+        told = dict(line.split("\t")[::-1] for line in self._git("ls-remote", "--", url, url=url).splitlines())
+        for ref in (f"refs/heads/{rev}", f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}", f"{rev}^{{}}", rev) if rev else ("HEAD",):
+            if ref in told:
+                return told[ref]
+        if _ABBREVIATED.fullmatch(rev):
+            clone = self._clone(url)
+            for _ in range(2):
+                done = self._run("-C", clone, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+                if done.returncode == 0:
+                    return done.stdout.strip()
+                self._fetch(clone, url)
+        raise PackageIndexError(
+            "the repository has no such branch, tag or commit", url=redacted(url), rev=rev or "HEAD"
+        )
+
+    def check_out(self, url: str, commit: str, into: Path) -> Path:
+        """Make a working copy of a commit, with its history, tags and submodules, which builds read versions from.
+
+        Args:
+            url: of the repository.
+            commit: full name of the commit.
+            into: a folder that does not exist yet; its parent does.
+
+        Raises:
+            PackageIndexError: there is no git, or the commit cannot be had.
+        """
+        if not _COMMIT.fullmatch(commit):
+            raise PackageIndexError("not the full name of a commit", url=redacted(url), commit=commit)
+        clone = self._clone(url)
+        if self._run("-C", clone, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+            self._fetch(clone, url, commit)
+        self._git("clone", "--quiet", "--no-checkout", "--", clone, into, url=url)
+        self._git("-C", into, "checkout", "--quiet", "--detach", commit, url=url)
+        if (into / ".gitmodules").exists():
+            self._git(
+                "-C", into, "remote", "set-url", "origin", url, url=url
+            )  # what relative submodules are relative to
+            self._git("-C", into, "submodule", "update", "--quiet", "--init", "--recursive", url=url)
+        return into
+
+    def _clone(self, url: str) -> Path:
+        """Return the clone of a repository, fetched if it is not there yet."""
+        clone = self._folder / hashlib.sha256(url.encode()).hexdigest()[:32]
+        if clone.is_dir():
+            return clone
+        if self._offline:
+            raise PackageIndexError("offline: the repository is not in the cache", url=redacted(url))
+        make_private(self._folder)
+        fresh = Path(tempfile.mkdtemp(prefix=".clone-", dir=self._folder))
+        try:
+            self._git("clone", "--quiet", "--mirror", "--", url, fresh, url=url)
+            self._git("-C", fresh, "remote", "set-url", "origin", redacted(url), url=url)  # no login stays in the cache
+            fresh.rename(clone)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            if not clone.is_dir():  # else another process was faster
+                raise
+        return clone
+
+    def _fetch(self, clone: Path, url: str, commit: str = "") -> None:
+        """Bring a clone up to date; a commit that no branch has may still be given to those who name it."""
+        if self._offline:
+            raise PackageIndexError("offline: the commit is not in the cache", url=redacted(url), commit=commit)
+        self._git("-C", clone, "fetch", "--quiet", "--force", "--", url, "+refs/*:refs/*", url=url)
+        if commit and self._run("-C", clone, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+            self._git("-C", clone, "fetch", "--quiet", "--", url, commit, url=url)
+
+    def _git(self, *command: str | Path, url: str) -> str:
+        done = self._run(*command)
+        if done.returncode:
+            lines = [_redacted_line(line, url) for line in done.stderr.splitlines()[-_LAST_LINES:]]
+            raise PackageIndexError("git failed", url=redacted(url), output="\n    " + "\n    ".join(lines))
+        return done.stdout
+
+    def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        # A hook of git that runs this has variables that would lead git to the repository that it belongs to
+        outer = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+        }
+        try:
+            return subprocess.run(
+                ["git", *_SLOW, *map(str, command)],  # noqa: S607 - whichever git the user has
+                env=outer | {"GIT_ALLOW_PROTOCOL": _PROTOCOLS, "GIT_TERMINAL_PROMPT": "0", "ENVKNIT": "0"},
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+            )  # fmt: skip
+        except FileNotFoundError as cause:
+            raise PackageIndexError("the command `git` is not there", hint="install git") from cause
+
+
+def _redacted_line(line: str, url: str) -> str:
+    """Return a line of git's output without the login that a URL in it may have."""
+    return re.sub(r"://[^/\s@]*@", "://", line.replace(url, redacted(url)))

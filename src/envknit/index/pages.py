@@ -1,0 +1,170 @@
+"""Which files the sources of a project offer: pages of its indexes, folders of wheels, lists of links."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from envknit.errors import PackageIndexError
+from envknit.index.cache import CachedPage, fresh_until
+from envknit.index.links import ACCEPT, links_of, read_page
+from envknit.index.urls import local_path, redacted, unusable, without_login
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from envknit.index.cache import Cache
+    from envknit.index.links import Link
+    from envknit.index.session import Session
+
+_ABSENT = frozenset({404, 410})
+_REFUSED = 403  # private indexes answer so for names that they do not have; pip takes it for "not here"
+
+
+class Pages:
+    """What the sources offer, by project; may be used from many threads.
+
+    Only the first index that lists a project is used for it (dependency confusion); folders and lists of links add to
+    it. A project that is bound to one source has that source alone.
+
+    Args:
+        indexes: URLs, in the order to ask.
+        find_links: folders of wheels and URLs of pages that list files of any project.
+        bound: the one source of a project, by canonical name: an index, or a folder of wheels.
+        cache: keeps the pages.
+        http: opens the connections, where one is needed; None: nobody may be asked.
+        warn: hears of what is passed over.
+    """
+
+    def __init__(
+        self,
+        indexes: Sequence[str],
+        find_links: Sequence[str],
+        *,
+        bound: Mapping[str, str],
+        cache: Cache,
+        http: Callable[[], Session] | None,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._indexes = indexes
+        self._find_links = find_links
+        self._bound = bound
+        self._cache = cache
+        self._http = http
+        self._warn = warn
+        self._guard = threading.Lock()
+        self._listed: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+
+    def links(self, name: str) -> tuple[Link, ...]:
+        """Return every wheel and sdist that is offered for a project, in no particular order.
+
+        Args:
+            name: canonical name.
+
+        Raises:
+            PackageIndexError: a source does not answer, or not as it should.
+        """
+        bound = self._bound.get(name)
+        indexes = self._indexes if bound is None else (bound,) if "://" in bound else ()
+        find_links = self._find_links if bound is None else () if "://" in bound else (bound,)
+        found, refused = self._of_first(name, indexes)
+        for source in find_links:
+            url, entries = self._list(source)
+            found += links_of(entries, name, url)
+        if refused and not found:
+            raise unusable(_REFUSED, refused[0])
+        for url in refused:
+            self._warn(f"{redacted(url)} answers with status {_REFUSED}: {name} is taken from the next source")
+        return tuple({link.filename: link for link in reversed(found)}.values())
+
+    def unasked(self, name: str) -> list[str]:
+        """Return the indexes that are not used for a project because an earlier one lists it, fit for a message."""
+        if name in self._bound:
+            return []
+        for position, index in enumerate(self._indexes):
+            if self._page(_page_url(index, name)).status == 200:
+                return [redacted(later) for later in self._indexes[position + 1 :]]
+        return []
+
+    def _of_first(self, name: str, indexes: Sequence[str]) -> tuple[list[Link], list[str]]:
+        """Return the links of the first index that has a page, and the pages that were refused before it."""
+        refused: list[str] = []
+        for index in indexes:
+            url = _page_url(index, name)
+            page = self._page(url)
+            if page.status == 200:
+                return links_of(read_page(page.body, page.content_type, page.url), name, page.url), refused
+            if page.status == _REFUSED:
+                refused.append(url)
+        return [], refused
+
+    def _list(self, source: str) -> tuple[str, list[dict[str, Any]]]:
+        with self._guard:
+            if source not in self._listed:
+                self._listed[source] = self._read_list(source)
+            return self._listed[source]
+
+    def _read_list(self, source: str) -> tuple[str, list[dict[str, Any]]]:
+        if source.startswith(("http://", "https://")):
+            page = self._page(without_login(source))
+            if page.status == _REFUSED:
+                raise unusable(_REFUSED, source)
+            if page.status != 200:
+                raise PackageIndexError("a page of `find-links` is not there", url=redacted(source))
+            return page.url, read_page(page.body, page.content_type, page.url)
+        path = local_path(source) if source.startswith("file:") else Path(os.path.expanduser(source))  # noqa: PTH111 - `Path.expanduser` raises where there is no home
+        try:
+            if path.is_dir():
+                files = sorted(file for file in path.iterdir() if file.is_file())
+                entries = [{"filename": file.name, "url": file.absolute().as_uri()} for file in files]
+                return path.absolute().as_uri(), entries
+            if path.suffix in (".html", ".htm") and path.is_file():
+                url = path.absolute().as_uri()
+                return url, read_page(path.read_bytes(), "text/html", url)
+        except PermissionError as cause:
+            raise PackageIndexError("a folder of packages cannot be read", folder=redacted(str(path))) from cause
+        raise PackageIndexError("a folder of packages is not there", folder=redacted(str(path)))
+
+    def _page(self, url: str) -> CachedPage:
+        if url.startswith("file:"):
+            return _local_page(url)
+        cached = self._cache.page(url)
+        if self._http is None:
+            if cached is None:
+                raise PackageIndexError("offline: the page of the index is not in the cache", url=redacted(url))
+            return cached
+        if cached is not None and cached.is_fresh:
+            return cached
+        answer = self._http().get(url, {"Accept": ACCEPT, **(cached.validators if cached else {})})
+        if answer.status == 304 and cached is not None:
+            return cached
+        # An index that listed the name before owns it: its refusal must not hand the name to the next one
+        refused = answer.status == _REFUSED and not (cached and cached.status == 200)
+        if not (answer.status == 200 or answer.status in _ABSENT or refused):
+            raise unusable(answer.status, url)
+        page = CachedPage(
+            url=answer.url,
+            status=404 if answer.status in _ABSENT else answer.status,
+            content_type=answer.headers.get("Content-Type", ""),
+            body=answer.body if answer.status == 200 else b"",
+            etag=answer.headers.get("ETag", ""),
+            last_modified=answer.headers.get("Last-Modified", ""),
+            fresh_until=fresh_until(answer.headers.get("Cache-Control", "")),
+        )
+        if not refused:
+            self._cache.keep_page(page, asked=url)
+        return page
+
+
+def _page_url(index: str, name: str) -> str:
+    return f"{without_login(index).rstrip('/')}/{quote(name)}/"
+
+
+def _local_page(url: str) -> CachedPage:
+    page = local_path(url) / "index.html"
+    if page.is_file():
+        return CachedPage(url=url, status=200, content_type="text/html", body=page.read_bytes())
+    return CachedPage(url=url, status=404, content_type="", body=b"")

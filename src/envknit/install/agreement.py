@@ -1,0 +1,94 @@
+"""Whether a wheel says of itself what it was locked with: a lock that was made from other metadata must not pass."""
+
+from __future__ import annotations
+
+import re
+from platform import python_version
+from typing import TYPE_CHECKING
+
+from packaging.markers import default_environment
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from envknit.errors import InstallError
+from envknit.index.metadata import read_metadata
+from envknit.naming import canonical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from packaging.requirements import Requirement
+
+    from envknit.index.metadata import Metadata
+    from envknit.install.choose import ChosenPin
+
+
+_EXTRA = re.compile(r"""\bextra\s*[=!]=\s*["']([^"']+)""")
+
+
+def refuse_other(pin: ChosenPin, folder: Path) -> None:
+    """Compare what an entry of the store requires with what its pin was locked with.
+
+    Args:
+        pin: with the edges that hold for this interpreter.
+        folder: the entry.
+
+    Raises:
+        InstallError: they differ; the message says in what.
+
+    Cost: reads one file.
+    """
+    file = next(folder.glob("*.dist-info/METADATA"), None)
+    told = differences(read_metadata(file.read_bytes()), pin) if file else []
+    if told:
+        raise InstallError(
+            f"{pin.pin.name} {pin.pin.version} is not what was locked",
+            file=pin.artifact.name if pin.artifact else folder,
+            differences="\n    " + "\n    ".join(told),
+            hint=f"run: envknit lock --update {pin.pin.name}",
+        )
+
+
+def differences(metadata: Metadata, pin: ChosenPin) -> list[str]:
+    """Say in what the metadata of a wheel differs from its pin, for this interpreter.
+
+    Which extras were asked for is not in a lock, so a dependency of any extra may have been locked. What an sdist was
+    built into may require less here than where it was locked.
+    """
+    extras = {found for requirement in metadata.requires_dist for found in _EXTRA.findall(str(requirement.marker))}
+    needed, possible = _required(metadata, {""}), _required(metadata, {"", *extras})
+    locked: dict[str, set[str]] = {}
+    for name, version in pin.dependencies:
+        locked.setdefault(name, set()).add(version)
+    told = [
+        f"it requires {requirement}, and {' and '.join(sorted(locked.get(name, {'nothing of that name'})))} was locked"
+        for name, requirements in needed.items()
+        for requirement in requirements
+        if name != metadata.name
+        and not (
+            requirement.url or any(requirement.specifier.contains(v, prereleases=True) for v in locked.get(name, ()))
+        )
+    ]
+    if pin.artifact is not None and pin.artifact.is_wheel:
+        told += [f"it does not require {name}, which was locked" for name in sorted(locked.keys() - possible.keys())]
+        told += _python_range(metadata.requires_python, pin.pin.requires_python)
+    return told
+
+
+def _required(metadata: Metadata, extras: Iterable[str]) -> dict[str, list[Requirement]]:
+    found: dict[str, list[Requirement]] = {}
+    environments: list[dict[str, str]] = [{**default_environment(), "extra": extra} for extra in extras]  # type: ignore[dict-item] # all its values are text
+    for requirement in metadata.requires_dist:
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({**facts}) for facts in environments):
+            found.setdefault(canonical_name(requirement.name), []).append(requirement)
+    return found
+
+
+def _python_range(found: str, locked: str) -> list[str]:
+    try:
+        range_ = SpecifierSet(found)
+        same = range_ == SpecifierSet(locked) if locked else range_.contains(python_version(), prereleases=True)
+    except InvalidSpecifier:
+        return []  # what old tools wrote cannot be compared
+    return [] if same else [f"it is for Python {found or 'of any version'}, and {locked or 'any version'} was locked"]

@@ -1,0 +1,186 @@
+"""Git repositories as sources."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envknit.errors import InstallError, PackageIndexError
+from envknit.index.git import Repositories
+from envknit.index.index import open_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from envknit.index.index import Index
+
+BACKEND = """
+import subprocess, zipfile
+VERSION = subprocess.run(["git", "describe", "--tags"], capture_output=True, text=True).stdout.strip() or "0"
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = f"x-{VERSION}-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as archive:
+        archive.writestr(f"x-{VERSION}.dist-info/METADATA", f"Name: x\\nVersion: {VERSION}\\n")
+    return name
+"""
+
+
+def git(folder: Path, *command: str) -> str:
+    identity = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.example"}
+    identity |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.example"}
+    done = subprocess.run(
+        ["git", "-C", str(folder), *command], env=os.environ | identity, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture(name="repository")
+def _repository(tmp_path: Path) -> Path:
+    """A repository whose project lies in `lib`, tagged `1.0`; the commit behind it is on the branch `next`."""
+    root = tmp_path / "repository"
+    project = root / "lib"
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n', encoding="utf-8"
+    )
+    (project / "backend.py").write_text(BACKEND, encoding="utf-8")
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "first")
+    git(root, "tag", "-a", "-m", "a tag with a text", "1.0")
+    git(root, "switch", "-q", "-c", "next")
+    git(root, "commit", "-q", "--allow-empty", "-m", "second")
+    git(root, "switch", "-q", "main")
+    return root
+
+
+@pytest.fixture(name="index")
+def _index(tmp_path: Path) -> Iterator[Index]:
+    (tmp_path / "wheels").mkdir()
+    with open_index(["wheels"], tmp_path, home=tmp_path / "store") as index:
+        yield index
+
+
+def test_branches_tags_and_commits_are_resolved_to_commits(tmp_path: Path, repository: Path) -> None:
+    url = repository.as_uri()
+    first, second = git(repository, "rev-parse", "main"), git(repository, "rev-parse", "next")
+    repositories = Repositories(tmp_path / "cache")
+
+    assert repositories.commit(url) == first
+    assert repositories.commit(url, "next") == second
+    assert repositories.commit(url, "1.0") == first, "the commit, not the object of an annotated tag"
+    assert repositories.commit(url, "refs/tags/1.0") == first
+    assert repositories.commit(url, second) == second
+    assert repositories.commit(url, second[:9]) == second
+
+
+@pytest.mark.parametrize("rev", ["nothing", "--upload-pack=touch evil", "abcdef012"])
+def test_a_revision_that_is_not_there_is_told(tmp_path: Path, repository: Path, rev: str) -> None:
+    with pytest.raises(PackageIndexError, match="no such branch"):
+        Repositories(tmp_path / "cache").commit(repository.as_uri(), rev)
+
+
+@pytest.mark.parametrize("url", ["file:///nowhere", "ext::sh -c touch% evil", "--upload-pack=touch evil"])
+def test_a_repository_that_cannot_be_read_is_told(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PackageIndexError, match="git failed"):
+        Repositories(tmp_path / "cache").commit(url)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_messages_hold_no_login(tmp_path: Path) -> None:
+    with pytest.raises(PackageIndexError) as caught:
+        Repositories(tmp_path / "cache").commit("http://user:s3cr3t@127.0.0.1:9/x.git")
+    assert "s3cr3t" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
+
+
+def test_without_git_it_is_said_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PackageIndexError, match="`git` is not there"):
+        Repositories(tmp_path / "cache").commit("file:///x")
+
+
+def test_a_commit_that_came_later_is_fetched_and_then_offline_will_do(tmp_path: Path, repository: Path) -> None:
+    url = repository.as_uri()
+    Repositories(tmp_path / "cache").check_out(url, git(repository, "rev-parse", "main"), tmp_path / "one")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "third")
+    third = git(repository, "rev-parse", "main")
+    offline = Repositories(tmp_path / "cache", offline=True)
+
+    with pytest.raises(PackageIndexError, match="offline"):
+        offline.check_out(url, third, tmp_path / "two")
+    Repositories(tmp_path / "cache").check_out(url, third, tmp_path / "three")
+    offline.check_out(url, third, tmp_path / "four")
+
+    assert git(tmp_path / "four", "rev-parse", "HEAD") == third
+    assert git(tmp_path / "four", "describe", "--tags").startswith("1.0-1-"), "tags and history are there"
+
+
+def test_offline_asks_no_repository(tmp_path: Path, repository: Path) -> None:
+    offline = Repositories(tmp_path / "cache", offline=True)
+    with pytest.raises(PackageIndexError, match="offline"):
+        offline.commit(repository.as_uri(), "main")
+    with pytest.raises(PackageIndexError, match="offline"):
+        offline.check_out(repository.as_uri(), "0" * 40, tmp_path / "out")
+
+
+def test_submodules_come_with_a_commit(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, (key, value) in enumerate({"protocol.file.allow": "always"}.items()):  # git's own default is `user`
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+        monkeypatch.setenv("GIT_CONFIG_COUNT", str(number + 1))
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    git(outer, "submodule", "add", "-q", "../repository", "inner")
+    git(outer, "commit", "-q", "-m", "with a submodule")
+
+    out = Repositories(tmp_path / "cache").check_out(outer.as_uri(), git(outer, "rev-parse", "HEAD"), tmp_path / "out")
+
+    assert (out / "inner/lib/pyproject.toml").is_file()
+
+
+def test_metadata_and_wheel_of_a_commit_are_built_where_its_history_tells_the_version(
+    tmp_path: Path, repository: Path, index: Index
+) -> None:
+    url = repository.as_uri()
+    commit = index.git.commit(url, "1.0")
+
+    assert b"Version: 1.0\n" in index.git.metadata(url, commit, subdirectory="lib")
+    assert index.git.wheel(url, commit, tmp_path, subdirectory="lib") == tmp_path / "x-1.0-py3-none-any.whl"
+
+
+def test_metadata_of_a_commit_is_built_once(tmp_path: Path, repository: Path, index: Index) -> None:
+    url = repository.as_uri()
+    commit = index.git.commit(url)
+    first = index.git.metadata(url, commit, subdirectory="lib")
+
+    with open_index(["wheels"], tmp_path, home=tmp_path / "store", offline=True) as offline:
+        (tmp_path / "store/cache/git").rename(tmp_path / "gone")
+        assert offline.git.metadata(url, commit, subdirectory="lib") == first
+
+
+@pytest.mark.parametrize("inside", ["nothing", "..", "/etc"])
+def test_a_folder_that_is_not_in_the_commit_is_told(repository: Path, index: Index, inside: str) -> None:
+    with pytest.raises(InstallError, match="has no folder"):
+        index.git.metadata(repository.as_uri(), index.git.commit(repository.as_uri()), subdirectory=inside)
+
+
+def test_a_hook_of_git_does_not_lead_to_its_own_repository(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    git(tmp_path / "other", "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    repositories = Repositories(tmp_path / "cache")
+
+    out = repositories.check_out(repository.as_uri(), repositories.commit(repository.as_uri()), tmp_path / "out")
+
+    assert (out / "lib").is_dir()
