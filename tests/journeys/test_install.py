@@ -72,7 +72,7 @@ def _shop(tmp_path: Path, index: LoopbackIndex, monkeypatch: pytest.MonkeyPatch)
 
 def test_install_places_entries_and_writes_a_plan(shop: Shop) -> None:
     lib = pin_of(shop.index.publish("lib", "2.0"), roots=())
-    app = shop.index.publish("app", "1.0", entry_points={"console_scripts": {"app": "app:main"}})
+    app = shop.index.publish("app", "1.0", requires=["lib"], entry_points={"console_scripts": {"app": "app:main"}})
     shop.write(pin_of(app, Edge(name="lib", version="2.0")), lib)
     done = shop.install()
 

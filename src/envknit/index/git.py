@@ -50,7 +50,9 @@ class Repositories:
                 "offline: the repository cannot be asked for a revision", url=redacted(url), rev=rev
             )
         told = dict(line.split("\t")[::-1] for line in self._git("ls-remote", "--", url, url=url).splitlines())
-        for ref in (f"refs/heads/{rev}", f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}", f"{rev}^{{}}", rev) if rev else ("HEAD",):
+        for ref in (
+            (f"refs/heads/{rev}", f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}", f"{rev}^{{}}", rev) if rev else ("HEAD",)
+        ):
             if ref in told:
                 return told[ref]
         if _ABBREVIATED.fullmatch(rev):

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from envknit.index.metadata import UnusableMetadataError
+from envknit.resolve.markers import without_extra
 from envknit.resolve.releases import Releases
 from envknit.resolve.requirements import Requirement, applying, dependencies_of, identify
 
@@ -209,6 +210,10 @@ class Judge:
         for requirement, marker in applying(metadata, candidate.extra):
             if requirement.url is not None and self.targets.where(marker) & where:
                 return f"needs {requirement.name} from a URL, which envknit does not lock"
+        for line in metadata.unreadable:
+            left = without_extra(line.marker, candidate.extra)
+            if left is not None and self.targets.where(left) & where:
+                raise UnusableMetadataError(f"its metadata holds `{line.text}`, which is no requirement")
         return ""
 
     def metadata(self, release: Release) -> Metadata:

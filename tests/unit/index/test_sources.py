@@ -53,7 +53,7 @@ def test_an_archive_may_be_called_anything_but_must_be_of_the_project(index: Loo
     url = f"{index.host}/files/main.tar.gz"
 
     assert it.metadata(link_to(url, name="a")).version == "1.0"
-    with pytest.raises(UnusableMetadataError, match="says that it is a 1.0"):
+    with pytest.raises(UnusableMetadataError, match=r"says that it is a 1\.0"):
         it.metadata(link_to(f"{url}?again", name="other"))
 
 
@@ -119,7 +119,9 @@ def test_a_malformed_index_is_told_without_its_login(tmp_path: Path, url: str) -
 
 
 def test_an_index_without_its_scheme_is_told_without_its_login(tmp_path: Path) -> None:
-    with open_index(["user:s3cr3t@127.0.0.1/simple/"], tmp_path, home=tmp_path / "store") as it:
-        with pytest.raises(PackageIndexError, match="not there") as caught:
-            it.links("a")
+    with (
+        open_index(["user:s3cr3t@127.0.0.1/simple/"], tmp_path, home=tmp_path / "store") as it,
+        pytest.raises(PackageIndexError, match="not there") as caught,
+    ):
+        it.links("a")
     assert "s3cr3t" not in str(caught.value)
