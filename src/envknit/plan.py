@@ -9,7 +9,7 @@ relative to the store and use `/`:
     lock        /home/ada/app/envknit.lock.yaml       where it was when `install` ran: for messages only
     runtime     /usr/lib/python3/site-packages        the folder that holds the envknit which wrote this
     site        hidden                                or `visible`: system_site_packages: true
-    dev         yes                                   or `no`: installed with --no-dev
+    chosen      --group docs                          how `install` was told which groups and extras; `-`: as usual
     pin         click 7.1.2 packages/... pure click-7.1.2.dist-info - click click guest
     pin         flask 3.0.3 packages/... pure flask-3.0.3.dist-info click==8.1.7 flask flask resident
     import      flask packages/...
@@ -150,11 +150,12 @@ class Plan:
         startup: (pin name, file) of start-up code that the project asked for, relative to the store.
         abi: the interpreter's ABI, as in the suffix of its extension modules.
         site_visible: whether the host's site-packages stay on `sys.path` behind the lock.
-        dev: whether dev packages are part of it.
+        chosen: the options of `install` that say which groups and extras are part of it; `""`: none.
     """
 
     __slots__ = (
-        "abi", "dev", "environment", "imports", "lock", "paths", "pins", "runtime", "site_visible", "startup", "store",
+        "abi", "chosen", "environment", "imports", "lock", "paths", "pins", "runtime", "site_visible", "startup",
+        "store",
     )  # fmt: skip
 
     def __init__(
@@ -170,7 +171,7 @@ class Plan:
         startup: Sequence[tuple[str, str]] = (),
         abi: str = ABI,
         site_visible: bool = False,
-        dev: bool = True,
+        chosen: str = "",
     ) -> None:
         self.abi = abi
         self.environment = environment
@@ -182,7 +183,7 @@ class Plan:
         self.paths = tuple(paths)
         self.startup = tuple(startup)
         self.site_visible = site_visible
-        self.dev = dev
+        self.chosen = chosen
 
     def render(self) -> str:
         """Write the plan as text; equal plans give equal text."""
@@ -192,7 +193,7 @@ class Plan:
             ("lock", self.lock),
             ("runtime", self.runtime),
             ("site", "visible" if self.site_visible else "hidden"),
-            ("dev", "yes" if self.dev else "no"),
+            ("chosen", self.chosen or "-"),
         ]
         rows += [("pin", *pin.row()) for _, pin in sorted(self.pins.items())]
         rows += [("import", name, *folders) for name, folders in sorted(self.imports.items())]
@@ -242,7 +243,7 @@ class Plan:
                 startup=[(pin, file) for pin, file in rows["startup"]],
                 abi=facts["abi"],
                 site_visible=facts["site"] == "visible",
-                dev=facts["dev"] == "yes",
+                chosen="" if facts["chosen"] == "-" else facts["chosen"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise PlanError("a damaged plan", plan=origin, hint="run: envknit install") from error

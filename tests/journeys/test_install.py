@@ -16,6 +16,7 @@ from envknit.files.lockfile import write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
 from envknit.install.flow import install
 from envknit.install.installed import Installed, find_installed
+from envknit.install.selection import Selection
 from envknit.plan import Plan, bytecode_path
 from envknit.reporter import Reporter
 from envknit.store.collect import collect
@@ -289,8 +290,8 @@ def test_dev_packages_come_and_go_with_the_option(shop: Shop) -> None:
     app, tool = shop.index.publish("app", "1.0"), shop.index.publish("tool", "1.0")
     shop.write(pin_of(app), pin_of(tool, dev=True))
 
-    assert 1 == shop.install(dev=False).pins
-    assert find_installed(shop.lock, dev=False)
+    assert 1 == shop.install(selection=Selection(without=("dev",))).pins
+    assert find_installed(shop.lock, selection=Selection(without=("dev",)))
     assert not find_installed(shop.lock)
     assert 2 == shop.install().pins
 

@@ -50,7 +50,7 @@ class Shelf:
     def plan(self, *placed: PlacedPin, startup: tuple[str, ...] = ()) -> tuple[Plan, list[str]]:
         """Compile a plan of pins, sorted as `choose` would."""
         lock_path = self.root / "envknit.lock.yaml"
-        return make_plan(Lock(startup=startup), "default", placed, store=self.store, lock_path=lock_path, dev=True)
+        return make_plan(Lock(startup=startup), "default", placed, store=self.store, lock_path=lock_path)
 
 
 @pytest.fixture(name="shelf")

@@ -6,11 +6,13 @@ The lock is not changed. Running it again is cheap: where nothing is to do, it l
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
 from envknit.cli.screen import count, size
+from envknit.install.selection import USUAL, Selection
+from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -25,7 +27,7 @@ EXAMPLE = "envknit install --no-dev --compile"
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_environment(parser, "install this environment (may be repeated; default: all for this Python)", many=True)
-    parser.add_argument("--no-dev", action="store_true", help="leave dev packages out")
+    add_selection(parser)
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
     parser.add_argument("--compile", action="store_true", help="compile every module now, not at its first import")
 
@@ -39,11 +41,37 @@ def main(arguments: Namespace, screen: Screen) -> int:
         place,
         screen,
         environments=arguments.env,
-        dev=not arguments.no_dev,
+        selection=selection_of(arguments),
         offline=arguments.offline,
         compile_bytecode=arguments.compile,
     )
     return 0
+
+
+def add_selection(parser: ArgumentParser) -> None:
+    """Declare which groups and extras are meant."""
+    names: dict[str, Any] = {"metavar": "NAME", "action": "append", "default": []}
+    parser.add_argument("--extra", **names, help="with this extra of the project (may be repeated)")
+    parser.add_argument("--all-extras", action="store_true", help="with every extra of the project")
+    parser.add_argument("--group", **names, help="with this group, too (may be repeated)")
+    parser.add_argument("--all-groups", action="store_true", help="with every group")
+    parser.add_argument("--no-group", **names, help="without this group (may be repeated)")
+    parser.add_argument("--no-dev", action="store_true", help="without the group `dev`")
+    parser.add_argument("--only-group", **names, help="this group alone, without the project (may be repeated)")
+
+
+def selection_of(arguments: Namespace) -> Selection:
+    """Return which groups and extras the arguments mean."""
+
+    def names(given: list[str], *more: str) -> tuple[str, ...]:
+        return tuple(sorted({*map(canonical_name, given), *more}))
+
+    return Selection(
+        extras=names(arguments.extra, *(["*"] if arguments.all_extras else [])),
+        groups=names(arguments.group, *(["*"] if arguments.all_groups else [])),
+        without=names(arguments.no_group, *(["dev"] if arguments.no_dev else [])),
+        only=names(arguments.only_group),
+    )
 
 
 def install_place(
@@ -51,7 +79,7 @@ def install_place(
     screen: Screen,
     *,
     environments: Sequence[str] | None = None,
-    dev: bool = True,
+    selection: Selection = USUAL,
     offline: bool = False,
     compile_bytecode: bool = False,
 ) -> None:
@@ -59,7 +87,7 @@ def install_place(
     from envknit.install.installed import find_installed  # noqa: PLC0415 - `--help` needs none of it
 
     began = time.perf_counter()
-    if not compile_bytecode and find_installed(place.lock, environments, dev=dev):
+    if not compile_bytecode and find_installed(place.lock, environments, selection):
         screen.say("everything is installed")
         return
     from envknit.install.flow import install  # noqa: PLC0415 - heavy, and needed only where there is work
@@ -68,7 +96,7 @@ def install_place(
         place.lock,
         place.load_if_any(),
         environments=environments,
-        dev=dev,
+        selection=selection,
         offline=offline,
         compile_bytecode=compile_bytecode,
         reporter=screen,

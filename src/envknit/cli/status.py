@@ -70,7 +70,7 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
             "pins": len(environment.pins),
             "copies": copies(environment),
             "installed": plan is not None,
-            "dev": plan.dev if plan else None,
+            "chosen": plan.chosen if plan else None,
             "lost": lost_entries(plan) if plan else [],
         }
     return found
@@ -103,7 +103,7 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
     for name, row in facts["environments"].items():
         state = "not installed"
         if row["installed"]:
-            state = "installed" if row["dev"] else "installed without dev packages"
+            state = f"installed with {row['chosen']}" if row["chosen"] else "installed"
         lost = f", lost: {', '.join(row['lost'])}" if row["lost"] else ""
         mark = ", active" if facts["active"] == name else ""
         screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")

@@ -12,6 +12,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from envknit.errors import InstallError, LockError
+from envknit.files.model import DEFAULT_GROUPS
+from envknit.install.selection import USUAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from envknit.files.model import Artifact, Edge, Environment, Pin
+    from envknit.install.selection import Selection
 
     Facts = Mapping[str, str | AbstractSet[str]]
 
@@ -52,14 +55,21 @@ def accepts_interpreter(python_version: str, python: str | None = None) -> bool:
         raise LockError("a python_version of the lock is not a version", python_version=python_version) from error
 
 
-def choose(environment: Environment, *, dev: bool) -> list[ChosenPin]:
+def choose(
+    environment: Environment, selection: Selection = USUAL, default_groups: Sequence[str] = DEFAULT_GROUPS
+) -> list[ChosenPin]:
     """Choose what to install of an environment, sorted by name and version.
+
+    Args:
+        environment: which.
+        selection: which of its groups and extras.
+        default_groups: the groups that count where nobody says.
 
     Raises:
         LockError: an edge leads to a pin that the lock does not hold.
         InstallError: a pin has no artifact for this interpreter.
     """
-    needed = needed_pins(environment, dev=dev)
+    needed = needed_pins(environment, selection, default_groups)
     residents = _residents([pin for pin, _ in needed])
     return [
         ChosenPin(
@@ -80,13 +90,18 @@ def _residents(pins: Sequence[Pin]) -> frozenset[Pin]:
     return frozenset(chosen.values())
 
 
-def needed_pins(environment: Environment, *, dev: bool) -> list[tuple[Pin, list[Edge]]]:
-    """Walk from what the person asked for along the edges whose markers hold here (PEP 508)."""
+def needed_pins(
+    environment: Environment, selection: Selection, default_groups: Sequence[str]
+) -> list[tuple[Pin, list[Edge]]]:
+    """Walk from what the person asked for along the edges whose markers hold here (PEP 508, PEP 751)."""
     known = {(pin.name, pin.version): pin for pin in environment.pins}
-    groups = {"dev"} if dev else set[str]()
-    facts: Facts = {**default_environment(), "dependency_groups": groups, "extras": frozenset[str]()}  # type: ignore[dict-item] # all its values are text
+    groups, extras = selection.chosen(environment, default_groups)
+    facts: Facts = {**default_environment(), "dependency_groups": groups, "extras": extras}  # type: ignore[dict-item] # all its values are text
     waiting = [
-        pin for pin in environment.pins if (dev or not pin.dev) and any(_holds(marker, facts) for marker in pin.roots)
+        pin
+        for pin in environment.pins
+        if ("dev" in groups or not pin.dev)
+        and any(_holds(marker, facts) for marker in pin.roots if not selection.only or "dependency_groups" in marker)
     ]
     found: dict[tuple[str, str], tuple[Pin, list[Edge]]] = {}
     while waiting:

@@ -14,6 +14,7 @@ from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import PlacedPin, make_plan
 from envknit.install.scripts import place_scripts
+from envknit.install.selection import USUAL
 from envknit.install.view import place_views
 from envknit.plan import key, plans_folder
 from envknit.regular import read_regular
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project
+    from envknit.install.selection import Selection
 
 
 def install(
@@ -36,7 +38,7 @@ def install(
     project: Project | None = None,
     *,
     environments: Sequence[str] | None = None,
-    dev: bool = True,
+    selection: Selection = USUAL,
     offline: bool = False,
     compile_bytecode: bool = False,
     reporter: Reporter | None = None,
@@ -47,7 +49,7 @@ def install(
         lock_path: the lock file.
         project: where it was locked from, for its indexes.
         environments: which; all that are for this interpreter where it is not given.
-        dev: whether with dev packages.
+        selection: which groups and extras of the project.
         offline: only what the store and the cache hold.
         compile_bytecode: also compile every module, instead of at its first import.
         reporter: hears of progress.
@@ -57,7 +59,7 @@ def install(
         InstallError: a pin has no artifact here, or one could not be downloaded, built, verified or placed.
         StoreError: the store is not this user's own, or is damaged.
     """
-    done = None if compile_bytecode else find_installed(lock_path, environments, dev=dev)
+    done = None if compile_bytecode else find_installed(lock_path, environments, selection)
     if done is not None:
         return done
     path = os.path.abspath(lock_path)
@@ -67,12 +69,13 @@ def install(
     lock_bytes = _read(path)
     lock = parse_lock(lock_bytes, path)
     wanted, skipped = _select(lock, environments, path)
+    selection.check(lock, wanted, path)
     for note in skipped:
         reporter.warn(note)
     store = Store().open()
     with store.installing():
         store.clean()
-        chosen = {environment.name: choose(environment, dev=dev) for environment in wanted}
+        chosen = {environment.name: choose(environment, selection, lock.default_groups) for environment in wanted}
         indexes = project.indexes if project else ()
         fetcher = Fetcher(
             store,
@@ -84,7 +87,7 @@ def install(
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
             placed = [_placed(pin, folders, store, path) for pin in pins]
-            plan, said = make_plan(lock, name, placed, store=store, lock_path=Path(path), dev=dev)
+            plan, said = make_plan(lock, name, placed, store=store, lock_path=Path(path), selection=selection)
             plans.append(plan)
             warnings += said
         folder = Path(plans_folder(str(store.root), key(lock_bytes)))

@@ -6,12 +6,15 @@ import os
 
 from envknit.errors import PlanError
 from envknit.install.scripts import script_place
+from envknit.install.selection import USUAL
 from envknit.plan import Plan, current_plan, home, key, plans_folder, runtime_folder
 from envknit.regular import read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from envknit.install.selection import Selection
 
 ALL = "all"  # beside the plans: which environments a lock has for this ABI
 
@@ -52,14 +55,14 @@ class Installed:
 
 
 def find_installed(
-    lock_path: str | os.PathLike[str], environments: Sequence[str] | None = None, *, dev: bool = True
+    lock_path: str | os.PathLike[str], environments: Sequence[str] | None = None, selection: Selection = USUAL
 ) -> Installed | None:
     """Return what an install of this lock gave, where another one would find nothing to do; else None.
 
     Args:
         lock_path: the lock file.
         environments: which; all that are for this interpreter where it is not given.
-        dev: whether with dev packages.
+        selection: which groups and extras.
 
     Cost: a few reads and one `stat` a pin.
     """
@@ -85,7 +88,7 @@ def find_installed(
     pins: set[tuple[str, str]] = set()
     for name in environments:
         plan_path = current_plan(folder, name)
-        plan = _whole_plan(plan_path, dev=dev) if plan_path else None
+        plan = _whole_plan(plan_path, str(selection)) if plan_path else None
         if plan is None:
             return None
         plans[name] = plan_path
@@ -94,13 +97,13 @@ def find_installed(
     return Installed(plans=plans, scripts=scripts, pins=len(pins))
 
 
-def _whole_plan(path: str, *, dev: bool) -> Plan | None:
+def _whole_plan(path: str, chosen: str) -> Plan | None:
     """Read a plan; None unless it is as this `install` would write it, and all that it names is there."""
     try:
         plan = Plan.read(path)
     except PlanError:
         return None
-    if (plan.dev, plan.runtime) != (dev, runtime_folder()):
+    if (plan.chosen, plan.runtime) != (chosen, runtime_folder()):
         return None
     folders = {pin.folder for pin in plan.pins.values()}
     folders.add(script_place(plan))

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from envknit.errors import InstallError
+from envknit.install.selection import USUAL
 from envknit.naming import canonical_name
 from envknit.plan import Pin, Plan, runtime_folder
 from envknit.store.bundle import place_bundle
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Lock
     from envknit.install.choose import ChosenPin
+    from envknit.install.selection import Selection
     from envknit.store.entry import Entry
     from envknit.store.store import Store
 
@@ -38,7 +40,13 @@ class PlacedPin:
 
 
 def make_plan(
-    lock: Lock, environment: str, placed: Sequence[PlacedPin], *, store: Store, lock_path: Path, dev: bool
+    lock: Lock,
+    environment: str,
+    placed: Sequence[PlacedPin],
+    *,
+    store: Store,
+    lock_path: Path,
+    selection: Selection = USUAL,
 ) -> tuple[Plan, list[str]]:
     """Make the plan of one environment, placing the bundles that it needs.
 
@@ -48,7 +56,7 @@ def make_plan(
         placed: its pins, sorted by name and version.
         store: where the entries are.
         lock_path: for messages of the program side.
-        dev: whether dev packages are part of it.
+        selection: which groups and extras these are.
 
     Returns:
         The plan, and what the person should know: one sentence each.
@@ -90,7 +98,7 @@ def make_plan(
             for file in inside.startup
         ],
         site_visible=lock.system_site_packages,
-        dev=dev,
+        chosen=str(selection),
     )
     return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)
 

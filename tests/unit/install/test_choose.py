@@ -11,6 +11,7 @@ from packaging.tags import sys_tags
 from envknit.errors import InstallError, LockError
 from envknit.files.model import Artifact, Edge, Environment, Pin
 from envknit.install.choose import accepts_interpreter, accepts_tags, choose, choose_artifact
+from envknit.install.selection import USUAL, Selection
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 BEST = str(next(iter(sys_tags())))
@@ -26,8 +27,8 @@ def pin(name: str, *needs: Edge, **fields: object) -> Pin:
     return Pin(name=name, version="1", files=(file(f"{name}-1-py3-none-any.whl"),), dependencies=needs, **fields)  # type: ignore[arg-type]
 
 
-def names(*pins: Pin, dev: bool = True) -> list[str]:
-    return [chosen.pin.name for chosen in choose(Environment(name="default", pins=pins), dev=dev)]
+def names(*pins: Pin, selection: Selection = USUAL) -> list[str]:
+    return [chosen.pin.name for chosen in choose(Environment(name="default", pins=pins), selection)]
 
 
 def test_the_wheel_with_the_best_tag_wins_over_others_and_over_the_sdist() -> None:
@@ -79,12 +80,37 @@ def test_dev_pins_come_with_dev_only() -> None:
     pins = pin("app", roots=("",)), pin("tool", roots=("",), dev=True)
 
     assert ["app", "tool"] == names(*pins)
-    assert ["app"] == names(*pins, dev=False)
+    assert ["app"] == names(*pins, selection=Selection(without=("dev",)))
+
+
+def test_groups_and_extras_come_when_they_are_asked_for() -> None:
+    roots = {
+        "app": "",
+        "test": "'dev' in dependency_groups",
+        "docs": "'docs' in dependency_groups",
+        "never": f"'docs' in dependency_groups and {NEVER}",
+        "rich": "'cli' in extras",
+    }
+    pins = tuple(pin(name, roots=(marker,)) for name, marker in roots.items())
+    environment = Environment(
+        name="default", pins=pins, groups={"dev": ("test",), "docs": ("docs",)}, extras={"cli": ("rich",)}
+    )
+
+    def chosen(default_groups: tuple[str, ...] = ("dev",), **options: tuple[str, ...]) -> list[str]:
+        return [one.pin.name for one in choose(environment, Selection(**options), default_groups)]
+
+    assert ["app", "test"] == chosen()
+    assert ["app", "docs", "test"] == chosen(groups=("docs",))
+    assert ["app", "docs", "test"] == chosen(groups=("*",)) == chosen(default_groups=("*",))
+    assert ["app", "rich"] == chosen(extras=("cli",), without=("dev",))
+    assert ["app", "rich", "test"] == chosen(extras=("*",))
+    assert ["docs"] == chosen(only=("docs",))
+    assert ["app"] == chosen(default_groups=())
 
 
 def test_dependencies_are_those_whose_markers_hold_here() -> None:
     app = pin("app", Edge(name="lib", version="1"), Edge(name="lib", version="2", marker=NEVER), roots=("",))
-    chosen = choose(Environment(name="default", pins=(app, pin("lib"))), dev=True)
+    chosen = choose(Environment(name="default", pins=(app, pin("lib"))))
 
     assert (("lib", "1"),) == chosen[0].dependencies
 
@@ -95,9 +121,7 @@ def test_an_edge_to_nowhere_is_a_lock_error() -> None:
 
 
 def test_a_pin_that_names_a_folder_needs_no_artifact() -> None:
-    chosen = choose(
-        Environment(name="default", pins=(Pin(name="x", version="1", roots=("",), install_path="/x"),)), dev=True
-    )
+    chosen = choose(Environment(name="default", pins=(Pin(name="x", version="1", roots=("",), install_path="/x"),)))
 
     assert chosen[0].artifact is None
 

@@ -1,0 +1,73 @@
+"""Which groups and extras an install takes, beside what the project always needs."""
+
+from __future__ import annotations
+
+from envknit.errors import LockError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envknit.files.model import Environment, Lock
+
+
+class Selection:
+    """What was asked for on the command line; `str()` writes it so, and a plan holds that text.
+
+    Args:
+        extras: extras of the project; `*`: all.
+        groups: groups beside the default ones; `*`: all.
+        without: groups to leave out.
+        only: groups to take alone, without the project and what it needs.
+    """
+
+    __slots__ = ("extras", "groups", "only", "without")
+
+    def __init__(
+        self,
+        *,
+        extras: Sequence[str] = (),
+        groups: Sequence[str] = (),
+        without: Sequence[str] = (),
+        only: Sequence[str] = (),
+    ) -> None:
+        self.extras = extras
+        self.groups = groups
+        self.without = without
+        self.only = only
+
+    def __str__(self) -> str:
+        options = (
+            ("extra", self.extras),
+            ("group", self.groups),
+            ("no-group", self.without),
+            ("only-group", self.only),
+        )
+        words = [
+            f"--all-{option}s" if name == "*" else f"--{option} {name}"
+            for option, names in options
+            for name in sorted(set(names))
+        ]
+        return " ".join(words)
+
+    def check(self, lock: Lock, environments: Iterable[Environment], path: str) -> None:
+        """Raise LockError for a group or extra that none of the environments has, or that could not be locked."""
+        environments = list(environments)
+        for kind, names in (("group", (*self.groups, *self.without, *self.only)), ("extra", self.extras)):
+            known = {name for one in environments for name in (one.groups if kind == "group" else one.extras)}
+            known |= set(lock.default_groups) if kind == "group" else set()
+            for name in sorted(set(names) - known - {"*"}):
+                there = ", ".join(sorted(known)) or "none"
+                raise LockError(f"the lock has no {kind} {name!r}", lock=path, **{f"{kind}s": there})
+
+    def chosen(self, environment: Environment, default_groups: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the groups and the extras that are taken of an environment."""
+        if self.only:
+            return frozenset(self.only), frozenset()
+        wanted = {*default_groups, *self.groups}
+        groups = set(environment.groups) if "*" in wanted else wanted
+        extras = set(environment.extras) if "*" in self.extras else set(self.extras)
+        return frozenset(groups - set(self.without)), frozenset(extras)
+
+
+USUAL = Selection()  # the project and its default groups
