@@ -82,6 +82,8 @@ class Machine:
         user = root / "user"
         user.mkdir(parents=True, exist_ok=True)
         self.env = outer | {"ENVKNIT_HOME": str(self.home), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
+        # As after `activate`: `python` is the interpreter that runs the tests
+        self.env["PATH"] = os.pathsep.join([os.path.dirname(self.python), os.environ.get("PATH", "")])  # noqa: PTH120 - a link
         if index is None:
             self.env |= {k: v for k, v in os.environ.items() if k.startswith("PIP_")}
         else:

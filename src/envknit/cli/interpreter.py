@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -12,16 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from envknit.errors import UnsupportedPlatformError
+from envknit.pythons import find_python
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 OLDEST = (3, 10)
-
-_IDENTITY = """\
-import json, sys
-print(json.dumps([sys.implementation.name, list(sys.version_info[:3]), sys.executable]))
-"""
 
 # The command's own folders go last: whatever that interpreter has under the same names is not disturbed
 _AGAIN = """\
@@ -35,7 +30,7 @@ sys.exit(main(sys.argv[1:], chosen=True))
 """
 
 
-def ask(python: str, code: str, *flags: str, cwd: Path | None = None) -> Any:
+def ask(python: str, code: str, *flags: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
     """Run code that prints JSON in an interpreter, and return what it printed.
 
     Raises:
@@ -43,7 +38,7 @@ def ask(python: str, code: str, *flags: str, cwd: Path | None = None) -> Any:
     """
     try:
         done = subprocess.run(
-            [python, *flags, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=30, check=True,
+            [python, *flags, "-c", code], cwd=cwd, env=env, capture_output=True, text=True, timeout=30, check=True,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return json.loads(done.stdout)
@@ -57,19 +52,19 @@ def find_interpreter(given: str) -> str:
     Raises:
         UnsupportedPlatformError: there is none, or it is not a CPython that envknit supports.
     """
-    name = f"python{given}" if given[:1].isdigit() else given
-    python = shutil.which(name)
-    if python is None:
-        raise UnsupportedPlatformError("no such interpreter", python=given, hint="give the path of an interpreter")
-    implementation, version, executable = ask(python, _IDENTITY, "-I")
-    if implementation != "cpython" or tuple(version) < OLDEST:
+    found = find_python(given)
+    if found is None:
+        raise UnsupportedPlatformError(
+            "no such interpreter, or it does not answer", python=given, hint="give the path of an interpreter"
+        )
+    if found.implementation != "cpython" or tuple(map(int, found.version.split("."))) < OLDEST:
         raise UnsupportedPlatformError(
             "not a CPython that envknit supports",
-            python=executable,
-            version=f"{implementation} {'.'.join(map(str, version))}",
+            python=found.executable,
+            version=f"{found.implementation} {found.version}",
             hint="use CPython 3.10 or newer",
         )
-    return str(executable)
+    return found.executable
 
 
 def run_again(given: str, argv: Sequence[str]) -> NoReturn:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 
+from envknit import pythons
 from envknit.errors import WorkerError
 from envknit.plan import Plan, current_plans
-
-_ASK = "import _imp, sys; print(sys.implementation.cache_tag, _imp.extension_suffixes()[0].split('.')[1])"
-_abis: dict[str, str] = {}
 
 
 def find_python(wanted: str) -> str:
@@ -20,30 +18,20 @@ def find_python(wanted: str) -> str:
     Raises:
         WorkerError: there is none.
     """
-    for path in [wanted] if os.sep in wanted else _candidates(wanted):
-        if os.path.isfile(path) and os.access(path, os.X_OK) and abi_of(path):
-            return path
-    raise WorkerError(
-        f"no interpreter {wanted} was found",
-        searched="PATH and ~/.pyenv/versions",
-        hint="install it, or give the path: python=/path/to/python",
-    )
+    found = pythons.find_python(wanted)
+    if found is None:
+        raise WorkerError(
+            f"no interpreter {wanted} was found",
+            searched="PATH and ~/.pyenv/versions",
+            hint="install it, or give the path: python=/path/to/python",
+        )
+    return found.executable
 
 
 def abi_of(python: str) -> str:
     """Ask an interpreter for its ABI, once; `""`: it does not run."""
-    if python not in _abis:
-        import subprocess  # noqa: PLC0415 - only where another interpreter was asked for
-
-        try:
-            done = subprocess.run(
-                [python, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=20, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        words = done.stdout.split()
-        _abis[python] = words[1] if len(words) == 2 else ""
-    return _abis[python]
+    found = pythons.ask_python(python)
+    return found.abi if found is not None else ""
 
 
 def plans_for(plan_path: str, python: str) -> list[tuple[str, Plan]]:
@@ -68,12 +56,3 @@ def plans_for(plan_path: str, python: str) -> list[tuple[str, Plan]]:
     own = Plan.read(plan_path).environment
     names = sorted(found, key=lambda name: name != own)  # the active environment first
     return [(found[name], Plan.read(found[name])) for name in names]
-
-
-def _candidates(version: str) -> list[str]:
-    found = [os.path.join(folder, f"python{version}") for folder in os.environ.get("PATH", "").split(os.pathsep)]
-    versions = os.path.expanduser(os.path.join(os.environ.get("PYENV_ROOT", "~/.pyenv"), "versions"))
-    if os.path.isdir(versions):
-        matching = [name for name in os.listdir(versions) if name == version or name.startswith(version + ".")]
-        found += [os.path.join(versions, name, "bin", f"python{version}") for name in sorted(matching)]
-    return found
