@@ -214,7 +214,7 @@ def _parent() -> "tuple[str, str] | None":
         return None
     _, digest, environment, lock = told
     environment = _setting("ENVKNIT_ENV") or environment
-    if not _is_plain(digest) or not _is_plain(environment) or not _is_safe(home()):
+    if not _is_plain(digest) or not _is_plain(environment) or not is_safe(home()):
         return None
     plan = current_plan(plans_folder(home(), digest), environment)
     return (lock, plan) if plan else None
@@ -224,7 +224,7 @@ def _is_plain(name: str) -> bool:
     return bool(name) and not set(name) & {"/", "\\", "\0", ":", "@"} and name not in {".", ".."}
 
 
-def _is_safe(store: str) -> bool:
+def is_safe(store: str) -> bool:
     """Tell whether only this user or root can have written the store."""
     try:
         found = os.stat(store)
@@ -250,7 +250,7 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
         return lock, "", f"{environment!r} is not the name of an environment"
     if not trusted:
         return lock, "", f"{lock} was {_why_not(store, os.path.basename(folder))}; {command}"
-    if not _is_safe(store):
+    if not is_safe(store):
         return lock, "", f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
     plan = current_plan(folder, environment)
     if not plan:
@@ -456,7 +456,7 @@ class Tail:
         if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
             return None  # importlib.util.find_spec and its like want None
         if "@" in fullname and self.activation is not None:  # a guest of another process, by its pickled name
-            return self.activation.load("envknit.runtime.routing").find_guest(fullname) or self._not_found(fullname)
+            return self.activation.load("envknit.runtime.doors").find_guest(fullname) or self._not_found(fullname)
         finders = list(sys.meta_path)
         behind = finders[finders.index(self) + 1 :] if self in finders else []
         specs = (finder.find_spec(fullname, path, target) for finder in behind)

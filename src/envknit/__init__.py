@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     )
     from envknit.interpreter.pool import InterpreterPool
     from envknit.interpreter.subinterpreter import SubInterpreterEnv
+    from envknit.isolation.import_hook import import_version, use
     from envknit.runtime.configure import configure_from_lock
     from envknit.runtime.defaults import disable, enable, set_default
     from envknit.runtime.explain import explain, explain_isinstance
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
-    from envknit.runtime.use import import_version, use
     from envknit.worker.api import configure_workers, fetch, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
 
@@ -47,12 +47,12 @@ _NAMES = {
     "explain": "envknit.runtime.explain",
     "explain_isinstance": "envknit.runtime.explain",
     "fetch": "envknit.worker.api",
-    "import_version": "envknit.runtime.use",
+    "import_version": "envknit.isolation.import_hook",
     "in_env": "envknit.worker.environment",
     "run_in": "envknit.worker.environment",
     "set_default": "envknit.runtime.defaults",
     "submit": "envknit.worker.environment",
-    "use": "envknit.runtime.use",
+    "use": "envknit.isolation.import_hook",
     "worker": "envknit.worker",
     "workers": "envknit.worker.api",
 }

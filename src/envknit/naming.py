@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from envknit.errors import StoreError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _PART = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+!")
 _MOST = 240  # characters of one path component; every file system in use takes 255 bytes
@@ -25,9 +29,61 @@ def canonical_name(name: str) -> str:
     return name
 
 
+def version_key(version: str) -> str:
+    """Bring the spellings of one version to one text (PEP 440): `v1.16`, `1.16.0` and `1.016` mean the same.
+
+    An epoch and a local part count: `1!1.0` and `1.0+cpu` are no `1.0`.
+    """
+    try:
+        public, _, local = version.strip().lower().removeprefix("v").partition("+")
+    except AttributeError:
+        raise TypeError(f"a version is a str such as '2.31.0', not {version!r}") from None
+    epoch, _, rest = public.rpartition("!")
+    end = next((at for at, sign in enumerate(rest) if sign not in "0123456789."), len(rest))
+    release = [number.lstrip("0") for number in rest[:end].split(".")]
+    while release and not release[-1]:
+        del release[-1]
+    suffix = rest[end:]
+    for spelling, normal in (("alpha", "a"), ("beta", "b"), ("preview", "rc"), ("pre", "rc")):
+        suffix = suffix.replace(spelling, normal)
+    suffix = "".join(sign for sign in suffix if sign not in "-_.")
+    local = local.replace("-", ".").replace("_", ".")
+    return f"{epoch.lstrip('0')}!{'.'.join(release)}{suffix}+{local}"
+
+
 def guest_tag(version: str) -> str:
-    """Turn a version into what follows the `@` in a guest's module name: `2.28.2` gives `2_28_2`."""
-    return "".join(c if c.isalnum() else "_" for c in version)
+    """Turn a version into what follows the `@` in a guest's module name: `2.28.2` gives `2_28_2`.
+
+    Only the dot has a meaning in a module's name. `+`, `!` and `-` stay what they are, so `1.0.1`, `1.0+1` and `1!0.1`
+    are three tags; PEP 440's normal form has no `_` of its own.
+    """
+    return version.replace("_", "__").replace(".", "_")
+
+
+def main_module(distribution: str, names: Iterable[str], namespaces: Container[str], modules: Iterable[str]) -> str:
+    """Choose the module that a distribution is mainly; `""` where it has none.
+
+    The one of its name (`yaml_x` for yaml-x, `jaraco.functools` within a namespace package); else the only public one,
+    but for namespace packages; else the first whose name begins alike; else the first public one.
+
+    Args:
+        distribution: its canonical name.
+        names: the top-level import names under which it has code.
+        namespaces: those of them that are namespace packages.
+        modules: dotted names of what lies in these.
+    """
+    names = sorted(names)
+    for module in (*names, *sorted(modules)):
+        if canonical_name(module) == distribution:
+            return module
+    public = [name for name in names if not name.startswith("_")] or names
+    regular = [name for name in public if name not in namespaces]
+    alike = [name for name in public if _are_alike(canonical_name(name), distribution)]
+    return regular[0] if len(regular) == 1 else next(iter([*alike, *public]), "")
+
+
+def _are_alike(name: str, other: str) -> bool:
+    return name.startswith(other) or other.startswith(name)
 
 
 def store_folder(name: str, version: str, wheel: str, sha256: str) -> str:

@@ -59,6 +59,7 @@ __all__ = [
     "home",
     "interpreter_tag",
     "key",
+    "load_plan",
     "plans_folder",
     "read_plan",
     "runtime_folder",
@@ -68,6 +69,9 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    Label = tuple[str, str, str]  # name, version, folder
+    Links = tuple[Label, frozenset[tuple[Label, Label]]]
 
 
 class Pin:
@@ -110,6 +114,10 @@ class Pin:
         self.main = main
         self.resident = resident
 
+    def is_at(self, folder: str) -> bool:
+        """Tell whether a folder, relative to the store, is its own or lies in it."""
+        return folder == self.folder or folder.startswith(self.folder + "/")
+
     def row(self) -> tuple[str, ...]:
         """Return the fields of its line."""
         needs = " ".join(f"{name}=={version}" for name, version in sorted(self.dependencies))
@@ -142,6 +150,7 @@ class Plan:
     Args:
         environment: which environment of the lock this is.
         lock: path of the lock when the plan was made, for messages.
+        path: where the plan file lies; `""` before it is written.
         store: absolute path of the store that `folder`s are relative to; a plan file says it by where it lies.
         runtime: absolute path of the folder that holds the `envknit` package which wrote the plan.
         pins: what this interpreter sees, by name and version.
@@ -154,8 +163,8 @@ class Plan:
     """
 
     __slots__ = (
-        "abi", "chosen", "environment", "imports", "lock", "paths", "pins", "runtime", "site_visible", "startup",
-        "store",
+        "abi", "chosen", "environment", "imports", "lock", "path", "paths", "pins", "runtime", "site_visible",
+        "startup", "store",
     )  # fmt: skip
 
     def __init__(
@@ -172,7 +181,9 @@ class Plan:
         abi: str = ABI,
         site_visible: bool = False,
         chosen: str = "",
+        path: str = "",
     ) -> None:
+        self.path = path
         self.abi = abi
         self.environment = environment
         self.lock = lock
@@ -244,6 +255,7 @@ class Plan:
                 abi=facts["abi"],
                 site_visible=facts["site"] == "visible",
                 chosen="" if facts["chosen"] == "-" else facts["chosen"],
+                path=origin,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise PlanError("a damaged plan", plan=origin, hint="run: envknit install") from error
@@ -255,6 +267,62 @@ class Plan:
             return cls.parse(read_plan(path), path)
         except OSError as error:
             raise PlanError("a plan cannot be read", plan=path, hint="run: envknit install") from error
+
+    @property
+    def place(self) -> str:
+        """The folder of everything that was installed from the same lock for its ABI; see `plans_folder`."""
+        return self.path.rsplit(os.sep, 3)[0]
+
+    def closure(self, pin: Pin) -> list[Pin]:
+        """Return a pin and all that it depends on, nearest first."""
+        found = {pin: None}
+        ahead = [pin]
+        for each in ahead:  # grows while it is walked
+            for dependency in each.dependencies:
+                needed = self.pins.get(dependency)
+                if needed is not None and needed not in found:
+                    found[needed] = None
+                    ahead.append(needed)
+        return ahead
+
+    def links(self, pin: Pin) -> Links:
+        """Return what makes a pin equal to one of another plan: itself, and every edge that can be reached from it."""
+        closure = {(each.name, each.version): (each.name, each.version, each.folder) for each in self.closure(pin)}
+        edges = {
+            (closure[key], closure[dependency])
+            for key in closure
+            for dependency in self.pins[key].dependencies
+            if dependency in closure
+        }
+        return closure[pin.name, pin.version], frozenset(edges)
+
+    def providers(self, head: str) -> list[Pin]:
+        """Return the residents that plain imports of a name come from: one for each portion of a namespace package."""
+        found = []
+        for folder in self.imports.get(head, ()):
+            there = [pin for pin in self.pins.values() if pin.resident and pin.is_at(folder)]
+            found += ([pin for pin in there if head in pin.imports] or there)[:1]  # neighbours share a folder
+        return found
+
+    def folder_of(self, pin: Pin, head: str) -> str:
+        """Return the folder that holds a top-level name of a pin: a `.pth` file can lead to one within its own."""
+        return next((folder for folder in self.imports.get(head, ()) if pin.is_at(folder)), pin.folder)
+
+    def lost(self) -> list[str]:
+        """Name the pins whose folders are gone from the store; cost: one `stat` a pin."""
+        gone = [pin for pin in self.pins.values() if not os.path.isdir(os.path.join(self.store, pin.folder))]
+        return [f"{pin.name} {pin.version}" for pin in gone]
+
+
+_loaded: dict[str, Plan] = {}
+
+
+def load_plan(path: str) -> Plan:
+    """Read a plan file, once a process: it never changes once it is placed."""
+    plan = _loaded.get(path)
+    if plan is None:
+        plan = _loaded[path] = Plan.read(path)
+    return plan
 
 
 def read_plan(path: str | os.PathLike[str]) -> str:

@@ -158,7 +158,7 @@ def test_an_unknown_environment_is_a_value_error_that_names_those_there_are(proj
             print(interp.configure_from_lock(LOCK))
     """
 
-    assert inside(project, source) == "the lock has no environment 'nothing' default, other\n2\n"
+    assert inside(project, source) == "the lock holds no environment 'nothing' default, other\n2\n"
 
 
 def test_a_lock_that_is_missing_or_was_never_installed_says_so(project: Project) -> None:

@@ -116,7 +116,7 @@ def test_code_inside_gets_the_same_error_before_anything_is_loaded(project: Proj
         try:
             import wrap._testsinglephase
         except ImportError as error:
-            result = [type(error).__name__, error.module]
+            result = [type(error).__name__, error.name]
         '''))
             try:
                 interp.run_string("import wrap._testsinglephase")
@@ -170,17 +170,15 @@ def test_where_an_extension_module_is_refused_its_twin_in_python_is_taken(projec
 
 def test_isolation_is_chosen_by_evidence(project: Project) -> None:
     source = """
-        from envknit.plan import Plan, PlannedPin
         from envknit.runtime.activation import active, plan_of
         from envknit.interpreter.choice import choose_isolation
-        activation = active()
-        plan = plan_of(activation)
+        plan = plan_of(active())
         alpha, wrap = plan.pins["alpha", "1.0"], plan.pins["wrap", "1.0"]
-        print(choose_isolation(plan, alpha, activation.plan_path))
+        print(choose_isolation(plan, alpha))
         wrap.native = True
         for names in ["wrap"], ["falls"], ["wrap", "crash"]:
-            plan.imports = {name: (wrap.folder,) for name in names}
-            print(choose_isolation(plan, wrap, activation.plan_path))
+            wrap.imports = names
+            print(choose_isolation(plan, wrap))
     """
     out = inside(project, source).splitlines()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.worlds import EXTENSION, worlds
+from kit.planned import EXTENSION, make_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -120,7 +120,7 @@ ENVIRONMENTS = {
 def _project(machine: Machine) -> Project:
     """A project with three environments, installed."""
     project = machine.project()
-    worlds(project, PACKAGES, ENVIRONMENTS)
+    make_plans(project, PACKAGES, ENVIRONMENTS)
     return project
 
 
@@ -339,9 +339,8 @@ def test_a_twin_in_python_stands_in_for_a_compiled_module(project: Project) -> N
     project.code("""
         import envknit
         envknit.use("old")
-        from envknit.runtime.linker import linker
-        plan = linker.plans[0]
-        linker.resident_plans.clear(); linker._members.clear(); linker._pins.clear()
+        from envknit.runtime.router import router
+        router.demote(next(iter(router.plans)))
         assert envknit.import_version("native", "2.0", pure=True).x == 2
     """)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.worlds import worlds
+from kit.planned import make_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -104,7 +104,7 @@ def _project(machine: Machine) -> Project:
     """A project with two versions of a package that does many things late."""
     project = machine.project()
     packages = {f"{n}=={v}": make(v) for n, make in (("lib", _lib), ("dep", _dep)) for v in ("1.0", "2.0")}
-    worlds(
+    make_plans(
         project,
         packages,
         {v: {f"lib=={n}": (f"dep=={n}",), f"dep=={n}": ()} for v, n in (("default", "2.0"), ("old", "1.0"))},

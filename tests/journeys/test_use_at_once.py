@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.worlds import worlds
+from kit.planned import make_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -53,7 +53,7 @@ def _project(machine: Machine) -> Project:
                 for n in range(100)
             },
         }
-    worlds(
+    make_plans(
         project,
         packages,
         {v: {f"lib=={n}": (f"dep=={n}",), f"dep=={n}": ()} for v, n in (("default", "2.0"), ("old", "1.0"))},

@@ -12,7 +12,7 @@ import pytest
 from kit.gadget import GADGET, PARTS
 from kit.interpreters import HAS
 from kit.machine import UNMEASURED
-from kit.worlds import folder_of, write_packages, write_plans
+from kit.planned import folder_of, write_packages, write_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.worlds import worlds
+from kit.planned import make_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -30,7 +30,7 @@ ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
 @pytest.fixture(name="project")
 def _project(machine: Machine) -> Project:
     project = machine.project()
-    worlds(project, PACKAGES, ENVIRONMENTS)
+    make_plans(project, PACKAGES, ENVIRONMENTS)
     return project
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.worlds import worlds
+from kit.planned import make_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -33,7 +33,7 @@ def _project(machine: Machine) -> Project:
     project = machine.project()
     new = {"space-core==2.0": (), "space-extra==2.0": ("space-core==2.0",), "space-same==1.0": ()}
     old = {"space-core==1.0": (), "space-extra==1.0": ("space-core==1.0", "space-same==1.0"), "space-same==1.0": ()}
-    worlds(project, PACKAGES, {"default": new, "old": old})
+    make_plans(project, PACKAGES, {"default": new, "old": old})
     return project
 
 
@@ -51,7 +51,7 @@ def test_portions_of_one_namespace_join_per_world_and_each_module_exists_once(pr
             joined = space
         with envknit.use("space-core", "1.0") as core:
             assert core is joined.core is extra.C, (core, joined.core)
-            assert core.__name__ == "space@1_0_space_core.core" and core.__spec__.name == core.__name__
+            assert core.__name__ == "space@1_0~space-core.core" and core.__spec__.name == core.__name__
         import space.extra
         assert space is resident and space.extra.C.VERSION == "2.0"
     """)

@@ -18,7 +18,7 @@ import envknit
 import envknit.isolation
 import envknit.isolation.import_hook
 from kit.interpreters import HAS
-from kit.worlds import EXTENSION, write_packages, write_plans
+from kit.planned import EXTENSION, write_packages, write_plans
 
 if TYPE_CHECKING:
     from kit import Machine, Project

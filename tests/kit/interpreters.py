@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.planned import make_plan
+from kit.planned import lock_text, make_plan
 
 if TYPE_CHECKING:
     from kit.machine import Machine, Project
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HAS = sys.version_info >= (3, 12) and sys.implementation.name == "cpython"
 OWN = "own" if sys.version_info >= (3, 12, 4) else "shared"  # what the GIL of one of its own is
 HEAD = "from envknit import SubInterpreterEnv\nLOCK = 'envknit.lock.yaml'\n"
-LOCK = "a lock of two environments\n"
+LOCK = lock_text({"default": {}, "other": {}})
 
 ALPHA = {
     "alpha/__init__.py": "VERSION = '1.0'\n",

@@ -16,7 +16,7 @@ from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
 from envknit.cli.screen import count
-from envknit.cli.situation import ask_fresh_python, is_outdated, lost_entries, plan_of
+from envknit.cli.situation import ask_fresh_python, is_outdated, plan_of
 from envknit.errors import EnvknitError, ProjectError
 from envknit.plan import home
 
@@ -172,7 +172,7 @@ def _environment(place: Place, name: str) -> Finding:
         level = "fail" if name == "default" else "warn"
         text = f"{name} is not installed for this interpreter"
         return Finding(level=level, topic="plan", text=text, hint=f"run: envknit install --env {name}")
-    lost = lost_entries(plan)
+    lost = plan.lost()
     if lost:
         return Finding(
             level="fail", topic="plan", text=f"the store lost {', '.join(lost)}", hint="run: envknit install"

@@ -61,7 +61,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def require_plan(place: Place, environment: str) -> Plan:
     """Return the plan of an environment; InstallError where something of it is not installed."""
-    from envknit.cli.situation import lost_entries, plan_of  # noqa: PLC0415 - `--help` asks no interpreter
+    from envknit.cli.situation import plan_of  # noqa: PLC0415 - `--help` asks no interpreter
     from envknit.install.scripts import script_folder  # noqa: PLC0415 - as above
 
     place.require_lock()
@@ -74,7 +74,7 @@ def require_plan(place: Place, environment: str) -> Plan:
             environment=environment,
             hint=hint,
         )
-    if lost_entries(plan) or not script_folder(plan).is_dir():
+    if plan.lost() or not script_folder(plan).is_dir():
         raise InstallError("the store lost a part of this environment", environment=environment, hint=hint)
     return plan
 

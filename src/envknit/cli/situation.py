@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.cli.interpreter import ask
-from envknit.errors import LockError, PlanError
-from envknit.plan import Plan, current_plan, home, key, plans_folder
+from envknit.errors import LockError, PlanError, StoreError
+from envknit.plans import Plans
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from envknit.cli.place import Place
     from envknit.files.model import Lock
+    from envknit.plan import Plan
 
 # Asked of a fresh process in the project's folder: what is active there is what a person's own program gets
 _QUESTION = """\
@@ -60,14 +62,8 @@ def plan_of(place: Place, environment: str) -> Plan | None:
         lock_bytes = read_regular(place.lock)
     except OSError as cause:
         raise LockError(f"the lock file cannot be read: {cause.strerror}", lock=place.lock) from cause
-    path = current_plan(plans_folder(home(), key(lock_bytes)), environment)
     try:
-        return Plan.read(path) if path else None
-    except PlanError:
+        installed = Plans.installed(lock_bytes)
+    except (PlanError, StoreError):  # what may not be trusted is not installed
         return None
-
-
-def lost_entries(plan: Plan) -> list[str]:
-    """Name the pins of a plan whose folders are gone from the store."""
-    gone = [pin for pin in plan.pins.values() if not Path(plan.store, pin.folder).is_dir()]
-    return [f"{pin.name} {pin.version}" for pin in gone]
+    return next((plan for plan in installed if plan.environment == environment), None)

@@ -13,7 +13,7 @@ from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import count
-from envknit.cli.situation import ask_fresh_python, is_outdated, lost_entries, plan_of
+from envknit.cli.situation import ask_fresh_python, is_outdated, plan_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -71,7 +71,7 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
             "copies": copies(environment),
             "installed": plan is not None,
             "chosen": plan.chosen if plan else None,
-            "lost": lost_entries(plan) if plan else [],
+            "lost": plan.lost() if plan else [],
         }
     return found
 

@@ -7,7 +7,8 @@ import os
 from envknit.errors import PlanError
 from envknit.install.scripts import script_place
 from envknit.install.selection import USUAL
-from envknit.plan import Plan, current_plan, home, key, plans_folder, runtime_folder
+from envknit.plan import home, key, plans_folder, runtime_folder
+from envknit.plans import Plans
 from envknit.regular import read_regular
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envknit.install.selection import Selection
+    from envknit.plan import Plan
 
 ALL = "all"  # beside the plans: which environments a lock has for this ABI
 
@@ -72,13 +74,12 @@ def find_installed(
     path = os.path.abspath(lock_path)
     try:
         lock_bytes = read_regular(path)
+        installed = Plans.installed(lock_bytes)
         folder = plans_folder(store, key(lock_bytes))
-        if read_regular(os.path.join(folder, "lock")) != lock_bytes:
-            return None
         if environments is None:
             with open(os.path.join(folder, ALL), encoding="utf-8") as file:
                 environments = file.read().splitlines()
-    except OSError:
+    except (OSError, PlanError):
         return None
     root = root_of(store, path)
     if root is None or not root.holds(os.path.relpath(folder, store)):
@@ -87,24 +88,17 @@ def find_installed(
     scripts: dict[str, str] = {}
     pins: set[tuple[str, str]] = set()
     for name in environments:
-        plan_path = current_plan(folder, name)
-        plan = _whole_plan(plan_path, str(selection)) if plan_path else None
-        if plan is None:
+        plan = next((plan for plan in installed if plan.environment == name), None)
+        if plan is None or not _is_whole(plan, str(selection)):
             return None
-        plans[name] = plan_path
+        plans[name] = plan.path
         scripts[name] = os.path.join(store, script_place(plan))
         pins.update(plan.pins)
     return Installed(plans=plans, scripts=scripts, pins=len(pins))
 
 
-def _whole_plan(path: str, chosen: str) -> Plan | None:
-    """Read a plan; None unless it is as this `install` would write it, and all that it names is there."""
-    try:
-        plan = Plan.read(path)
-    except PlanError:
-        return None
-    if (plan.chosen, plan.runtime) != (chosen, runtime_folder()):
-        return None
-    folders = {pin.folder for pin in plan.pins.values()}
-    folders.add(script_place(plan))
-    return plan if all(os.path.isdir(os.path.join(plan.store, folder)) for folder in folders) else None
+def _is_whole(plan: Plan, chosen: str) -> bool:
+    """Tell whether a plan is as this `install` would write it, and all that it names is there."""
+    if (plan.chosen, plan.runtime) != (chosen, runtime_folder()) or plan.lost():
+        return False
+    return os.path.isdir(os.path.join(plan.store, script_place(plan)))

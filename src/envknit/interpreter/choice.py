@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 PROCESS, INTERPRETER = "worker", "interpreter"
 
 
-def choose_isolation(plan: Plan, pin: Pin, plan_path: str) -> tuple[str, str]:
+def choose_isolation(plan: Plan, pin: Pin) -> tuple[str, str]:
     """Choose how a version of a package that cannot be a guest is best held.
 
     Args:
         plan: a plan that holds the pin.
         pin: the pin.
-        plan_path: the plan's file.
 
     Returns:
         `INTERPRETER` or `PROCESS`, and a sentence that says why.
@@ -30,7 +29,7 @@ def choose_isolation(plan: Plan, pin: Pin, plan_path: str) -> tuple[str, str]:
         Where extension modules are involved, the first time on a machine: a probe in a child process, 0.2 s to several
         seconds. Its outcome is remembered in the store.
     """
-    closure = _closure(plan, pin)
+    closure = plan.closure(pin)
     native = sorted(each.name for each in closure if each.native)
     title = f"{pin.name} {pin.version}"
     holders = f"{', '.join(native)} {'has' if len(native) == 1 else 'have'} extension modules"
@@ -39,31 +38,20 @@ def choose_isolation(plan: Plan, pin: Pin, plan_path: str) -> tuple[str, str]:
         return PROCESS, f"{holders}; {reason}" if native else reason
     if not native:
         return INTERPRETER, f"{title} and what it depends on are pure Python"
-    for name in sorted(name for name, folders in plan.imports.items() if pin.folder in folders):
-        why = _objection(plan, pin, plan_path, name, closure)
+    for name in pin.imports:
+        why = _objection(plan, pin, name, closure)
         if why:
             return PROCESS, f"{holders}; {why}"
     return INTERPRETER, f"{holders}, and a probe loaded them in interpreters with a GIL of their own"
 
 
-def _closure(plan: Plan, pin: Pin) -> list[Pin]:
-    found = {(pin.name, pin.version): pin}
-    ahead = [pin]
-    while ahead:
-        for dependency in ahead.pop().dependencies:
-            if dependency not in found and dependency in plan.pins:
-                found[dependency] = plan.pins[dependency]
-                ahead.append(plan.pins[dependency])
-    return list(found.values())
-
-
-def _objection(plan: Plan, pin: Pin, plan_path: str, name: str, closure: list[Pin]) -> str:
+def _objection(plan: Plan, pin: Pin, name: str, closure: list[Pin]) -> str:
     """Say what a probe of one import name met; `""`: nothing."""
     with_what = key("\n".join(sorted(each.folder for each in closure)).encode())
     evidence = os.path.join(plan.store, f"{pin.folder}@{name}-{with_what}")
     known = extension.remembered(plan.store, evidence, "own")
     if known is None:
-        found = extension.probe(plan.store, name, "own", lock=plan.lock, plan=plan_path, path=())
+        found = extension.probe(plan.store, name, "own", lock=plan.lock, plan=plan.path, path=())
         # What the package can do without would be missing here; the standard library has its own stand-ins
         refused = [each for file, each in found.items() if file.startswith(plan.store) and not each.loads]
         known = refused[0] if refused else found.get("") or extension.Verdict()

@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 
-from envknit.errors import CExtIncompatibleError, LinkError, LockError, WorkerError
+from envknit.errors import CExtIncompatibleError, WorkerError
 from envknit.interpreter.session import Session, close_dropped
 from envknit.wire.failures import RemoteTraceback
 
@@ -100,8 +100,7 @@ class SubInterpreterEnv:
             LockError: the lock has no environment of that name (a ValueError; it names those there are).
             WorkerError: the interpreter is closed, or has another environment.
         """
-        from envknit.runtime.activation import read_plan  # noqa: PLC0415 - only where there is a lock
-        from envknit.runtime.configure import plans  # noqa: PLC0415 - as above
+        from envknit.runtime.lock_plans import plans_of_lock  # noqa: PLC0415 - only where there is a lock
 
         if not isinstance(env_name, str):
             raise TypeError(f"env_name must be a str, not {type(env_name).__name__}")
@@ -115,12 +114,8 @@ class SubInterpreterEnv:
                     hint="make another SubInterpreterEnv",
                 )
             return self._pins
-        try:
-            path = plans(lock, env_name)[env_name]
-        except LinkError as error:  # the documented error of this method is a ValueError
-            raise LockError(error.message, hint=error.hint, **error.facts) from None
-        plan = read_plan(path)
-        self._session.ask("configure", lock, path)
+        plan = plans_of_lock(lock, env_name).environment(env_name)
+        self._session.ask("configure", lock, plan.path)
         self.lock, self.environment, self._pins = lock, env_name, len(plan.pins)
         return self._pins
 

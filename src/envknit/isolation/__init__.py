@@ -5,8 +5,8 @@ if TYPE_CHECKING:
     from envknit.errors import CExtensionError, CExtIncompatibleError, UnsupportedPlatformError
     from envknit.interpreter.pool import InterpreterPool
     from envknit.interpreter.subinterpreter import SubInterpreterEnv
+    from envknit.isolation.import_hook import use
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
-    from envknit.runtime.use import use
 
 __all__ = [
     "CExtIncompatibleError",
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> object:
         return __import__(f"{__name__}.{name}", fromlist=(name,))
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import envknit  # noqa: PLC0415 - each name is loaded when it is asked for
+    import envknit
 
     return getattr(envknit, name)
 

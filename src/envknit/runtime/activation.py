@@ -7,9 +7,11 @@ import sys
 
 import _envknit_bootstrap
 from _envknit_bootstrap import Activation
-from envknit.plan import Plan, current_plans
+from envknit.plan import load_plan
 
-_plans: dict[str, Plan] = {}  # plan file -> plan; a plan file never changes while it is in use
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envknit.plan import Plan
 
 
 def active() -> Activation | None:
@@ -49,24 +51,6 @@ def withdraw(activation: Activation) -> None:
     _envknit_bootstrap.active = None
 
 
-def read_plan(path: str) -> Plan:
-    """Read a plan file, once a process."""
-    plan = _plans.get(path)
-    if plan is None:
-        plan = _plans[path] = Plan.read(path)
-    return plan
-
-
 def plan_of(activation: Activation) -> Plan:
     """Return an activation's plan, read once."""
-    plan = _plans.get(activation.plan_path)
-    if plan is None:
-        plan = _plans[activation.plan_path] = Plan.parse(activation.text, activation.plan_path)
-    return plan
-
-
-def sibling_plans(plan_path: str) -> list[tuple[str, Plan]]:
-    """Return (plan file, plan) of every environment installed from the same lock bytes, this one first."""
-    own = read_plan(plan_path)
-    others = current_plans(plan_path.rsplit(os.sep, 3)[0])
-    return [(plan_path, own)] + [(path, read_plan(path)) for name, path in others.items() if name != own.environment]
+    return load_plan(activation.plan_path)

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from _frozen_importlib_external import PathFinder
 
 from envknit.errors import UnlockedError
 from envknit.runtime import activation as active
-from envknit.runtime import routing
-from envknit.runtime.linker import linker
-from envknit.runtime.loader import refusal
-from envknit.runtime.routing import current, default_pins, defaults
+from envknit.runtime import doors
+from envknit.runtime.asking import current, host, is_installed
+from envknit.runtime.guests import native_error
+from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from _envknit_bootstrap import Activation
     from envknit.plan import Plan
+    from envknit.plans import Plans
     from envknit.runtime.member import Member
 
-registered: list[tuple[str, str, Plan]] = []  # lock, plan file, plan: what was configured, in order
-_chosen: dict[str, tuple[Member, dict[str, str]]] = {}  # distribution -> what `set_default` made of it
-_withdrawn: list[Activation] = []
+_registered: list[tuple[str, Plan]] = []  # lock and plan: what was configured, in order
+_chosen: dict[str, Member] = {}  # distribution -> what `set_default` made of it
+_placed: list[Activation] = []  # what is active because the program configured it
+_withdrawn: list[Activation] = []  # what `disable` took off sys.path
 
 
 def set_default(name: str, version: str, *, env: str | None = None) -> None:
@@ -41,13 +43,11 @@ def set_default(name: str, version: str, *, env: str | None = None) -> None:
         CExtensionError: the package has extension modules, and is not the one that plain imports get.
         LinkError: no environment of the lock holds it.
     """
-    linker.refresh()
-    plan, pin = linker.find(name, version, env)
-    member = linker.member(plan, pin)
-    if member.tag and pin.native:
-        raise refusal(member)
-    names = {head: member.route(head) for head in member.names if head not in sys.stdlib_module_names}
-    _chosen[pin.name] = (member, names)
+    router.refresh()
+    member = router.member(*router.plans.find(name, version, env))
+    if member.tag and member.pin.native:
+        raise native_error(member, member.pin.main)
+    _chosen[member.pin.name] = member
     enable(strict=_strict in sys.meta_path)
 
 
@@ -57,89 +57,110 @@ def enable(*, strict: bool = False) -> None:
     Args:
         strict: refuse what neither a lock, nor the standard library, nor the project's own folder provides.
     """
-    linker.refresh()
-    while _withdrawn:
-        _withdrawn.pop().place()
-    _place_registered()
-    routing.install()
+    router.refresh()
+    if _withdrawn:
+        _put_back(_withdrawn.pop())
+    _place_first()
+    host.defaults.clear()
+    host.default_pins.clear()
+    _fill_defaults()
+    doors.install()
     if strict and _strict not in sys.meta_path:
-        sys.meta_path.insert(1, _strict)
+        sys.meta_path.insert(1, _strict)  # behind the finder of guests, before those that know the host's packages
     elif not strict and _strict in sys.meta_path:
         sys.meta_path.remove(_strict)
 
 
 def disable() -> None:
-    """Let plain imports mean what they mean to Python alone; guests, and blocks that are opened, still work."""
-    defaults.clear()
-    default_pins.clear()
+    """Let plain imports mean what they mean to Python alone, and take away what `enable` put into the import system.
+
+    Guests still work, and so do blocks that are opened later. While there are guests, or a block is open here (a
+    RuntimeWarning says so), the entry points stay replaced, and mean what Python's own do to everybody else.
+    """
+    host.defaults.clear()
+    host.default_pins.clear()
     if _strict in sys.meta_path:
         sys.meta_path.remove(_strict)
     activation = active.active()
     if activation is not None:
         active.withdraw(activation)
         _withdrawn.append(activation)
+    if current.get() is not None:
+        warnings.warn("a use() block is open, and stays so", RuntimeWarning, stacklevel=2)
+    doors.remove()
 
 
-def register(lock: str, plan_path: str, plan: Plan) -> None:
-    """Note a plan that the program configured; `enable` puts it to use.
+def register(lock: str, plans: Plans) -> None:
+    """Note plans that the program configured; `enable` puts them to use.
 
     Args:
-        lock: path of the lock.
-        plan_path: its plan file.
-        plan: the plan in it.
+        lock: path of their lock.
+        plans: the plans, in order.
     """
-    linker.add(plan)
-    routing.forget_hosts()
-    if all(known is not plan for _, _, known in registered):
-        registered.append((lock, plan_path, plan))
+    for plan in plans:
+        if all(known is not plan for _, known in _registered):
+            _registered.append((lock, plan))
+    router.add(plans, lock=lock)
 
 
-def _place_registered() -> None:
-    """Make the first plan resident where none is or the one found at start-up is unused, the others defaults."""
-    defaults.clear()
-    default_pins.clear()
-    for lock, plan_path, plan in registered:
-        activation = active.active()
-        if activation is not None and activation.plan_path != plan_path and plan is registered[0][2]:
-            found = active.plan_of(activation)
-            if not _is_imported(found):
-                active.withdraw(activation)
-                linker.demote(found)
-                activation = None
-        if activation is None:
-            active.activate(lock, plan_path)
-            linker.refresh()
-    for _, _, plan in registered:
-        resident = active.active()
-        if resident is not None and active.plan_of(resident) is not plan:
-            explicit = plan is registered[0][2]
-            _add_defaults(plan, () if explicit else linker.resident_plans)
-    for member, names in _chosen.values():
-        defaults.update(names)
-        default_pins.insert(0, member)
-    linker.routed.update(defaults)
+def _place_first() -> None:
+    """Make the first plan that was configured resident: where none is, or the one found at start-up is unused."""
+    if not _registered:
+        return
+    lock, first = _registered[0]
+    activation = active.active()
+    if activation is not None:
+        found = active.plan_of(activation)
+        if found is first or _is_imported(found):
+            return
+        active.withdraw(activation)
+        router.demote(found)
+    _placed.append(active.activate(lock, first.path))
+    _show_host(_placed[-1])
+    router.refresh()
+
+
+def _put_back(activation: Activation) -> None:
+    activation.place()
+    if activation in _placed:
+        _show_host(activation)
+
+
+def _show_host(activation: Activation) -> None:
+    """Put the host's packages behind the lock: a program that configures itself could import them before."""
+    sys.path += activation.hidden
+    activation.hidden = []
+
+
+def _fill_defaults() -> None:
+    """Let names mean the pins of `set_default`, then those of the first plan, then what no earlier plan provides."""
+    taken = set(_chosen)
+    members = list(_chosen.values())
+    resident = active.active()
+    residents = [] if resident is None else [active.plan_of(resident)]
+    for index, (_, plan) in enumerate(_registered):
+        if plan in residents:
+            continue
+        if index > 0:
+            taken.update(name for other in router.resident_plans for name, _ in other.pins)
+        new = [pin for pin in plan.pins.values() if pin.resident and pin.name not in taken]
+        taken.update(pin.name for pin in new)
+        members += router.members(plan, new)
+    for member in members:
+        host.default_pins.append((member.plan, member.pin))
+        for head in member.names:
+            if head not in host.defaults and head not in sys.stdlib_module_names:
+                host.defaults[head] = member.real_name(head)
+    router.routed.update(host.defaults)
 
 
 def _is_imported(plan: Plan) -> bool:
     folders = tuple(os.path.join(plan.store, pin.folder, "") for pin in plan.pins.values())
     return any(
-        isinstance(file := getattr(module, "__file__", None), str) and file.startswith(folders)
+        isinstance(file := getattr(module, "__file__", None), str) and os.path.realpath(file).startswith(folders)
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] in plan.imports
     )
-
-
-def _add_defaults(plan: Plan, before: Sequence[Plan]) -> None:
-    """Let the names that no earlier plan provides mean this plan's pins: the first that is registered wins."""
-    taken = {pin for other in before for pin, _ in other.pins} | {member.pin.name for member in default_pins}
-    for pin in plan.pins.values():
-        if pin.name in taken:
-            continue
-        member = linker.member(plan, pin)
-        default_pins.append(member)
-        for head in member.names:
-            if head not in defaults and head not in sys.stdlib_module_names:
-                defaults[head] = member.route(head)
 
 
 class _Strict:
@@ -150,10 +171,10 @@ class _Strict:
         head = fullname.partition(".")[0]
         if path is not None or "@" in head or head in sys.stdlib_module_names or head in _own:
             return
-        caller = sys._getframe(1).f_back  # noqa: SLF001 - `importlib.util.find_spec` wants None, no exception
-        if caller is None or caller.f_code.co_name != "_find_and_load_unlocked":
+        caller = sys._getframe(1).f_back
+        if caller is None or caller.f_code.co_name != "_find_and_load_unlocked":  # Lib/importlib/_bootstrap.py
             return
-        if any(head in plan.imports for plan in linker.plans) or head in linker.aliases or current.get() is not None:
+        if any(head in plan.imports for plan in router.plans) or head in router.aliases:
             return
         spec = PathFinder.find_spec(fullname)
         if spec is None or _is_projects(spec):
@@ -173,10 +194,8 @@ _strict = _Strict()
 
 def _is_projects(spec: Any) -> bool:
     places = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
-    folders = {os.path.dirname(plan.lock) for plan in linker.plans} | {
-        os.path.dirname(lock) for lock, _, _ in registered
-    }
+    folders = {os.path.dirname(plan.lock) for plan in router.plans} | {os.path.dirname(lock) for lock, _ in _registered}
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     folders.add(os.path.dirname(os.path.abspath(main)) if main else os.getcwd())
     inside = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
-    return any("site-packages" not in place and os.path.realpath(place).startswith(inside) for place in places if place)
+    return any(os.path.realpath(place).startswith(inside) and not is_installed(place) for place in places if place)

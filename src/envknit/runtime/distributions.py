@@ -25,8 +25,8 @@ def find(activation: Activation, context: DistributionFinder.Context) -> Iterato
     """
     if activation.lock not in context.path:
         return
-    from importlib.metadata import PathDistribution  # noqa: PLC0415 - the caller has loaded it, start-up must not
-    from pathlib import Path  # noqa: PLC0415 - as above
+    from importlib.metadata import PathDistribution
+    from pathlib import Path
 
     wanted = None if context.name is None else canonical_name(context.name)
     for pin in residents(activation):

@@ -6,7 +6,7 @@ import os
 import sys
 
 from envknit.runtime.activation import active, plan_of
-from envknit.runtime.linker import linker, pin_at
+from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def explain(thing: Any) -> Origin:
         thing: a module, class, function, instance, or the name of a module that is imported; or a block that `use()`
             or `worker()` returned, its module, and any proxy.
     """
-    linker.refresh()
+    router.refresh()
     told = getattr(type(thing), "_envknit_origin", None)
     if told is not None:
         origin: Origin = told(thing)
@@ -116,17 +116,17 @@ def origin_of(module: str, file: str | None, member: Member | None) -> Origin:
     why = ""
     if member.tag:
         why = "loaded without its extension modules" if member.pin.native else "it is pure Python"
-    plans = linker.environments(member)
+    plans = router.plans_with(member)
     return Origin(
         module,
         file,
         member.pin,
         environments=[plan.environment for plan in plans],
-        locks=[plan.lock for plan in plans],
+        locks=[router.lock_of(plan) for plan in plans],
         folder=member.folder,
         isolation="guest" if member.tag else "resident",
         why=why,
-        links=[each.title for each in linker.reachable(member)[1:]],
+        links=[f"{pin.name} {pin.version}" for pin in member.plan.closure(member.pin)[1:]],
     )
 
 
@@ -157,16 +157,16 @@ def _module_name(thing: object) -> str:
 
 def _member(head: str, file: str | None) -> Member | None:
     if "@" in head:
-        portions = linker.views.get(head)
-        return portions[0][1] if portions else linker.member_of(head)
+        portions = router.joined.get(head)
+        return portions[0][1] if portions else router.member_of(head)
     activation = active()
     if activation is None or file is None:
         return None
     plan = plan_of(activation)
-    for folder in plan.imports.get(head, ()):
-        pin = pin_at(plan, folder)
-        if pin is not None and file.startswith(os.path.join(plan.store, pin.folder, "")):
-            return linker.member(plan, pin)
+    real = os.path.realpath(file)
+    for pin in plan.providers(head):
+        if real.startswith(os.path.join(plan.store, pin.folder, "")):
+            return router.member(plan, pin)
     return None
 
 

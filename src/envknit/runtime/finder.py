@@ -213,7 +213,7 @@ class LockFinder:
 
     def _taught(self, spec: ModuleSpec) -> ModuleSpec:
         if spec.name == "pkg_resources" and isinstance(spec.loader, StoreLoader):
-            from envknit.runtime.working_set import PkgResourcesLoader  # noqa: PLC0415 - only where a lock has it
+            from envknit.runtime.working_set import PkgResourcesLoader
 
             spec.loader = PkgResourcesLoader(spec.loader, self.activation)
         return spec

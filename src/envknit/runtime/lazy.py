@@ -13,7 +13,7 @@ import sys
 
 from _opcode_metadata import opmap  # type: ignore[import-not-found,unused-ignore] # from Python 3.13 on
 
-from envknit.runtime import routing
+from envknit.runtime.asking import current, host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from envknit.runtime.routing import Blocks
+    from envknit.runtime.asking import Blocks
 
 # An import statement, or a call of `__import__`; anything else that imports is the use of a lazy name
 _STATEMENTS = frozenset(number for name, number in opmap.items() if name == "IMPORT_NAME" or name.startswith("CALL"))
@@ -34,10 +34,10 @@ def watch() -> None:
 
     def note(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
         lazily = earlier is None or bool(earlier(importer, name, fromlist))
-        blocks = routing.current.get()
-        namespace = sys._getframe(1).f_globals  # noqa: SLF001 - nothing else tells whose statement it is
+        blocks = current.get()
+        namespace = sys._getframe(1).f_globals
         if lazily and blocks is not None and name.partition(".")[0] in blocks.names:
-            routing.waiting[_key(namespace, name, fromlist)] = namespace, blocks
+            host.waiting[_key(namespace, name, fromlist)] = namespace, blocks
         return lazily
 
     system.set_lazy_imports_filter(note)
@@ -48,12 +48,12 @@ def blocks_for(
 ) -> Blocks | None:
     """Return the blocks that count for an import which the code of a frame has caused."""
     if namespace is not None:
-        made: tuple[object, Blocks] | None = routing.waiting.pop(_key(namespace, name, fromlist), None)
+        made: tuple[object, Blocks] | None = host.waiting.pop(_key(namespace, name, fromlist), None)
         if made is not None:
             return made[1]
         if frame.f_code.co_code[frame.f_lasti] not in _STATEMENTS:
             return None
-    return routing.current.get()
+    return current.get()
 
 
 def _key(namespace: Mapping[str, Any], name: str, fromlist: Sequence[str] | None) -> object:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import sys
 
-from envknit.runtime import finder, routing
+from envknit.plans import Plans
+from envknit.runtime import doors, finder
 from envknit.runtime.activation import plan_of
-from envknit.runtime.linker import linker, reach
-from envknit.runtime.loader import GuestLoader
+from envknit.runtime.guests import GuestLoader
+from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from _envknit_bootstrap import Activation
-    from envknit.plan import Plan
     from envknit.runtime.member import Member
 
 
@@ -32,10 +32,15 @@ def start(activation: Activation) -> None:
     Cost: the plan is read, and a walk over its edges; from now on an import statement costs a Python call more.
     """
     plan = plan_of(activation)
-    linker.add(plan, resident=True)
-    _linked.update({member.folder + os.sep: member for member in _members(plan)})
+    router.add(Plans([plan]), resident=plan)
+    for pin in plan.pins.values():
+        if not pin.resident:
+            router.routed.update(pin.imports)
+        elif not all(needed.resident for needed in plan.closure(pin)):
+            member = router.member(plan, pin)
+            _linked[member.folder + os.sep] = member
     finder.linked_loader = _loader
-    routing.install()
+    doors.install()
 
 
 def _loader(fullname: str, path: str) -> LinkedLoader | None:
@@ -49,24 +54,10 @@ class LinkedLoader(GuestLoader):
     """Load a source file of a resident, under its plain name; or as `__main__`, for `python -m`."""
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """Return the code; `runpy` runs it in the namespace of `__main__`, past `exec_module`."""
-        caller: FrameType | None = sys._getframe(1)  # noqa: SLF001 - runpy does not say what it wants the code for
+        """Return the code; `runpy` runs it in the namespace of `__main__`, past `exec_module` (Lib/runpy.py)."""
+        caller: FrameType | None = sys._getframe(1)
         while caller is not None and caller.f_code.co_name == "_get_module_details":
             caller = caller.f_back
             if caller is not None and caller.f_code.co_name == "_run_module_as_main":
                 vars(sys.modules["__main__"])["__builtins__"] = self.member.builtins
         return super().get_code(fullname)
-
-
-def _members(plan: Plan) -> list[Member]:
-    """Make the members of all residents from which a guest can be reached; note the names of the guests."""
-    found = []
-    guests = {key for key, pin in plan.pins.items() if not pin.resident}
-    for key, pin in plan.pins.items():
-        if key in guests:
-            linker.routed.update(linker.member(plan, pin).names)
-            continue
-        ends = {other[:2] for edge in reach(plan, pin)[1] for other in edge}
-        if not ends.isdisjoint(guests):
-            found.append(linker.member(plan, pin))
-    return found

@@ -1,57 +1,63 @@
-"""A member: one pin made importable, and what its imports mean.
+"""A member: one pin made importable, and the `__import__` that its modules run with.
 
-The `import` statement looks `__import__` up in the builtins of the code that runs it. Each module of a guest gets
-`Member.builtins`, so whatever that code imports (late, in any thread, in generated code) goes through
-`Member.import_module_statement` and from there to what the member was locked with.
+The `import` statement looks `__import__` up in the builtins of the code that runs it (IMPORT_NAME: `import_name` in
+Python/ceval.c), and a function keeps the builtins of the globals that it was defined in. So whatever the modules of a
+member import, late, in any thread, in generated code, goes through `Member.import_name`.
 """
 
 from __future__ import annotations
 
 import builtins
 import os
-import sys
 
-from envknit.naming import canonical_name
-from envknit.runtime.guest_modules import PROXIES
+from envknit.errors import UnlockedError
+from envknit.runtime.guest_sys import GuestBuiltins, GuestModules, GuestSys, copy_builtins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
     from typing import Any
 
-    from envknit.plan import Pin, Plan
-    from envknit.runtime.linker import Linker
-
-    Label = tuple[str, str, str]  # name, version, absolute folder
-    Key = tuple[Label, frozenset[tuple[Label, Label]]]
+    from envknit.plan import Links, Pin, Plan
 
 original_import = builtins.__import__
+
+
+class _Routes(dict):  # type: ignore[type-arg] # subscripting needs more than the start-up loads
+    """Top-level name to its name in `sys.modules`; what is missing is found once."""
+
+    def __init__(self, find: Callable[[str], str | None]) -> None:
+        self.find = find
+
+    def __missing__(self, head: str) -> str | None:
+        found = self[head] = self.find(head)
+        return found
 
 
 class Member:
     """One pin of a plan with its links; equal pins with equal links are one member.
 
     Args:
-        key: the pin and every edge that can be reached from it: what makes it equal to another.
         plan: one plan that holds it.
         pin: the pin there.
+        links: the pin and every edge that can be reached from it: what makes it equal to another.
         tag: what follows the `@` in its modules' names; `""` for a resident.
-        linker: answers for names that the member does not provide itself.
+        resolve: gives the name in `sys.modules` of what it means by a top-level name; None: it was locked without.
     """
 
-    def __init__(self, key: Key, plan: Plan, pin: Pin, tag: str, linker: Linker) -> None:
-        self.key = key
+    def __init__(
+        self, plan: Plan, pin: Pin, links: Links, tag: str, resolve: Callable[[Member, str], str | None]
+    ) -> None:
         self.plan = plan
         self.pin = pin
+        self.links = links
         self.tag = tag
-        self.linker = linker
         self.folder = os.path.join(plan.store, pin.folder)
-        self.routes: dict[str, str] = {}
-        self._real: dict[str, str] = {}
-        self._names: dict[str, str] | None = None
+        self.names = {head: os.path.join(plan.store, plan.folder_of(pin, head)) for head in pin.imports}
+        self.routes: dict[str, str | None] = _Routes(lambda head: resolve(self, head))
         self._builtins: dict[str, Any] | None = None
-        self._proxies: dict[str, ModuleType] = {}
+        self._own: dict[str, ModuleType] = {}  # `sys` and `builtins` as its code sees them
 
     def __repr__(self) -> str:
         return f"<{'guest' if self.tag else 'resident'} {self.title}>"
@@ -62,131 +68,52 @@ class Member:
         return f"{self.pin.name} {self.pin.version}"
 
     @property
-    def names(self) -> Mapping[str, str]:
-        """The top-level import names it provides, each with the folder that holds it; listed once."""
-        if self._names is None:
-            self._names = _provided(self.plan, self.folder)
-        return self._names
-
-    @property
     def builtins(self) -> dict[str, Any]:
         """What its modules run with: Python's own builtins but for `__import__`."""
         if self._builtins is None:
-            self._builtins = self.linker.share_builtins(self.import_module_statement)
+            made = copy_builtins(self.import_name)
+            self._own["builtins"] = GuestBuiltins(made)
+            self._own["sys"] = GuestSys(GuestModules(self.routes, self._own), self.import_name)
+            self._builtins = made  # last: another thread takes it for a sign that the rest is there
         return self._builtins
 
-    def proxy(self, name: str) -> ModuleType:
-        """Return the module `sys` or `builtins` as its code sees it."""
-        found = self._proxies.get(name)
-        if found is None:
-            found = self._proxies.setdefault(name, PROXIES[name](self))
-        return found
-
-    def real(self, head: str) -> str:
-        """Return the name that one of its own top-level modules has in `sys.modules`."""
-        if not self.tag:
-            return head
-        found = self._real.get(head)
-        if found is None:
-            mark = self.tag if self.linker.owns(self, head) else f"{self.tag}_{self.pin.name.replace('-', '_')}"
-            found = self._real[head] = f"{head}@{mark}"
-        return found
-
-    def route(self, head: str) -> str:
-        """Return the name in `sys.modules` of what this member means by a top-level name.
+    def real_name(self, name: str) -> str:
+        """Return the name in `sys.modules` of what this member means by a dotted name.
 
         Raises:
-            UnlockedError: only another environment provides the name.
+            UnlockedError: only an environment that it is no part of has it.
         """
-        found = self.routes.get(head)
-        if found is None:
-            found = self.routes[head] = self.linker.route(self, head)
-        return found
-
-    def real_name(self, name: str) -> str:
-        """Return the name in `sys.modules` of what this member means by a dotted name."""
         head, dot, rest = name.partition(".")
-        return self.route(head) + dot + rest
+        real = self.routes[head]
+        if real is None:
+            raise UnlockedError(
+                f"No module named {head!r} for {self.title}",
+                name=head,
+                environment=self.plan.environment,
+                reason="it was locked without; only another environment has it",
+                hint="add the package that provides it to that environment",
+            )
+        return real + dot + rest
 
-    def import_module_statement(
+    def import_name(
         self,
         name: str,
         globals: Mapping[str, Any] | None = None,  # noqa: A002 - `__import__`'s own parameter names
-        locals: Mapping[str, Any] | None = None,  # noqa: A002 - as above
+        locals: Mapping[str, Any] | None = None,  # noqa: A002 - as `globals`
         fromlist: Sequence[str] = (),
         level: int = 0,
     ) -> ModuleType:
-        """Be `__import__` for its modules: map absolute names, leave relative ones to `__package__`."""
+        """Be `__import__` for its modules: map absolute names; relative ones go by `__package__`, a guest's own."""
         if level == 0:
-            if name in PROXIES:
-                return self.proxy(name)
+            if name in self._own:
+                return self._own[name]
             head, dot, rest = name.partition(".")
-            real = self.routes.get(head)
+            real = self.routes[head]
             if real is None:
-                real = self.route(head)
-            if real != head:
+                self.real_name(head)
+            elif real != head:
                 return original_import(real + dot + rest, globals, locals, fromlist, 0)
         return original_import(name, globals, locals, fromlist, level)
-
-    def main_module(self) -> str:
-        """Return the dotted plain name of the module that stands for the pin; `""` where it has none.
-
-        It is the one named as the pin (`jaraco.functools` for `jaraco-functools`), else its only public name, else
-        the first in alphabetical order.
-        """
-        own = canonical_name(self.pin.name)
-        by_name = {canonical_name(name): name for name in self.names}
-        if own in by_name:
-            return by_name[own]
-        head = by_name.get(own.partition("-")[0])
-        if head is not None and is_namespace(os.path.join(self.names[head], head)):
-            folder, dotted = os.path.join(self.names[head], head), head
-            for part in own.split("-")[1:]:
-                if not _holds(folder, part):
-                    break
-                folder, dotted = os.path.join(folder, part), f"{dotted}.{part}"
-            return dotted
-        public = sorted(name for name in self.names if not name.startswith("_"))
-        return public[0] if public else next(iter(sorted(self.names)), "")
-
-
-def _provided(plan: Plan, folder: str) -> dict[str, str]:
-    """List the import names in a folder, with what the plan knows of them (a `.pth` can name a folder within).
-
-    The plan alone does not tell: where two pins provide a name it keeps the one that plain imports get.
-    """
-    names = dict(_listed(folder))
-    inside = folder + os.sep
-    for name, places in plan.imports.items():
-        for place in places:
-            path = os.path.join(plan.store, place)
-            if path == folder or path.startswith(inside):
-                names[name] = path
-    return names
-
-
-def _listed(folder: str) -> Iterator[tuple[str, str]]:
-    try:
-        found = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in found:
-        stem, dot, suffix = entry.name.partition(".")
-        if not stem.isidentifier() or stem == "__pycache__":
-            continue
-        if (dot and suffix.rpartition(".")[2] in {"py", "pyc", "so", "pyd"}) or (
-            not dot and entry.is_dir() and _is_importable(entry.path)
-        ):
-            yield stem, folder
-
-
-def _is_importable(folder: str, depth: int = 3) -> bool:
-    """Tell a package from a folder of data: is there Python in it, at most three levels down?"""
-    with os.scandir(folder) as entries:
-        found = list(entries)
-    if any(entry.name.endswith((".py", ".pyc", ".so", ".pyd")) for entry in found):
-        return True
-    return depth > 1 and any(_is_importable(entry.path, depth - 1) for entry in found if entry.is_dir())
 
 
 def is_namespace(folder: str) -> bool:
@@ -195,8 +122,3 @@ def is_namespace(folder: str) -> bool:
         return not any(name.startswith("__init__.") for name in os.listdir(folder))
     except OSError:
         return False
-
-
-def _holds(folder: str, name: str) -> bool:
-    path = os.path.join(folder, name)
-    return os.path.isdir(path) or os.path.exists(path + ".py") or name in sys.builtin_module_names

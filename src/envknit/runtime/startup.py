@@ -39,7 +39,7 @@ def _run_file(path: str) -> None:
         if not line or line.startswith("#"):
             continue
         if path.endswith(".start"):  # PEP 829: `package.module:callable`
-            from pkgutil import resolve_name  # noqa: PLC0415 - rarely needed
+            from pkgutil import resolve_name
 
             resolve_name(line)()
         elif line.startswith(("import ", "import\t")):

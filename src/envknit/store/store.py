@@ -27,6 +27,7 @@ from pathlib import Path
 from envknit.errors import StoreError
 from envknit.naming import ENTRIES, canonical_name, parse_store_folder
 from envknit.plan import home
+from envknit.plans import check_store
 from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_atomically, write_out
 from envknit.store.entry import read_note
 from envknit.store.flock import hold, try_lock
@@ -94,19 +95,7 @@ class Store:
 
     def check(self) -> None:
         """Refuse a store that is not this user's or root's alone; what may not be trusted may not be filled either."""
-        try:
-            found = self.root.stat()
-        except FileNotFoundError:
-            return
-        if found.st_uid not in {os.geteuid(), 0}:
-            raise StoreError(
-                "the store belongs to another user",
-                store=self.root,
-                owner=found.st_uid,
-                hint=_ELSEWHERE,
-            )
-        if found.st_mode & 0o022:
-            raise StoreError("the store may be written by others", store=self.root, hint=f"run: chmod go-w {self.root}")
+        check_store(str(self.root))
 
     def path(self, folder: str) -> Path:
         """Return the absolute path of what a plan calls `folder`."""

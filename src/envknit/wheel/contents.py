@@ -10,11 +10,11 @@ import posixpath
 from dataclasses import dataclass
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 
-from envknit.naming import canonical_name
+from envknit.naming import main_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from envknit.store.entry import Entry
 
@@ -74,10 +74,11 @@ def read_contents(entry: Entry, distribution: str) -> Contents:
     modules = {module for inside in held.values() for module in _modules(inside)}
     coded_names = {_head(module) for module in modules}
     kinds = {name: kind for name, kind, _ in reversed(imports) if name in coded_names and " " not in name}
+    spaces = {name for name, kind in kinds.items() if kind == NAMESPACE}
     return Contents(
         imports=tuple(imports),
         names=tuple(sorted(kinds)),
-        main=_main_module(distribution, kinds, modules),
+        main=main_module(distribution, kinds, spaces, (name for name in modules if _head(name) in spaces)),
         native=any(is_extension(path) for path in paths),
         startup=tuple(startup),
         outside=tuple(outside),
@@ -130,28 +131,6 @@ def _modules(paths: Iterable[str]) -> Iterator[str]:
         name = _module(file)
         if name and "." not in parent and "__pycache__" not in parent:
             yield ".".join(filter(None, [*parent.split("/"), "" if name == "__init__" else name]))
-
-
-def _main_module(distribution: str, kinds: Mapping[str, int], modules: Collection[str]) -> str:
-    """Choose the module that a distribution is mainly.
-
-    The one of its name (`yaml_x` for yaml-x, `jaraco.functools` within a namespace package); else the only public one,
-    but for namespace packages; else the first whose name begins alike; else the first public one.
-    """
-    inside = sorted(module for module in modules if kinds.get(_head(module)) == NAMESPACE)
-    for module in (*sorted(kinds), *inside):
-        if canonical_name(module) == distribution:
-            return module
-    public = sorted(name for name in kinds if not name.startswith("_")) or sorted(kinds)
-    regular = [name for name in public if kinds[name] != NAMESPACE]
-    alike = [name for name in public if _is_alike(canonical_name(name), distribution)]
-    if len(regular) == 1:
-        return regular[0]
-    return next(iter([*alike, *public]), "")
-
-
-def _is_alike(name: str, other: str) -> bool:
-    return name.startswith(other) or other.startswith(name)
 
 
 def _head(module: str) -> str:

@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
-    from envknit.runtime.use import Meaning
     from envknit.worker.api import WorkerContext
 
 
@@ -25,6 +24,7 @@ class _CallableModule(ModuleType):
         timeout: float | None = 30.0,
         install_path: str | os.PathLike[str] | None = None,
         env: str | None = None,
+        lock: str | os.PathLike[str] | None = None,
         python: str | None = None,
         module: str | None = None,
     ) -> WorkerContext:
@@ -32,14 +32,8 @@ class _CallableModule(ModuleType):
         from envknit.worker import api  # noqa: PLC0415 - on first use
 
         return api.worker(
-            name, version, timeout=timeout, install_path=install_path, env=env, python=python, module=module
+            name, version, timeout=timeout, install_path=install_path, env=env, lock=lock, python=python, module=module
         )
-
-    def hold(self, meaning: Meaning, isolation: str, *, opener: str) -> WorkerContext:
-        """Hold for `use()` what cannot be a guest; see `envknit.worker.api.hold`."""
-        from envknit.worker import api  # noqa: PLC0415 - as above
-
-        return api.hold(meaning, isolation, opener=opener)
 
 
 worker = sys.modules[__name__]  # what `envknit.worker` is, whoever loads it first

@@ -7,10 +7,11 @@ import os
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
 from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
 from envknit.interpreter.cpython import lack
-from envknit.runtime.use import Block, Meaning
+from envknit.runtime.block import Block
+from envknit.runtime.target import Target
 from envknit.wire.lines import check_timeout
 from envknit.wire.proxy import Method, ModuleProxy, Proxy
-from envknit.worker.members import find_pin, name_there, order_for_folder, order_for_pin, order_of
+from envknit.worker.orders import name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
 from envknit.worker.stand_ins import stand_in
 
@@ -32,7 +33,7 @@ class WorkerContext(Block):
         worker: where the module lives.
         module: its name there.
         timeout: seconds that each call may take.
-        meaning: what the host's imports mean inside; those of `worker()` mean what they did.
+        target: what the host's imports mean inside; those of `worker()` mean what they did.
         opener: as for `Block`.
     """
 
@@ -44,10 +45,10 @@ class WorkerContext(Block):
         module: str,
         timeout: float | None,
         *,
-        meaning: Meaning | None = None,
+        target: Target | None = None,
         opener: str = "",
     ) -> None:
-        super().__init__(meaning or Meaning({}, [], "", None), opener)
+        super().__init__(target or Target({}, []), opener)
         self.worker = worker
         self._module = module
         self._timeout = timeout
@@ -92,6 +93,7 @@ def worker(
     timeout: float | None = TIMEOUT,
     install_path: str | os.PathLike[str] | None = None,
     env: str | None = None,
+    lock: str | os.PathLike[str] | None = None,
     python: str | None = None,
     module: str | None = None,
 ) -> WorkerContext:
@@ -102,62 +104,61 @@ def worker(
 
     Args:
         name: the distribution's name, as in the lock.
-        version: its version.
+        version: its version; `1.16` and `1.16.0` are one.
         timeout: seconds that each call of this block may take; None: as long as it takes.
         install_path: a folder that holds the package; the lock is not asked then.
         env: the environment of the lock to take it from; None: the active one, else whichever holds it.
+        lock: the lock to take it from, which need not be in use; None: those in use.
         python: another interpreter to run it: `3.10`, or a path.
         module: the module to give, where the distribution has several.
 
     Raises:
-        WorkerError: no such pin is installed; the message lists those that are.
+        LinkError: no environment of the lock holds it; the error names the versions there are.
+        WorkerError: no lock is in use, or it was not installed for that interpreter.
         ValueError: the timeout is no time.
     """
     check_timeout(timeout)
     if install_path is not None:
         order, found = order_for_folder(name, version, os.fspath(install_path), python=python, module=module)
     else:
-        order, found = order_for_pin(name, version, environment=env, python=python, module=module)
+        order, found = order_for_pin(name, version, environment=env, lock=lock, python=python, module=module)
     return WorkerContext(pool.worker(order), found, timeout)
 
 
-def hold(meaning: Meaning, isolation: str, *, opener: str) -> WorkerContext:
+def hold(target: Target, isolation: str, *, opener: str) -> WorkerContext:
     """Hold for `use()` a pin that cannot be a guest: the host's imports in the block give proxies of it.
 
     Args:
-        meaning: what `use()` found.
+        target: what `use()` found.
         isolation: `worker`, `interpreter`, or `auto`: an interpreter where a probe shows that it can hold the pin.
         opener: as for `Block`.
 
     Raises:
         CExtIncompatibleError: an interpreter was asked for, and the evidence says that it cannot hold the pin.
-        WorkerError: no such pin is installed.
+        WorkerError: it is a whole environment.
 
     Cost:
         As `choose_isolation`, where there is a choice.
     """
-    member = meaning.member
-    if member is None:
+    if target.member is None:
         raise WorkerError("a whole environment cannot be held elsewhere", hint="name a package and its version")
-    plan_of_pin, pin = meaning.held[0]
-    path, plan, pin = find_pin(pin.name, pin.version, plan_of_pin.environment, "")
-    chosen, why = (PROCESS, "it was asked for") if isolation == PROCESS else choose_isolation(plan, pin, path)
+    plan, pin = target.held[0]
+    chosen, why = (PROCESS, "it was asked for") if isolation == PROCESS else choose_isolation(plan, pin)
     if isolation == INTERPRETER != chosen:
-        raise _no_interpreter(member.title, why)
-    worker = pool.worker(order_of(path, plan, pin, isolation=chosen))
+        raise _no_interpreter(target.member.title, pin.main, why)
+    worker = pool.worker(order_of(plan, pin, isolation=chosen))
     worker.why = why
-    names = {head: stand_in(head, pin.version, worker, name_there(pin, head), TIMEOUT) for head in meaning.names}
-    inside = Meaning(names, meaning.held, "", None)
-    module = name_there(pin, member.main_module())
-    return WorkerContext(worker, module, TIMEOUT, meaning=inside, opener=opener)
+    names = {head: stand_in(head, pin.version, worker, name_there(plan, pin, head), TIMEOUT) for head in target.names}
+    module = name_there(plan, pin, pin.main)
+    return WorkerContext(worker, module, TIMEOUT, target=Target(names, target.held), opener=opener)
 
 
-def _no_interpreter(title: str, why: str) -> EnvknitError:
+def _no_interpreter(title: str, module: str, why: str) -> EnvknitError:
     hint = "keep it in a process of its own: isolation='worker', or envknit.worker()"
     lacking = lack()
     if lacking:
         return UnsupportedPlatformError(lacking, hint=hint)
-    return CExtIncompatibleError(f"{title} cannot be held in a sub-interpreter", why=why, hint=hint)
+    return CExtIncompatibleError(f"{title} cannot be held in a sub-interpreter", name=module, why=why, hint=hint)
 
 
 def workers() -> list[Worker]:

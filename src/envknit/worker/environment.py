@@ -10,11 +10,10 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from envknit.errors import WorkerError
+from envknit.runtime.activation import active
 from envknit.wire.lines import check_timeout
-from envknit.worker.members import installed_plans
+from envknit.worker.orders import order_for_environment
 from envknit.worker.pool import Worker, pool
-from envknit.worker.process import Order
-from envknit.worker.pythons import find_python
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     Function = TypeVar("Function", bound=Callable[..., Any])
+    Lock = str | os.PathLike[str] | None
 
 
-def run_in(env: str, fn: Callable[..., Any] | str, /, *args: object, **options: object) -> Any:
+def run_in(env: str, fn: Callable[..., Any] | str, /, *args: object, lock: Lock = None, **options: object) -> Any:
     """Run a function of the project in a worker that has a whole environment of the lock, and return its result.
 
     The function is named by its import path and imported there; its module is not run here for that. There is no
@@ -35,20 +35,26 @@ def run_in(env: str, fn: Callable[..., Any] | str, /, *args: object, **options: 
         env: the environment's name.
         fn: a function at the top level of a module (or of a class in it), or its path as `package.module:name`.
         args: what it is called with; see `worker` for what crosses by value.
+        lock: the lock that the environment is of, which need not be in use; None: the one in use that has it. (A
+            function that has a `lock` of its own takes it by position.)
         options: keyword arguments of the call.
 
     Raises:
-        WorkerError: the environment is not installed, or the function has no import path.
+        LinkError: no lock in use has the environment, or several have one of that name.
+        WorkerError: the function has no import path.
     """
-    return _call(_worker_of(env, None, 0), fn, None, args, options)
+    return _call(_worker_of(env, lock), fn, None, args, options)
 
 
-def in_env(env: str, *, timeout: float | None = None, python: str | None = None) -> Callable[[Function], Function]:
+def in_env(
+    env: str, *, timeout: float | None = None, lock: Lock = None, python: str | None = None
+) -> Callable[[Function], Function]:
     """Let every call of the decorated function run in a worker that has the environment.
 
     Args:
         env: the environment's name.
         timeout: seconds that each call may take; None: as long as it takes.
+        lock: the lock that the environment is of; see `run_in`.
         python: another interpreter to run it; see `worker`.
 
     Raises:
@@ -59,10 +65,9 @@ def in_env(env: str, *, timeout: float | None = None, python: str | None = None)
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def call(*args: object, **options: object) -> object:
-            here = sys.modules.get("envknit.worker.serve")
-            if here is not None and here.environment == env:  # one such function calls another, over there
+            if _is_here(env, lock):  # one such function calls another, over there
                 return function(*args, **options)
-            return _call(_worker_of(env, python, 0), call, timeout, args, options)
+            return _call(_worker_of(env, lock, python), call, timeout, args, options)
 
         call.__envknit_function__ = function  # type: ignore[attr-defined] # what the worker runs
         return call  # type: ignore[return-value]
@@ -70,9 +75,19 @@ def in_env(env: str, *, timeout: float | None = None, python: str | None = None)
     return decorate
 
 
-def submit(env: str, fn: Callable[..., Any] | str, /, *args: object, **options: object) -> Future[Any]:
+def _is_here(env: str, lock: Lock) -> bool:
+    """Tell whether this process is a worker that has the environment."""
+    serving, here = sys.modules.get("envknit.worker.serve"), active()
+    if serving is None or here is None or here.environment != env:
+        return False
+    return lock is None or os.path.abspath(lock) == here.lock
+
+
+def submit(
+    env: str, fn: Callable[..., Any] | str, /, *args: object, lock: Lock = None, **options: object
+) -> Future[Any]:
     """Start a function as `run_in` does, and return a future of its result."""
-    return _shared_executor(env).submit(fn, *args, **options)
+    return _shared_executor(env, lock).submit(fn, *args, **options)
 
 
 class EnvironmentExecutor(Executor):
@@ -82,20 +97,27 @@ class EnvironmentExecutor(Executor):
         env: the environment's name.
         max_workers: how many processes; None: one for each processor.
         timeout: seconds that each call may take; None: as long as it takes.
+        lock: the lock that the environment is of; see `run_in`.
         python: another interpreter to run them; see `worker`.
 
     Raises:
-        WorkerError: the environment is not installed.
+        LinkError: no lock in use has the environment, or several have one of that name.
         ValueError: the timeout is no time, or fewer than one worker is asked for.
     """
 
     def __init__(
-        self, env: str, max_workers: int | None = None, *, timeout: float | None = None, python: str | None = None
+        self,
+        env: str,
+        max_workers: int | None = None,
+        *,
+        timeout: float | None = None,
+        lock: Lock = None,
+        python: str | None = None,
     ) -> None:
         check_timeout(timeout)
         count = os.cpu_count() or 1 if max_workers is None else max_workers
         self._timeout = timeout
-        self._workers = [_worker_of(env, python, number) for number in range(count)]
+        self._workers = [_worker_of(env, lock, python, number) for number in range(count)]
         self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
@@ -118,23 +140,20 @@ class EnvironmentExecutor(Executor):
             self._free.put(worker)
 
 
-_executors: dict[tuple[str, int], EnvironmentExecutor] = {}
-_lock = threading.Lock()
+_executors: dict[tuple[object, ...], EnvironmentExecutor] = {}
+_making = threading.Lock()
 
 
-def _shared_executor(env: str) -> EnvironmentExecutor:
-    with _lock:  # (a fork has none of its parent's threads, so it makes its own)
-        key = env, os.getpid()
+def _shared_executor(env: str, lock: Lock) -> EnvironmentExecutor:
+    with _making:  # (a fork has none of its parent's threads, so it makes its own)
+        key = env, lock, os.getpid()
         if key not in _executors:
-            _executors[key] = EnvironmentExecutor(env)
+            _executors[key] = EnvironmentExecutor(env, lock=lock)
         return _executors[key]
 
 
-def _worker_of(env: str, python: str | None, number: int) -> Worker:
-    interpreter = find_python(python) if python else ""
-    ((path, plan),) = installed_plans(env, interpreter)
-    label = f"the environment {env}" + (f" ({number + 1})" if number else "")
-    return pool.worker(Order(label, python=interpreter, lock=plan.lock, plan=path, first=(os.path.dirname(plan.lock),)))
+def _worker_of(env: str, lock: Lock, python: str | None = None, number: int = 0) -> Worker:
+    return pool.worker(order_for_environment(env, lock=lock, python=python, number=number))
 
 
 def _call(

@@ -97,7 +97,7 @@ class Worker:
 
     def origin(self, module: str) -> Origin:
         """Say where a module of the worker came from; see `envknit.explain`."""
-        from envknit.worker.members import origin  # noqa: PLC0415 - only who asks pays
+        from envknit.worker.orders import origin  # noqa: PLC0415 - only who asks pays
 
         return origin(self.order, module, self.why)
 

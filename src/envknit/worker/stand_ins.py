@@ -1,6 +1,6 @@
 """Let import statements give a proxy: `import numpy` in a `use()` block whose numpy lives in a worker.
 
-A name with an `@` that stands for a worker's module is found here, as a guest's is by `runtime.loader`.
+A name with an `@` that stands for a worker's module is found here, as a guest's is by `runtime.guests`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sys
 from _frozen_importlib import ModuleSpec
 
 from envknit.naming import guest_tag
+from envknit.runtime.asking import host
 from envknit.runtime.member import original_import
-from envknit.runtime.routing import importers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def stand_in(head: str, version: str, worker: Worker, there: str, timeout: float
         if _held.setdefault(real, held) == held:
             break
         number += 1
-    importers[real] = _import
+    host.importers[real] = _import
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     return real

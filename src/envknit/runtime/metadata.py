@@ -1,4 +1,4 @@
-"""Answer `importlib.metadata` for the world that whoever asks lives in."""
+"""Answer `importlib.metadata` for the distributions that the caller can see."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import sys
 
 from envknit.naming import canonical_name
-from envknit.runtime.linker import linker
-from envknit.runtime.routing import current, default_pins, find_asker, is_host
+from envknit.runtime.asking import current, find_asker, host
+from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from envknit.plan import Pin, Plan
     from envknit.runtime.member import Member
 
-    Held = tuple[Plan, Pin]
-
 
 def find_distributions(context: DistributionFinder.Context) -> list[Distribution]:
     """Find what a guest was locked with, or what the host's open blocks and defaults add to what is resident.
@@ -26,34 +24,36 @@ def find_distributions(context: DistributionFinder.Context) -> list[Distribution
     Args:
         context: what `importlib.metadata` looks for; a caller who gave a path of his own is not answered.
     """
-    if "path" in vars(context):
+    if not len(router.plans) or "path" in vars(context):
         return []
-    member, asker = find_asker(sys._getframe(1))  # noqa: SLF001 - nothing else tells who asked
+    member, asker = find_asker(sys._getframe(1))
     if member is not None:
-        vars(context)["path"] = []  # the finders behind look there: what else is on sys.path is not the guest's
-        return _distributions(_world(member), context.name)
-    held: list[Held] = []
+        # All finders get this one object (`Distribution.discover`), and the next looks where its `path` says, by
+        # default in sys.path: what else is there is not the guest's
+        vars(context)["path"] = []
+        return _distributions(_visible(member), context.name)
+    held: list[tuple[Plan, Pin]] = []
     blocks = current.get()
-    if blocks is not None and is_host(asker, blocks.openers):
+    if blocks is not None and host.owns(asker, blocks.openers):
         for block in reversed(blocks.blocks):
             held += block.held
-    if is_host(asker, ()):
-        held += [(each.plan, each.pin) for each in default_pins]
+    if host.owns(asker):
+        held += host.default_pins
     return _distributions(held, context.name)
 
 
-def _world(member: Member) -> Iterable[Held]:
+def _visible(member: Member) -> Iterable[tuple[Plan, Pin]]:
     """Yield the pins that a member can see, nearest first."""
-    for each in linker.reachable(member):
-        yield each.plan, each.pin
-    for plan in linker.environments(member):
+    for pin in member.plan.closure(member.pin):
+        yield member.plan, pin
+    for plan in router.plans_with(member):
         for pin in plan.pins.values():
             yield plan, pin
 
 
-def _distributions(held: Iterable[Held], name: str | None) -> list[Distribution]:
-    from importlib.metadata import PathDistribution  # noqa: PLC0415 - the caller has loaded it
-    from pathlib import Path  # noqa: PLC0415 - as above
+def _distributions(held: Iterable[tuple[Plan, Pin]], name: str | None) -> list[Distribution]:
+    from importlib.metadata import PathDistribution
+    from pathlib import Path
 
     wanted = None if name is None else canonical_name(name)
     found: dict[str, Distribution] = {}

@@ -7,18 +7,16 @@ imported late, after a block has closed, and by `pickle` in another process.
 from __future__ import annotations
 
 import os
-import sys
 from _frozen_importlib import ModuleSpec, _find_and_load  # type: ignore[attr-defined] # not in typeshed
 from _frozen_importlib_external import SourcelessFileLoader, spec_from_file_location
 
 from envknit.errors import CExtensionError, UnlockedError
 from envknit.runtime.finder import EXTENSIONS, StoreFinder, StoreLoader
-from envknit.runtime.linker import linker
+from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from importlib.metadata import Distribution, DistributionFinder
+    from collections.abc import Callable, Iterable, Sequence
     from types import ModuleType
     from typing import Any
 
@@ -52,7 +50,10 @@ class GuestLoader(StoreLoader):
         return self.name if name == plain else name
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, and with it every import statement in it, in its member's world."""
+        """Execute the module, and with it every import statement in it, with its member's builtins.
+
+        `exec` takes a `__builtins__` that the globals have already (`builtin_exec_impl` in Python/bltinmodule.c).
+        """
         vars(module)["__builtins__"] = self.member.builtins
         super().exec_module(module)
 
@@ -65,7 +66,7 @@ class GuestBytecodeLoader(SourcelessFileLoader):
         self.member = member
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module in its member's world."""
+        """Execute the module with its member's builtins."""
         vars(module)["__builtins__"] = self.member.builtins
         super().exec_module(module)
 
@@ -84,29 +85,34 @@ class NativeLoader:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Raise CExtensionError."""
-        raise refusal(self.member, name=spec.name, path=self.path)
+        raise native_error(self.member, spec.name, path=self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         """Never reached: there is no module."""
 
 
-def refusal(member: Member, **facts: object) -> CExtensionError:
-    """Say that a member has extension modules and what there is instead."""
+def native_error(member: Member, module: str, **facts: object) -> CExtensionError:
+    """Return the error that says that a member has extension modules and what there is instead.
+
+    CPython finds a single-phase extension module again by its file and name (`_PyImport_FindExtensionObject` in
+    Python/import.c), and static variables are the process's in any case.
+    """
     name, version = member.pin.name, member.pin.version
     return CExtensionError(
         f"{name} {version} has extension modules, which CPython loads once in a process",
+        name=module,
         **facts,
         hint=f"keep it in a process of its own: envknit.worker({name!r}, {version!r}), or use(..., auto_worker=True);"
         " where its compiled parts are optional: use(..., pure=True)",
     )
 
 
-def lost(member: Member, **facts: object) -> UnlockedError:
-    """Say that the store has no folder of a member any more."""
+def lost_error(member: Member, module: str) -> UnlockedError:
+    """Return the error that says that the store has no folder of a member any more."""
     return UnlockedError(
         f"{member.title} is locked, but not in the store",
+        name=module,
         folder=member.folder,
-        **facts,
         hint="run: python -m envknit install",
     )
 
@@ -131,7 +137,7 @@ class AliasLoader:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Give the module the spec back that the import system has just put in its place."""
+        """Give the module back the spec that `_init_module_attrs` (Lib/importlib/_bootstrap.py) has just replaced."""
         module.__spec__ = self.spec
 
 
@@ -163,6 +169,7 @@ class _GuestFolder(StoreFinder):
 def _find_in(paths: Iterable[str], fullname: str, tail: str, member: Member) -> ModuleSpec | None:
     portions: list[str] = []
     for path in paths:
+        # A finder looks for what follows the last dot, as PEP 451 says; the file is named `lib`, not `lib@1_0`
         spec = _GuestFolder(path, fullname, member).find_spec("." + tail)
         if spec is not None and spec.loader is not None:
             return spec
@@ -172,7 +179,7 @@ def _find_in(paths: Iterable[str], fullname: str, tail: str, member: Member) -> 
 
 
 def _namespace(fullname: str, portions: list[str]) -> ModuleSpec:
-    spec = ModuleSpec(fullname, None)
+    spec = ModuleSpec(fullname, None)  # PEP 420: no loader, but locations
     spec.submodule_search_locations = portions
     return spec
 
@@ -182,7 +189,14 @@ def _alias(fullname: str, real: str) -> ModuleSpec:
 
 
 class GuestFinder:
-    """Answers on `sys.meta_path` for names with an `@` at their head, and for aliases of `import_version`."""
+    """Answers on `sys.meta_path` for names with an `@` at their head, and for aliases of `import_version`.
+
+    Args:
+        find_distributions: answers `importlib.metadata`, which asks each finder that has a method of this name.
+    """
+
+    def __init__(self, find_distributions: Callable[[Any], Iterable[Any]]) -> None:
+        self.find_distributions = find_distributions
 
     def find_spec(
         self,
@@ -197,12 +211,12 @@ class GuestFinder:
         """
         head, dot, rest = fullname.partition(".")
         if "@" not in head:
-            real = linker.aliases.get(head)
+            real = router.aliases.get(head)
             return None if real is None else _alias(fullname, real + dot + rest)
-        portions = linker.views.get(head)
+        portions = router.joined.get(head)
         if portions is not None:
-            return _in_view(fullname, portions, path) if rest else _namespace(head, [folder for folder, _ in portions])
-        member = linker.member_of(head)
+            return _in_joined(fullname, portions, path) if rest else _namespace(head, [place for place, _ in portions])
+        member = router.member_of(head)
         if member is None:
             return None
         plain = head.partition("@")[0]
@@ -212,43 +226,26 @@ class GuestFinder:
             return _find_in(path or (), fullname, rest.rpartition(".")[2], member)
         spec = _find_in([member.names[plain]], fullname, plain, member)
         if spec is None and not os.path.isdir(member.folder):
-            raise lost(member, name=fullname)
+            raise lost_error(member, fullname)
         return spec
-
-    def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
-        """Find the distributions of the world that whoever asks lives in; none where that is the plain one."""
-        if len(linker.plans) == 0:
-            return ()
-        from envknit.runtime.worlds import find_distributions  # noqa: PLC0415 - only who asks for metadata pays
-
-        return find_distributions(context)
 
     def invalidate_caches(self) -> None:
         """Forget the listings of folders; `importlib.invalidate_caches()` asks for it."""
 
 
-def _in_view(fullname: str, portions: list[tuple[str, Member]], path: Sequence[str] | None) -> ModuleSpec | None:
+def _in_joined(fullname: str, portions: list[tuple[str, Member]], path: Sequence[str] | None) -> ModuleSpec | None:
     """Find what lies in a namespace package of several members: always the one module that its own member knows."""
     head, _, rest = fullname.partition(".")
     inner: list[tuple[str, str]] = []
     for folder in path or ():
         for root, member in portions:
             if folder == root or folder.startswith(root + os.sep):
-                canonical = f"{member.real(head.partition('@')[0])}.{rest}"
-                spec = _find_in([folder], canonical, rest.rpartition(".")[2], member)
+                own = f"{router.own_name(member, head.partition('@')[0])}.{rest}"
+                spec = _find_in([folder], own, rest.rpartition(".")[2], member)
                 if spec is not None and spec.loader is not None:
-                    return _alias(fullname, canonical)
+                    return _alias(fullname, own)
                 if spec is not None:
-                    inner += [(each, canonical) for each in spec.submodule_search_locations or ()]
+                    inner += [(each, own) for each in spec.submodule_search_locations or ()]
     if len(inner) == 1:
         return _alias(fullname, inner[0][1])
     return _namespace(fullname, [each for each, _ in inner]) if inner else None
-
-
-finder = GuestFinder()
-
-
-def install_finder() -> None:
-    """Put the finder of guests first on `sys.meta_path`, once."""
-    if finder not in sys.meta_path:
-        sys.meta_path.insert(0, finder)

@@ -14,11 +14,11 @@ def test_a_hook_that_somebody_put_back_is_installed_again() -> None:
     _run("""
 import builtins
 original = builtins.__import__
-from envknit.runtime import routing
-routing.install()
+from envknit.runtime import doors
+doors.install()
 ours = builtins.__import__
 builtins.__import__ = original
-routing.install()
+doors.install()
 assert builtins.__import__ is ours is not original
 """)
 
@@ -26,8 +26,8 @@ assert builtins.__import__ is ours is not original
 def test_import_errors_are_what_they_would_be_without_us() -> None:
     _run("""
 import importlib
-from envknit.runtime import routing
-routing.install()
+from envknit.runtime import doors
+doors.install()
 for name, kind in (("", ValueError), (3, TypeError), ("nothing.at.all", ModuleNotFoundError)):
     try: importlib.import_module(name)
     except (kind, AttributeError): pass

@@ -1,0 +1,137 @@
+"""Who asks for a name, and what the host's own code means by it: open blocks, defaults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _contextvars import ContextVar
+
+from envknit.runtime.activation import active
+from envknit.runtime.member import Member
+from envknit.runtime.router import router
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FrameType, ModuleType
+    from typing import Any
+
+    from envknit.plan import Pin, Plan
+
+_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
+_SITE = ("site-packages", "dist-packages")  # the second is Debian's
+_OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+# Packages that take a name from their caller as the library does: the backport of importlib.metadata, and pytest
+# (`monkeypatch.setattr("requests.get", …)`, `mocker.patch`; `unittest.mock.patch` itself is part of the library)
+_PASSING_ON = frozenset(["importlib_metadata", "_pytest", "pytest", "pytest_mock"])
+
+
+class Blocks:
+    """The open `use()` blocks of a context, outermost first; never changed once it is made.
+
+    Args:
+        blocks: what was entered; each has `names`, `held` and `opener`.
+    """
+
+    __slots__ = ("blocks", "names", "openers")
+
+    def __init__(self, blocks: tuple[Any, ...]) -> None:
+        self.blocks = blocks
+        self.names: dict[str, str] = {}
+        for block in blocks:
+            self.names.update(block.names)
+        self.openers = frozenset(block.opener for block in blocks)
+
+
+# PEP 567: a task and `contextvars.copy_context()` inherit it, a thread begins without (before 3.14's -X flag)
+current: ContextVar[Blocks | None] = ContextVar("envknit.use", default=None)
+
+
+class Host:
+    """What the host's own code means by names, and which code that is; one for the process.
+
+    `defaults` writes the first two tables, whatever holds packages elsewhere the third, `lazy` the last.
+    """
+
+    def __init__(self) -> None:
+        self.defaults: dict[str, str] = {}  # top-level name -> name in sys.modules, where no block says otherwise
+        self.default_pins: list[tuple[Plan, Pin]] = []  # what they came from, for importlib.metadata
+        self.importers: dict[str, Callable[..., ModuleType]] = {}  # name in sys.modules -> its own `__import__`
+        self.waiting: dict[Any, Any] = {}  # lazy imports that were made in blocks and are not used yet
+        self._is_own: dict[str, bool] = {}  # `__file__` -> whether it is the host's own code
+        self._known: object = None  # the plans that these answers go by
+
+    def means(self, head: str, asker: Mapping[str, Any] | None, blocks: Blocks | None) -> str:
+        """Return the name in `sys.modules` of what code that is no guest's means by a top-level name, in these blocks.
+
+        Args:
+            head: the name.
+            asker: the globals of the code.
+            blocks: those that count for it.
+        """
+        if blocks is not None and head in blocks.names and self.owns(asker, blocks.openers):
+            return blocks.names[head]
+        real = self.defaults.get(head)
+        return real if real is not None and self.owns(asker) else head
+
+    def owns(self, asker: Mapping[str, Any] | None, openers: frozenset[str] = frozenset()) -> bool:
+        """Tell whether code is the host's own: not the standard library's, nor an installed package's.
+
+        Those see what they were locked or installed with, whatever block is open; but a package that opens a block
+        means its own imports, too.
+
+        Args:
+            asker: the globals of the code; None: of whoever runs.
+            openers: top-level names of the modules that opened the blocks.
+        """
+        file = asker.get("__file__") if asker is not None else None
+        if asker is None or not isinstance(file, str):
+            return True
+        if self._known is not router.plans:
+            self._is_own.clear()
+            self._known = router.plans
+        found = self._is_own.get(file)
+        if found is None:
+            found = self._is_own[file] = not is_installed(file)
+        return found or str(asker.get("__name__")).partition(".")[0] in openers
+
+
+host = Host()
+
+
+def is_installed(file: str) -> bool:
+    """Tell whether a file belongs to the standard library or to an installed package, wherever `site` or a lock has it.
+
+    Cost: a walk over `sys.path` and all pins.
+    """
+    activation = active()
+    entries = map(str, [*sys.path, *(activation.hidden if activation is not None else ())])
+    places = [entry for entry in entries if os.path.basename(entry.rstrip(os.sep)) in _SITE]
+    for plan in router.plans:
+        places.append(plan.store)
+        places += [pin.folder for pin in plan.pins.values() if os.path.isabs(pin.folder)]  # an `install_path`
+    return file.startswith((_LIBRARY, *(os.path.join(place, "") for place in places)))
+
+
+def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any]]:
+    """Find who asks: the nearest frame that is neither the standard library's nor ours.
+
+    Returns:
+        The member whose code it is (None: it is no guest's), and its globals.
+    """
+    while frame is not None:
+        if not _passes_on(frame):
+            owner = getattr(frame.f_builtins.get("__import__"), "__self__", None)
+            return (owner if isinstance(owner, Member) else None), frame.f_globals
+        frame = frame.f_back
+    return None, {}
+
+
+def _passes_on(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    if file.startswith((_OWN, "<frozen ")):  # importlib itself is frozen
+        return True
+    if file.startswith(_LIBRARY) and file[len(_LIBRARY) :].partition(os.sep)[0] not in _SITE:
+        return True
+    return str(frame.f_globals.get("__name__")).partition(".")[0].partition("@")[0] in _PASSING_ON

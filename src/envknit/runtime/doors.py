@@ -1,0 +1,175 @@
+"""Patched import entry points: `__import__`, `import_module`, and what looks a module up by its name.
+
+Modules of guests have builtins of their own. Everybody else's `import` statements go through `builtins.__import__`,
+and `importlib.import_module` with all that is built on it through `importlib._bootstrap._gcd_import`; both are replaced
+at the first use of another version in a process, never before.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import sys
+from _frozen_importlib import _resolve_name  # type: ignore[attr-defined] # not in typeshed
+from contextlib import suppress
+
+from envknit.errors import UnlockedError
+from envknit.runtime.asking import current, find_asker, host
+from envknit.runtime.guests import GuestFinder, import_real
+from envknit.runtime.member import original_import
+from envknit.runtime.metadata import find_distributions
+from envknit.runtime.router import router
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import FrameType, ModuleType
+    from typing import Any
+
+_bootstrap: Any = sys.modules["_frozen_importlib"]
+_original_gcd_import = _bootstrap._gcd_import
+_finder = GuestFinder(find_distributions)
+_lazy: list[Any] = []  # the module `lazy`, where Python has lazy imports
+_replaced: list[tuple[Any, str, Any]] = []  # (where, name, the original) of every attribute but the two above
+
+
+def install() -> None:
+    """Put the doors in place; from then on an import statement of the host costs a Python call more."""
+    if builtins.__import__ is original_import:  # not yet, or whoever had replaced it before us put it back
+        builtins.__import__ = _import  # type: ignore[assignment] # typeshed knows more of its parameters
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    if "pytest" in sys.modules and not any(name == "importorskip" for _, name, _ in _replaced):
+        for module in ("pytest", "_pytest.outcomes"):
+            _replace(sys.modules[module], "importorskip", _importing)
+    if _bootstrap._gcd_import is _gcd_import:
+        return
+    _bootstrap._gcd_import = _gcd_import
+    import importlib.util
+    import pkgutil
+
+    _replace(importlib.util, "find_spec", _finding)
+    _replace(pkgutil, "get_data", _finding)
+    configurator = getattr(sys.modules.get("logging.config"), "BaseConfigurator", None)
+    if configurator is not None and configurator.importer is original_import:
+        # It keeps the original since its class was made (Lib/logging/config.py)
+        _replace(configurator, "importer", lambda _: staticmethod(_import))
+    if hasattr(sys, "set_lazy_imports_filter"):  # PEP 810
+        from envknit.runtime import lazy
+
+        if not _lazy:
+            lazy.watch()
+        _lazy[:] = [lazy]
+
+
+def remove() -> None:
+    """Take the doors away again; they stay where they are needed: for a block that is open here, and for guests.
+
+    A guest imports late, and by names that the finder alone can find.
+    """
+    if current.get() is not None or any("@" in name for name in sys.modules):
+        return
+    if builtins.__import__ is _import:  # else somebody wrapped it, and would call it all the same
+        builtins.__import__ = original_import
+    if _bootstrap._gcd_import is _gcd_import:
+        _bootstrap._gcd_import = _original_gcd_import
+    if _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
+    while _replaced:
+        place, name, original = _replaced.pop()
+        setattr(place, name, original)
+
+
+def _replace(place: Any, name: str, make: Callable[[Any], Any]) -> None:
+    original = getattr(place, name)
+    _replaced.append((place, name, original))
+    setattr(place, name, make(original))
+
+
+def _import(
+    name: str,
+    globals: Mapping[str, Any] | None = None,  # noqa: A002 - `__import__`'s own parameter names
+    locals: Mapping[str, Any] | None = None,  # noqa: A002 - as `globals`
+    fromlist: Sequence[str] = (),
+    level: int = 0,
+) -> ModuleType:
+    """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
+    if level == 0 and (globals is None or host.defaults or current.get() is not None or host.waiting):
+        head, dot, rest = name.partition(".")
+        # An empty list: pickle's C code, by PyImport_Import (Python/import.c), which then reads `sys.modules[name]`
+        if head in router.routed and not (fromlist == [] and globals is locals):
+            real = _real_name(name, head, globals, fromlist, sys._getframe(1))
+            if real != head:
+                importer = host.importers.get(real, original_import)
+                return importer(real + dot + rest, globals, locals, fromlist, 0)
+    return original_import(name, globals, locals, fromlist, level)
+
+
+def _real_name(name: str, head: str, asker: Mapping[str, Any] | None, fromlist: Sequence[str], frame: FrameType) -> str:
+    blocks = _lazy[0].blocks_for(frame, name, asker, fromlist) if _lazy else current.get()
+    if asker is None:  # a call, `__import__(name)`
+        member, asker = find_asker(frame)
+        if member is not None:
+            return member.real_name(head)
+    return host.means(head, asker, blocks)
+
+
+def _gcd_import(name: Any, package: str | None = None, level: int = 0) -> ModuleType:
+    """Be what `importlib.import_module` calls: route by who called it."""
+    if level > 0 and package and name:
+        name, package, level = _resolve_name(name, package, level), None, 0
+    if level == 0 and isinstance(name, str) and name.partition(".")[0] in router.routed:
+        return import_real(real_name(name, sys._getframe(1)))
+    module: ModuleType = _original_gcd_import(name, package, level)
+    return module
+
+
+def find_guest(real: str) -> ModuleSpec | None:
+    """Find a guest by its top-level name in a process that has used no other version yet: `pickle` asks for it."""
+    router.refresh()
+    spec = _finder.find_spec(real)
+    if spec is not None:  # a name that merely holds an `@` must not cost a process that uses no other version
+        install()
+    return spec
+
+
+def real_name(name: str, frame: FrameType | None) -> str:
+    """Return the name in `sys.modules` of what the code of a frame means by a dotted name.
+
+    Raises:
+        UnlockedError: it is a guest's, which was locked without.
+    """
+    member, asker = find_asker(frame)
+    if member is not None:
+        return member.real_name(name)
+    head, dot, rest = name.partition(".")
+    return host.means(head, asker, current.get()) + dot + rest
+
+
+def _finding(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function that finds a module by its name, so that the name means what it means to the caller."""
+
+    def find(name: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(name, str) and name.partition(".")[0] in router.routed:
+            try:
+                name = real_name(name, sys._getframe(1))
+            except UnlockedError:
+                if "." in name:  # the parent package is imported, and missing: as in Lib/importlib/util.py
+                    raise
+                return None  # a feature test: `find_spec("x") is not None`
+        return function(name, *args, **options)
+
+    return functools.update_wrapper(find, function)
+
+
+def _importing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `pytest.importorskip`, which imports a name and then reads `sys.modules` (src/_pytest/outcomes.py)."""
+
+    def import_or_skip(modname: str, *args: Any, **options: Any) -> Any:
+        if modname.partition(".")[0] in router.routed:
+            with suppress(UnlockedError):  # it is missing for the caller: the import itself will say so
+                modname = real_name(modname, sys._getframe(1))
+        return function(modname, *args, **options)
+
+    return functools.update_wrapper(import_or_skip, function)

@@ -1,0 +1,57 @@
+"""The plans of a lock that the program names; where it has none here, the tool side makes them from the store."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from envknit import errors
+from envknit.plan import home, runtime_folder
+from envknit.plans import Plans
+from envknit.regular import read_regular
+
+
+def plans_of_lock(lock: str | os.PathLike[str], environment: str | None = None) -> Plans:
+    """Find the plans of a lock.
+
+    Args:
+        lock: path of the lock.
+        environment: the environment that must be there; None: any.
+
+    Returns:
+        One for each environment, `default` first.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        LockError: it cannot be read, or has no environment of that name; the error names those it has.
+        InstallError: the store lacks some of what it locks.
+
+    Cost: the plans are read once a process; a child process where there are none.
+    """
+    path = os.path.abspath(os.fspath(lock))
+    lock_bytes = read_regular(path)
+    plans = Plans.installed(lock_bytes)
+    if not plans or (environment is not None and environment not in plans.environments()):
+        _make(path, environment)
+        plans = Plans.installed(lock_bytes)
+    return plans
+
+
+def _make(lock: str, environment: str | None) -> None:
+    """Have the tool side make plans, in a process of its own: its packages never meet the program's."""
+    import json
+    import subprocess
+
+    command = [sys.executable, "-m", "envknit.install.from_store", lock, *([environment] if environment else [])]
+    environ = {**os.environ, "ENVKNIT_HOME": home()}
+    done = subprocess.run(command, cwd=runtime_folder(), env=environ, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    try:
+        failure = json.loads(done.stdout)
+    except ValueError:
+        raise errors.LockError(
+            "the lock has no plan, and making one failed", lock=lock, output=done.stderr.strip() or done.stdout
+        ) from None
+    kind = getattr(errors, failure["kind"], errors.LockError)
+    raise kind(failure["message"], hint=failure["hint"] or "run: python -m envknit install", **failure["facts"])
