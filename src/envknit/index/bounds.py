@@ -59,14 +59,15 @@ class _Wire(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer) -> int | None:
-        now = time.monotonic()
-        if self._most is not None:
-            left = self._began + _DEADLINE - now
-            if left <= 0:
-                raise AgainError(f"the answer took longer than {_DEADLINE:.0f} s")
+        left = READ if self._most is None else self._began + _DEADLINE - time.monotonic()
+        try:
             if left < READ:
-                self._sock.settimeout(left)
-        count = self._raw.readinto(buffer) or 0
+                self._sock.settimeout(max(left, 0.001))  # 0 would mean: do not wait at all
+            count = self._raw.readinto(buffer) or 0
+        except TimeoutError:
+            raise AgainError(
+                f"no more of the answer came within {READ:.0f} s, or all of it in {_DEADLINE:.0f} s"
+            ) from None
         self._total += count
         if self._most is not None and self._total > self._most + _MOST_HEADER_BYTES:
             raise too_large(self._most, self._url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from subprocess import CalledProcessError
 from typing import Literal
 
 
@@ -30,8 +31,8 @@ def main(wanted: str, kind: str, source: str, out: str) -> None:
                 builder.build(distribution, out)
             elif not builder.prepare(distribution, out):
                 builder.metadata_path(out)
-    except (BuildException, BuildBackendException, FailedProcessError) as cause:
-        sys.exit(str(cause))  # the backend has printed why; our own traceback would hide it
+    except (BuildException, BuildBackendException, FailedProcessError, CalledProcessError) as cause:
+        sys.exit(str(cause))  # the backend or pip has printed why; our own traceback would hide it
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def unpack(archive: Path, filename: str, into: Path) -> Path:
             target.chmod(0o755 if member.executable else 0o644)
     found = list(into.iterdir())
     if len(found) != 1 or not found[0].is_dir():
-        raise UnsafeWheelError("an sdist must hold one folder", sdist=filename)
+        raise UnsafeWheelError(f"{filename} does not hold one folder")
     return found[0]
 
 
@@ -102,13 +102,12 @@ def unpack(archive: Path, filename: str, into: Path) -> Path:
 def _reading(filename: str) -> Iterator[None]:
     try:
         yield
-    except UnsafeWheelError as error:
-        error.facts.setdefault("sdist", filename)
-        raise
+    except UnsafeWheelError:
+        raise  # an OSError, too
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's, not the archive's
-        raise UnsafeWheelError("it is not an sdist that can be unpacked", sdist=filename, reason=error) from error
+        raise UnsafeWheelError(f"{filename} cannot be unpacked: {error}") from error
 
 
 def _members(archive: Path, filename: str) -> Iterator[_Member]:
@@ -119,12 +118,14 @@ def _members(archive: Path, filename: str) -> Iterator[_Member]:
     for count, (name, member_size, opened, executable) in enumerate(members, 1):
         size += member_size
         if size > most or count > _MOST_MEMBERS:
-            raise UnsafeWheelError(f"it unpacks to more than {most} bytes or {_MOST_MEMBERS} members")
+            raise UnsafeWheelError(f"{filename} unpacks to more than {most} bytes or {_MOST_MEMBERS} members")
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if name.startswith("/") or ".." in parts or any(c in name for c in "\\\0") or ":" in "".join(parts[:1]):
-            raise UnsafeWheelError("a member leads out of its folder", member=ascii(name))
+            raise UnsafeWheelError(f"a member of {filename} leads out of its folder", member=ascii(name[:100]))
         if len(parts) > _DEEPEST:
-            raise UnsafeWheelError(f"a member lies deeper than {_DEEPEST} folders", member=ascii(name[:100]))
+            raise UnsafeWheelError(
+                f"a member of {filename} lies deeper than {_DEEPEST} folders", member=ascii(name[:100])
+            )
         if parts:
             yield _Member(parts=parts, size=member_size, open=opened, executable=executable)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import threading
 from dataclasses import dataclass
@@ -298,4 +299,6 @@ def _proxy_for(scheme: str, host: str) -> str:
 
 def _reason(cause: BaseException) -> str:
     inner = getattr(cause, "reason", None)
-    return _reason(inner) if isinstance(inner, BaseException) else str(cause).rpartition(">: ")[2] or repr(cause)
+    if isinstance(inner, BaseException):
+        return _reason(inner)
+    return re.sub(r"^<?\w+\(host=.*?\)>?: ", "", str(cause)) or repr(cause)  # urllib3 shows its connection first

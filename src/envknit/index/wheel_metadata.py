@@ -108,6 +108,11 @@ class _RangeFile(io.RawIOBase):
     def tell(self) -> int:
         return self._at
 
+    def read(self, size: int = -1) -> bytes | None:
+        if size > _MOST_DIRECTORY:  # `RawIOBase.read` makes room for all of it first
+            raise zipfile.BadZipFile(f"its directory is larger than {_MOST_DIRECTORY} bytes")
+        return super().read(size)
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(0, start + offset)

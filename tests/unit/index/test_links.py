@@ -170,3 +170,76 @@ def test_only_a_local_page_links_to_local_files() -> None:
 def test_what_is_no_page_of_an_index_is_an_error(body: bytes, media: str) -> None:
     with pytest.raises(PackageIndexError):
         read_page(body, media, URL)
+
+
+GOOD = f'<a href="{WHEEL}">x</a>'
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '<a href="//[">x</a>',
+        f'<a href="http://[bad/{WHEEL}">x</a>',
+        f'<a href="http://h:99999999/{WHEEL}">x</a>',
+        f'<a href="http://h:x/{WHEEL}">x</a>',
+        f'<a href="http:///{WHEEL}">x</a>',
+        f'<a href="http://{"a" * 64}.example/{WHEEL}">x</a>',
+        '<base href="http://h:abc/">',
+        '<base href="//[">',
+        "<![",
+        "<![ x [ y",
+        "<!doctype",
+        "<a href",
+    ],
+)
+def test_what_is_malformed_costs_that_link_and_not_the_page(bad: str) -> None:
+    assert [link.url for link in html(f"{GOOD} {bad} > {GOOD}")] == [URL + WHEEL] * 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        1,
+        None,
+        {"filename": WHEEL},
+        {"filename": WHEEL, "url": 7},
+        {"filename": WHEEL, "url": "//["},
+        {"filename": WHEEL, "url": f"http://h:99999999/{WHEEL}"},
+    ],
+)
+def test_a_malformed_entry_costs_that_entry_and_not_the_page(bad: object) -> None:
+    body = json.dumps({"meta": {"api-version": "1.0"}, "files": [bad, {"filename": WHEEL, "url": WHEEL}]}).encode()
+
+    assert [link.url for link in links_of(read_page(body, JSON_TYPE, URL), "click", URL)] == [URL + WHEEL]
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "nonsense", "hex", "utf-8\0", "", '"utf-8"'])
+def test_a_charset_that_cannot_be_read_is_taken_for_utf_8(charset: str) -> None:
+    entries = read_page(GOOD.encode(), f"text/html; charset={charset}", URL)
+
+    assert [entry["filename"] for entry in entries] == [WHEEL]
+
+
+@pytest.mark.parametrize("size", [10**30, -1, True, 1.5, "7", None])
+def test_a_size_that_no_lock_can_hold_is_no_size(size: object) -> None:
+    (link,) = page({"filename": WHEEL, "url": WHEEL, "hashes": {}, "size": size})
+
+    assert link.size is None
+
+
+def test_a_secure_page_leads_to_an_insecure_file_only_where_it_tells_the_hash() -> None:
+    insecure = f"http://files.example/{WHEEL}"
+
+    assert html(f'<a href="{insecure}">x</a>') == []
+    assert [link.url for link in html(f'<a href="{insecure}#sha256={HASH}">x</a>')] == [insecure]
+    assert [link.url for link in html(f'<a href="{insecure}">x</a>', "http://index.example/")] == [insecure]
+
+
+@pytest.mark.parametrize("media", ["text/html", JSON_TYPE])
+def test_a_page_of_more_links_than_any_project_has_is_refused(media: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envknit.index.links._MOST_LINKS", 3)
+    files = [{"filename": WHEEL, "url": WHEEL}] * 5
+    as_json = json.dumps({"meta": {"api-version": "1.0"}, "files": files})
+
+    with pytest.raises(PackageIndexError, match="more than 3 files"):
+        read_page((as_json if media == JSON_TYPE else GOOD * 5).encode(), media, URL)
