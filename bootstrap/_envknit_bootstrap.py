@@ -389,7 +389,9 @@ def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
 def envknit_spec(activation: Activation) -> "Any":
     """Describe the package `envknit`: beside this file, else where the plan was written from."""
     for root in (os.path.dirname(os.path.abspath(__file__)), activation.fact("runtime")):
-        folder = os.path.join(root, "envknit")
+        folder = os.path.realpath(
+            os.path.join(root, "envknit")
+        )  # a view has a link: no finder of ours may answer there
         path = os.path.join(folder, "__init__.py")
         if os.path.exists(path):
             return _external.spec_from_file_location("envknit", path, submodule_search_locations=[folder])

@@ -269,6 +269,11 @@ class Plan:
             raise PlanError("a plan cannot be read", plan=path, hint="run: envknit install") from error
 
     @property
+    def view(self) -> str:
+        """The folder shaped like a virtual environment in which it lies."""
+        return os.path.dirname(self.path)
+
+    @property
     def place(self) -> str:
         """The folder of everything that was installed from the same lock for its ABI; see `plans_folder`."""
         return self.path.rsplit(os.sep, 3)[0]

@@ -20,6 +20,7 @@ from envknit.install.selection import Selection
 from envknit.plan import Plan, bytecode_path
 from envknit.reporter import Reporter
 from envknit.store.collect import collect
+from envknit.store.roots import view_link
 from envknit.store.store import Store
 from kit import UNMEASURED, make_wheel
 
@@ -77,13 +78,13 @@ def test_install_places_entries_and_writes_a_plan(shop: Shop) -> None:
     shop.write(pin_of(app, Edge(name="lib", version="2.0")), lib)
     done = shop.install()
 
-    plan = Plan.read(done.plans["default"])
+    plan = Plan.read(done.views["default"] + "/plan")
     assert (2, 2) == (done.pins, done.placed)
     assert len(app.data) < done.downloaded
     assert (("lib", "2.0"),) == plan.pins["app", "1.0"].dependencies
     assert ["app", "lib"] == sorted(plan.imports)
-    assert shop.lock.read_bytes() == Path(done.plans["default"]).parents[2].joinpath("lock").read_bytes()
-    assert (Path(done.scripts["default"]) / "app").exists()
+    assert shop.lock.read_bytes() == Path(done.views["default"]).parents[1].joinpath("lock").read_bytes()
+    assert (Path(done.views["default"]) / "bin/app").exists()
     assert () == shop.store.verify().findings
 
 
@@ -94,7 +95,7 @@ def test_installing_again_does_nothing_and_asks_nobody(shop: Shop) -> None:
     again = shop.install()
 
     assert find_installed(shop.lock)
-    assert (first.plans, first.scripts, first.pins) == (again.plans, again.scripts, again.pins)
+    assert (first.views, first.pins) == (again.views, again.pins)
     assert (0, 0) == (again.placed, again.downloaded)
     assert 0 == shop.index.count()
 
@@ -116,24 +117,27 @@ def test_a_warm_install_loads_nothing_heavy(shop: Shop) -> None:
     }
 
 
-@pytest.mark.parametrize("lost", ["entry", "plan", "scripts", "root"])
+@pytest.mark.parametrize("lost", ["entry", "plan", "view", "link", "root"])
 def test_what_was_lost_is_put_back(shop: Shop, lost: str) -> None:
     shop.write(pin_of(shop.index.publish("app", "1.0")))
     done = shop.install()
-    plan = Plan.read(done.plans["default"])
+    plan = Plan.read(done.views["default"] + "/plan")
     if lost == "entry":
         shop.store.remove(plan.pins["app", "1.0"].folder)
     elif lost == "plan":
-        Path(done.plans["default"]).write_text("half a pl")
-    elif lost == "scripts":
-        shop.store.remove(os.path.relpath(done.scripts["default"], shop.store.root))
+        Path(done.views["default"], "plan").chmod(0o644)
+        Path(done.views["default"], "plan").write_text("half a pl")
+    elif lost == "view":
+        shop.store.remove(os.path.relpath(done.views["default"], shop.store.root))
+    elif lost == "link":
+        Path(view_link(str(shop.store.root), str(shop.lock), "default")).unlink()
     else:
         shutil.rmtree(shop.store.root / "roots")
     assert not find_installed(shop.lock)
     shop.install()
 
     assert find_installed(shop.lock)
-    assert plan.render() == Plan.read(done.plans["default"]).render()
+    assert plan.render() == Plan.read(done.views["default"] + "/plan").render()
 
 
 def test_a_second_project_with_the_same_pins_costs_no_download(shop: Shop) -> None:
@@ -273,7 +277,7 @@ def test_an_sdist_is_built_once_and_found_again(shop: Shop) -> None:
 
     assert (1, 0) == (first.placed, install(other).placed)
     assert 0 == shop.index.count()
-    assert ["src"] == list(Plan.read(first.plans["default"]).imports)
+    assert ["src"] == list(Plan.read(first.views["default"] + "/plan").imports)
 
 
 def test_an_sdist_that_builds_another_package_is_refused(shop: Shop) -> None:
@@ -302,7 +306,7 @@ def test_an_environment_for_another_python_is_left_out_unless_named(shop: Shop) 
     shop.write(app, old=old)
     done = shop.install()
 
-    assert ["default"] == list(done.plans)
+    assert ["default"] == list(done.views)
     assert ("environment 'old' is for Python ==2.7.*, and is left out here",) == done.skipped
     assert find_installed(shop.lock)
     with pytest.raises(LockError, match="not for this one"):
@@ -318,7 +322,7 @@ def test_one_environment_alone_is_not_all(shop: Shop) -> None:
 
     assert find_installed(shop.lock, ["ml"])
     assert not find_installed(shop.lock)
-    assert ["default", "ml"] == list(shop.install().plans)
+    assert ["default", "ml"] == list(shop.install().views)
 
 
 def test_a_changed_lock_is_another_plan_and_gc_keeps_the_old_for_going_back(shop: Shop) -> None:
@@ -329,7 +333,7 @@ def test_a_changed_lock_is_another_plan_and_gc_keeps_the_old_for_going_back(shop
     assert not find_installed(shop.lock)
     new = shop.install()
 
-    assert old.plans != new.plans
+    assert old.views != new.views
     collect(shop.store, grace=0)
     assert find_installed(shop.lock)
     shop.write(first)
@@ -346,7 +350,7 @@ def test_a_lock_that_names_folders_is_installed_as_it_is(shop: Shop) -> None:
         'schema_version: "1.0"\nenvironments:\n  default:\n    - name: numpy\n      version: "1.26.4"\n'
         f"      install_path: {folder}\n      dependencies: []\n"
     )
-    plan = Plan.read(shop.install().plans["default"])
+    plan = Plan.read(shop.install().views["default"] + "/plan")
 
     assert {"numpy": (str(folder),)} == plan.imports
     assert "" == plan.pins["numpy", "1.26.4"].dist_info
@@ -359,7 +363,7 @@ def test_a_lock_that_names_folders_is_installed_as_it_is(shop: Shop) -> None:
 def test_compile_writes_bytecode_where_the_loader_looks(shop: Shop) -> None:
     files = {"app/__init__.py": "x = 1\n", "app/broken.py": "def\n", "app/sub/a.py": "y = 2\n"}
     shop.write(pin_of(shop.index.publish("app", "1.0", files)))
-    plan = Plan.read(shop.install(compile_bytecode=True).plans["default"])
+    plan = Plan.read(shop.install(compile_bytecode=True).views["default"] + "/plan")
 
     root = shop.store.path(plan.pins["app", "1.0"].folder)
     made = {path for path in files if Path(bytecode_path(str(shop.store.root), str(root / path))).exists()}

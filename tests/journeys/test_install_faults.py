@@ -30,7 +30,7 @@ try:
     done = install(sys.argv[1])
 except EnvknitError as error:
     sys.exit(str(error))
-print(done.placed, done.plans["default"])
+print(done.placed, done.views["default"] + "/plan")
 """
 SOURCE = "x = 1\n" * 2000
 

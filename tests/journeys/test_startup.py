@@ -344,7 +344,7 @@ def test_a_deleted_working_folder_does_not_stop_python(machine: Machine) -> None
 
 
 def test_a_pin_that_the_store_lost_is_named_and_nothing_else_answers(project: Project) -> None:
-    shutil.rmtree(project.machine.home / "packages" / "alpha")
+    shutil.rmtree(project.machine.home / "packages/site-packages/alpha-1.0-py3-none-any-00000000")
 
     ran = project.run("app.py", status=1)
 

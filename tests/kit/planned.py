@@ -81,7 +81,8 @@ def write_plans(
     copy = Path(plans_folder(str(home), key(text.encode())), "lock")
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(text, encoding="utf-8")
-    return {name: Path(plan) for name, plan in place_views(Store(home), text.encode(), plans).items()}
+    views, _ = place_views(Store(home), text.encode(), plans)
+    return {name: view / "plan" for name, view in views.items()}
 
 
 def make_plans(

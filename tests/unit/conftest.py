@@ -10,6 +10,7 @@ import pytest
 from envknit.files.model import Artifact, Lock, Pin
 from envknit.install.choose import ChosenPin
 from envknit.install.planner import PlacedPin, make_plan
+from envknit.install.view import place_views
 from envknit.naming import store_folder
 from envknit.store.entry import read_entry
 from envknit.store.store import Store
@@ -51,6 +52,12 @@ class Shelf:
         """Compile a plan of pins, sorted as `choose` would."""
         lock_path = self.root / "envknit.lock.yaml"
         return make_plan(Lock(startup=startup), "default", placed, store=self.store, lock_path=lock_path)
+
+    def view(self, *placed: PlacedPin, lock: bytes = b"lock") -> tuple[Path, list[str]]:
+        """Place the view of pins; returns it, and what was said about it."""
+        plan, _ = self.plan(*placed)
+        views, warnings = place_views(self.store, lock, [plan])
+        return views["default"], warnings
 
 
 @pytest.fixture(name="shelf")

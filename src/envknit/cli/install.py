@@ -103,7 +103,7 @@ def install_place(
     )
     seconds = time.perf_counter() - began
     news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
-    screen.say(f"installed {', '.join(done.plans)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
+    screen.say(f"installed {', '.join(done.views)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
 
 
 def _warn_if_outdated(place: Place, screen: Screen) -> None:

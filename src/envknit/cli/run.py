@@ -62,7 +62,6 @@ def main(arguments: Namespace, screen: Screen) -> int:
 def require_plan(place: Place, environment: str) -> Plan:
     """Return the plan of an environment; InstallError where something of it is not installed."""
     from envknit.cli.situation import plan_of  # noqa: PLC0415 - `--help` asks no interpreter
-    from envknit.install.scripts import script_folder  # noqa: PLC0415 - as above
 
     place.require_lock()
     plan = plan_of(place, environment)
@@ -74,17 +73,15 @@ def require_plan(place: Place, environment: str) -> Plan:
             environment=environment,
             hint=hint,
         )
-    if plan.lost() or not script_folder(plan).is_dir():
+    if plan.lost():
         raise InstallError("the store lost a part of this environment", environment=environment, hint=hint)
     return plan
 
 
 def surroundings(place: Place, plan: Plan) -> dict[str, str]:
     """Return the environment variables of the command."""
-    from envknit.install.scripts import script_folder  # noqa: PLC0415 - as above
-
     environment = {k: v for k, v in os.environ.items() if k not in {"ENVKNIT", "ENVKNIT_ACTIVE"}}
-    environment["PATH"] = os.pathsep.join(filter(None, [str(script_folder(plan)), os.environ.get("PATH")]))
+    environment["PATH"] = os.pathsep.join(filter(None, [f"{plan.view}/bin", os.environ.get("PATH")]))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_door()), os.environ.get("PYTHONPATH")]))
     environment["ENVKNIT_LOCK"] = str(place.lock)
     environment["ENVKNIT_ENV"] = plan.environment

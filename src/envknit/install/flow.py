@@ -13,20 +13,19 @@ from envknit.install.choose import ChosenPin, accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import PlacedPin, make_plan
-from envknit.install.scripts import place_scripts
 from envknit.install.selection import USUAL
 from envknit.install.view import place_views
 from envknit.plan import key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
-from envknit.store.disk import disk_faults, write_atomically
+from envknit.store.disk import disk_faults, replace_link, write_atomically
 from envknit.store.entry import read_entry, read_foreign
-from envknit.store.roots import Root, root_of, root_path
+from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project
@@ -93,15 +92,11 @@ def install(
         folder = Path(plans_folder(str(store.root), key(lock_bytes)))
         with disk_faults(folder):
             write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
-            written = place_views(store, lock_bytes, plans)
+            views, clashes = place_views(store, lock_bytes, plans)
+            warnings += clashes
             if environments is None:
                 write_atomically(folder / ALL, "".join(f"{plan.environment}\n" for plan in plans).encode())
-        scripts = {}
-        for plan in plans:
-            location, said = place_scripts(store, plan)
-            scripts[plan.environment] = str(location)
-            warnings += said
-        register(store, path, folder)
+            register(store, path, folder, views)
         if compile_bytecode:
             from envknit.install.bytecode import compile_plans  # noqa: PLC0415 - only where it was asked for
 
@@ -110,8 +105,7 @@ def install(
     for warning in warnings:
         reporter.warn(warning)
     return Installed(
-        plans=written,
-        scripts=scripts,
+        views={environment: str(view) for environment, view in views.items()},
         pins=len({pin for plan in plans for pin in plan.pins}),
         placed=fetcher.placed,
         downloaded=fetcher.downloaded,
@@ -157,10 +151,13 @@ def _placed(pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, p
     return PlacedPin(chosen=pin, entry=read_foreign(folder))
 
 
-def register(store: Store, path: str, folder: Path) -> None:
-    """Note that these plans were installed from the lock at `path`."""
+def register(store: Store, path: str, folder: Path, views: Mapping[str, Path]) -> None:
+    """Note that these plans were installed from the lock at `path`, and let its links lead to their views."""
     file = Path(root_path(str(store.root), path))
     root = root_of(str(store.root), path) or Root(path)
     root.add(os.path.relpath(folder, store.root), datetime.now(timezone.utc).date().isoformat())
     with disk_faults(file):
         write_atomically(file, root.render())
+        for environment, view in views.items():
+            link = view_link(str(store.root), path, environment)
+            replace_link(Path(link), os.path.relpath(view, os.path.dirname(link)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 
 from envknit.errors import PlanError
-from envknit.install.scripts import script_place
 from envknit.install.selection import USUAL
-from envknit.plan import home, key, plans_folder, runtime_folder
+from envknit.plan import home, interpreter_tag, key, plans_folder, runtime_folder
 from envknit.plans import Plans
 from envknit.regular import read_regular
 
@@ -22,11 +21,10 @@ ALL = "all"  # beside the plans: which environments a lock has for this ABI
 
 
 class Installed:
-    """What an install did; all of it is empty but `plans` and `scripts` where nothing was to do.
+    """What an install did; all of it is empty but `views` and `pins` where nothing was to do.
 
     Args:
-        plans: environment to its plan file.
-        scripts: environment to the folder of its console scripts.
+        views: environment to its view: a folder shaped like a virtual environment, which holds the `plan` as well.
         pins: how many pins the environments have here, each counted once.
         placed: how many entries were added to the store.
         downloaded: bytes.
@@ -34,21 +32,19 @@ class Installed:
         skipped: environments that are not for this interpreter.
     """
 
-    __slots__ = ("downloaded", "pins", "placed", "plans", "scripts", "skipped", "warnings")
+    __slots__ = ("downloaded", "pins", "placed", "skipped", "views", "warnings")
 
     def __init__(
         self,
         *,
-        plans: dict[str, str],
-        scripts: dict[str, str],
+        views: dict[str, str],
         pins: int = 0,
         placed: int = 0,
         downloaded: int = 0,
         warnings: Sequence[str] = (),
         skipped: Sequence[str] = (),
     ) -> None:
-        self.plans = plans
-        self.scripts = scripts
+        self.views = views
         self.pins = pins
         self.placed = placed
         self.downloaded = downloaded
@@ -68,7 +64,7 @@ def find_installed(
 
     Cost: a few reads and one `stat` a pin.
     """
-    from envknit.store.roots import root_of  # noqa: PLC0415 - nothing is registered where there is no store
+    from envknit.store.roots import root_of, view_link  # noqa: PLC0415 - nothing is registered where there is no store
 
     store = home()
     path = os.path.abspath(lock_path)
@@ -84,21 +80,20 @@ def find_installed(
     root = root_of(store, path)
     if root is None or not root.holds(os.path.relpath(folder, store)):
         return None
-    plans: dict[str, str] = {}
-    scripts: dict[str, str] = {}
+    views: dict[str, str] = {}
     pins: set[tuple[str, str]] = set()
     for name in environments:
         plan = next((plan for plan in installed if plan.environment == name), None)
         if plan is None or not _is_whole(plan, str(selection)):
             return None
-        plans[name] = plan.path
-        scripts[name] = os.path.join(store, script_place(plan))
+        links = (f"{folder}/environments/{name}@{interpreter_tag()}", view_link(store, path, name))
+        if not all(os.path.lexists(link) and os.path.realpath(link) == os.path.realpath(plan.view) for link in links):
+            return None
+        views[name] = plan.view
         pins.update(plan.pins)
-    return Installed(plans=plans, scripts=scripts, pins=len(pins))
+    return Installed(views=views, pins=len(pins))
 
 
 def _is_whole(plan: Plan, chosen: str) -> bool:
     """Tell whether a plan is as this `install` would write it, and all that it names is there."""
-    if (plan.chosen, plan.runtime) != (chosen, runtime_folder()) or plan.lost():
-        return False
-    return os.path.isdir(os.path.join(plan.store, script_place(plan)))
+    return (plan.chosen, plan.runtime) == (chosen, runtime_folder()) and not plan.lost()

@@ -1,98 +1,110 @@
-"""Console scripts of a plan, for the interpreter that runs now; `envknit run` puts their folder first on PATH.
-
-Entries hold no such scripts, since those name an interpreter. They lie in `<store>/bin/<key of plan>-<key of
-interpreter>/`, so a changed plan has another folder and a folder never changes.
-"""
+"""The `bin` of a view: Python, the console scripts of its packages, and what makes a shell use them."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 
-from envknit.plan import key
+from installer.scripts import Script
+from installer.utils import get_launcher_kind
+
+from envknit.errors import InstallError
+from envknit.store.entry import data_folder
+from envknit.wheel.entrypoints import scripts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from envknit.plan import Plan
     from envknit.store.store import Store
 
 _PLACEHOLDER = b"#!python"  # the wheel's word for "whatever interpreter this is installed for" (PEP 427)
+# A shell starts the `python` beside the script; to Python, the first lines are a string. So a moved store works, and a
+# path may be longer than the 127 bytes that Linux takes behind `#!` (BINPRM_BUF_SIZE), or hold spaces.
+_START = b"""#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")"/python "$0" "$@"
+' '''
+"""
+_ACTIVATE = os.path.join(os.path.dirname(__file__), "activate")
 
 
-def script_folder(plan: Plan, executable: str = "") -> Path:
-    """Name the folder of a plan's console scripts; `install` makes it.
+def make_bin(store: Store, plan: Plan, into: Path, *, view: str) -> list[str]:
+    """Make the folder of programs of a view for the interpreter that runs this.
 
     Args:
+        store: where the pins are.
         plan: which packages.
-        executable: which interpreter runs them; the present one where it is not given.
-    """
-    from pathlib import Path  # noqa: PLC0415 - a warm install does without
-
-    return Path(plan.store, script_place(plan, executable))
-
-
-def script_place(plan: Plan, executable: str = "") -> str:
-    """Name the same folder relative to the store."""
-    return f"bin/{key(plan.identity.encode(errors='surrogateescape'))}-{key(os.fsencode(executable or sys.executable))}"
-
-
-def place_scripts(store: Store, plan: Plan) -> tuple[Path, list[str]]:
-    """Make the console scripts of a plan for this interpreter, where they are not there yet.
+        into: does not exist yet.
+        view: absolute path that the view will have.
 
     Returns:
-        Their folder, and one sentence for each name that two pins claim; the first pin's script is taken.
+        One sentence for each name that two pins claim; the first pin's script is taken.
     """
-    from envknit.store.disk import disk_faults  # noqa: PLC0415 - a warm install writes nothing
-
-    folder = script_folder(plan)
-    if folder.is_dir():
-        return folder, []
+    into.mkdir()
+    major, minor = sys.version_info[:2]
+    for name in ("python", "python3", f"python{major}.{minor}"):
+        (into / name).symlink_to(interpreter())
+    for shell in ("activate", "activate.csh", "activate.fish"):
+        with open(os.path.join(_ACTIVATE, shell), encoding="utf-8") as file:
+            text = file.read().replace("@VIEW@", shlex.quote(view)).replace("@NAME@", _prompt(plan))
+        (into / shell).write_text(text, encoding="utf-8")
+        (into / shell).chmod(0o444)
     owners: dict[str, str] = {}
-    warnings = []
-    with disk_faults(folder), store.workspace() as workspace:
-        made = workspace / "bin"
-        made.mkdir(mode=0o755)
-        for pin in plan.pins.values():
-            if not pin.resident:
-                continue
-            location = store.path(pin.folder)
-            found = _generated(location / pin.dist_info) if pin.dist_info else {}
-            for name, content in {**_shipped(location), **found}.items():
-                other = owners.setdefault(name, pin.folder)
-                if not (made / name).is_symlink() and not (made / name).exists():
-                    _write(made / name, content)
-                elif other != pin.folder:
-                    warnings.append(f"{pin.name} {pin.version} has a script {name!r}, as another package does")
-        store.place([(made, script_place(plan))])
-    return folder, warnings
+    clashes = []
+    for pin in plan.pins.values():
+        if not pin.resident:
+            continue
+        location = store.path(pin.folder)
+        for name, content in {**dict(_shipped(location, pin.dist_info)), **_generated(location, pin.dist_info)}.items():
+            if owners.setdefault(name, pin.name) != pin.name:
+                clashes.append(f"{pin.name} {pin.version} has a script {name!r}, as another package does")
+            elif not os.path.lexists(into / name):
+                _write(into / name, content, store, view)
+    return clashes
 
 
-def _generated(dist_info: Path) -> dict[str, bytes | Path]:
+def interpreter() -> str:
+    """Return the program that a virtual environment of this interpreter would link to."""
+    base: str = getattr(sys, "_base_executable", None) or sys.executable
+    # `home` of a pyvenv.cfg must lie below the prefix (Modules/getpath.py): a link from elsewhere is resolved
+    return base if os.path.dirname(os.path.dirname(base)) == sys.base_prefix else os.path.realpath(base)
+
+
+def _prompt(plan: Plan) -> str:
+    """Name an environment in a shell's prompt: after the project's folder, as virtual environments are."""
+    project = os.path.basename(os.path.dirname(plan.lock))
+    name = project if plan.environment == "default" else f"{project}:{plan.environment}"
+    return "".join(c if c.isalnum() or c in "-_.:" else "_" for c in name)
+
+
+def _generated(location: Path, dist_info: str) -> Mapping[str, bytes | Path]:
     """Write the scripts that entry points ask for."""
-    from installer.scripts import Script  # noqa: PLC0415 - a warm install makes no scripts
-    from installer.utils import get_launcher_kind  # noqa: PLC0415 - as above
-
-    from envknit.wheel.entrypoints import scripts_of  # noqa: PLC0415 - as above
-
     try:
-        text = (dist_info / "entry_points.txt").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    kind = get_launcher_kind()
-    made = [Script(*script).generate(sys.executable, kind) for script in scripts_of(text)]
-    return dict(made)
-
-
-def _shipped(location: Path) -> dict[str, bytes | Path]:
-    """Take the scripts that a wheel ships: those with a placeholder for the interpreter anew, others as they are."""
-    try:
-        files = sorted((location / "bin").iterdir())
+        text = (location / dist_info / "entry_points.txt").read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    found: dict[str, bytes | Path] = {}
+    if "_scripts" not in text:
+        return {}
+    kind = get_launcher_kind()
+    try:
+        found = scripts_of(text)
+    except ValueError as error:  # of a folder that a lock names: what was unpacked here was checked
+        raise InstallError(str(error), folder=location) from error
+    made = [Script(*script).generate("/python", kind) for script in found]
+    return {name: _START + content.partition(b"\n")[2] for name, content in made}
+
+
+def _shipped(location: Path, dist_info: str) -> Iterator[tuple[str, bytes | Path]]:
+    """Take the scripts that a wheel ships: those with a placeholder for the interpreter anew, others as they are."""
+    folder = location / (f"{data_folder(dist_info)}/bin" if dist_info else "bin")
+    try:
+        files = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
     for file in files:
         mode = file.lstat().st_mode
         if not stat.S_ISREG(mode):
@@ -100,22 +112,16 @@ def _shipped(location: Path) -> dict[str, bytes | Path]:
         with file.open("rb") as script:
             first = script.readline(256)
             if first.startswith(_PLACEHOLDER):
-                found[file.name] = _shebang() + script.read()
+                yield file.name, _START + script.read()
             elif mode & 0o111:
-                found[file.name] = file
-    return found
+                yield file.name, file
 
 
-def _shebang() -> bytes:
-    from installer.scripts import Script  # noqa: PLC0415 - it knows about long and odd paths
-
-    _, script = Script("x", "x", "x", "console").generate(sys.executable, "posix")
-    return script.partition(b"# -*- coding")[0]
-
-
-def _write(target: Path, content: bytes | Path) -> None:
+def _write(target: Path, content: bytes | Path, store: Store, view: str) -> None:
     if isinstance(content, bytes):
         target.write_bytes(content)
         target.chmod(0o555)
+    elif content.is_relative_to(store.root):
+        target.symlink_to(os.path.relpath(content, f"{view}/bin"))  # a program, often a large one
     else:
-        target.symlink_to(content)  # a program, often a large one
+        target.symlink_to(content)

@@ -9,14 +9,14 @@ hour stays in any case.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
-from envknit.errors import PlanError
 from envknit.naming import ENTRIES
-from envknit.plan import PLAN_FORMAT, Plan, key, read_plan
+from envknit.plan import PLAN_FORMAT, read_plan
 from envknit.store.bundle import bundled_entries
 from envknit.store.disk import disk_faults
 from envknit.store.roots import all_roots
@@ -103,8 +103,6 @@ class _Collection:
         self.bundles = [
             folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
         ]
-        keys = {key(_identity(text).encode(errors="surrogateescape")) for text in self._kept}
-        self.scripts = [folder for folder in self._listed("bin") if os.path.basename(folder).split("-")[0] not in keys]
         self.bytecode = list(self._lost_bytecode())
         self.leftovers = list(self._leftovers())
 
@@ -125,6 +123,7 @@ class _Collection:
         with disk_faults(self.root):
             for path, _ in self.dead_roots:
                 os.unlink(path)
+                shutil.rmtree(path.removesuffix(".root"), ignore_errors=True)
             for folder in self._folders():
                 if (self.root / folder).is_dir() and not (self.root / folder).is_symlink():
                     self.store.remove(folder)
@@ -138,7 +137,7 @@ class _Collection:
             self.store.clean()
 
     def _folders(self) -> list[str]:
-        return [*self.plans, *self.scripts, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
+        return [*self.plans, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
 
     def _sort_plans(self, folder: str) -> None:
         """Part the views of one lock that stay from those that go; plans of another format are not ours to judge."""
@@ -223,13 +222,6 @@ class _Collection:
             for parent, _, _ in os.walk(self.root / top, topdown=False):
                 with suppress(OSError):  # something lives there
                     os.rmdir(parent)
-
-
-def _identity(text: str) -> str:
-    try:
-        return Plan.parse(text).identity
-    except PlanError:
-        return ""
 
 
 def opened_plans(root: Path) -> dict[str, str] | None:

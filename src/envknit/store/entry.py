@@ -1,13 +1,13 @@
 """What lies in one store entry: its RECORD, and the note that says which artifact it came from.
 
-An entry is an unpacked wheel as it lies in site-packages. Its RECORD is truthful: it lists every file with its hash,
-but for itself and `ARTIFACT`, envknit's own note in the dist-info folder:
+An entry is an unpacked wheel as it lies in site-packages, and beside it, in its `.data` folder, what belongs under the
+prefix: `bin`, `share`, `include`. Its RECORD is truthful: it lists every file with its hash where a virtual environment
+would have it (`../../../share/...`), but for itself and `ARTIFACT`, envknit's own note in the dist-info folder:
 
     artifact click-8.1.7-py3-none-any.whl
     sha256 ae74fb96c20a0277a1d615f1e4d73c8414f5a98db8b799a7931d1582f3390c28
     record <sha256 of RECORD>
-    data share                     a top-level name that came from the wheel's .data folder
-    executable bin/tool
+    executable tool-1.0.data/bin/tool
     check <crc32 of the lines above>
 
 The full digest is there because a folder's name has only eight of its digits, which can be made to collide.
@@ -26,6 +26,7 @@ from envknit.store.disk import walk
 
 NOTE = "ARTIFACT"
 _REINSTALL = "run: envknit install"
+_PREFIX = "../../../"  # from `lib/python3.X/site-packages`; a wheel's own paths have no `..`
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,11 +39,12 @@ class RecordedFile:
     size: int
     executable: bool = False
 
-    @property
-    def row(self) -> tuple[str, str, str]:
+    def row(self, dist_info: str) -> tuple[str, str, str]:
         """The file as a row of RECORD."""
         encoded = base64.urlsafe_b64encode(self.digest).rstrip(b"=").decode("ascii")
-        return self.path, f"{self.algorithm}={encoded}", str(self.size)
+        data = data_folder(dist_info) + "/"
+        path = _PREFIX + self.path.removeprefix(data) if self.path.startswith(data) else self.path
+        return path, f"{self.algorithm}={encoded}", str(self.size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +54,11 @@ class Note:
     artifact: str
     sha256: str
     record: str
-    data: frozenset[str] = frozenset()
     executables: frozenset[str] = frozenset()
 
     def render(self) -> bytes:
         """Write the note as bytes."""
         lines = [f"artifact {self.artifact}", f"sha256 {self.sha256}", f"record {self.record}"]
-        lines += [f"data {name}" for name in sorted(self.data)]
         lines += [f"executable {path}" for path in sorted(self.executables)]
         body = "\n".join([*lines, ""]).encode()
         return body + f"check {zlib.crc32(body):08x}\n".encode()
@@ -67,7 +67,7 @@ class Note:
     def parse(cls, data: bytes, origin: str) -> Note:
         """Read a note; StoreError where one bit of it differs from what was written."""
         body, _, check = data.rpartition(b"check ")
-        fields: dict[str, list[str]] = {"data": [], "executable": []}
+        fields: dict[str, list[str]] = {"executable": []}
         if check != f"{zlib.crc32(body):08x}\n".encode():
             raise StoreError("the note of a store entry is damaged", file=origin, hint=_REINSTALL)
         for line in body.decode().splitlines():
@@ -77,7 +77,6 @@ class Note:
             artifact=fields["artifact"][0],
             sha256=fields["sha256"][0],
             record=fields["record"][0],
-            data=frozenset(fields["data"]),
             executables=frozenset(fields["executable"]),
         )
 
@@ -128,7 +127,7 @@ def read_entry(root: str, folder: str) -> Entry:
     dist_info = _dist_info(location)
     try:
         with open(os.path.join(location, dist_info, "RECORD"), encoding="utf-8", newline="") as file:
-            files = recorded_rows(file.read())
+            files = recorded_rows(file.read(), dist_info)
     except (OSError, ValueError) as error:
         raise StoreError("a store entry cannot be read", entry=location, hint=_REINSTALL) from error
     return Entry(folder=folder, location=location, dist_info=dist_info, files=files, note=note)
@@ -149,14 +148,25 @@ def read_foreign(location: str) -> Entry:
     return Entry(folder=location, location=location, dist_info=dist_info, files=tuple(files))
 
 
-def recorded_rows(text: str) -> tuple[RecordedFile, ...]:
+def data_folder(dist_info: str) -> str:
+    """Name the folder of a wheel, and of its entry, that holds what does not belong into site-packages (PEP 427)."""
+    return dist_info.removesuffix(".dist-info") + ".data"
+
+
+def recorded_rows(text: str, dist_info: str) -> tuple[RecordedFile, ...]:
     """Read an entry's RECORD but for the rows without a hash: its own and the note's.
+
+    Args:
+        text: of the RECORD.
+        dist_info: the folder in which it lies.
 
     Raises:
         ValueError: it is damaged.
     """
     try:
-        return tuple(recorded_file(*row) for row in csv.reader(text.splitlines()) if row[1])
+        data = data_folder(dist_info) + "/"
+        rows = [row for row in csv.reader(text.splitlines()) if row[1]]
+        return tuple(recorded_file(path.replace(_PREFIX, data, 1), *facts) for path, *facts in rows)
     except (csv.Error, IndexError, TypeError) as error:
         raise ValueError(f"a damaged RECORD: {error}") from error
 

@@ -1,6 +1,9 @@
 """Which locks were installed into this store: what `store gc` must keep.
 
-One small file per lock path in `roots/`, fields separated by tabs, the last install of each lock's bytes first:
+    roots/<project>-<key of the lock's path>.root             a record of its installs
+    roots/<project>-<key of the lock's path>/<environment>    link to the view in use: a path that stays
+
+A record has fields separated by tabs, the last install of each lock's bytes first:
 
     lock    /home/ada/app/envknit.lock.yaml
     plans   2026-11-20    plans/2/cpython-312-x86_64-linux-gnu/0123456789abcdef0123456789abcdef
@@ -17,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_SUFFIX = ".root"
 _REMEMBERED = 10  # installs, for each Python: going back to a branch of last week works offline
 
 
@@ -60,7 +64,14 @@ class Root:
 
 def root_path(store: str, lock: str) -> str:
     """Name the file that registers the lock at this path."""
-    return os.path.join(store, "roots", key(os.fsencode(lock)))
+    project = os.path.basename(os.path.dirname(lock))[:60]
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in project)
+    return os.path.join(store, "roots", f"{name or 'root'}-{key(os.fsencode(lock))}{_SUFFIX}")
+
+
+def view_link(store: str, lock: str, environment: str) -> str:
+    """Name the link that always leads to the view in use of an environment: what editors and kernels can be told."""
+    return os.path.join(root_path(store, lock).removesuffix(_SUFFIX), environment)
 
 
 def root_of(store: str, lock: str) -> Root | None:
@@ -84,6 +95,6 @@ def all_roots(store: str) -> Iterator[tuple[str, Root]]:
     """List the files in `roots/` and what they register, sorted by file name."""
     folder = os.path.join(store, "roots")
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        root = read_root(os.path.join(folder, name))
+        root = read_root(os.path.join(folder, name)) if name.endswith(_SUFFIX) else None
         if root is not None:
             yield os.path.join(folder, name), root

@@ -3,9 +3,8 @@
     packages/site-packages/<name>-<version>-<tags>-<digest>/    an entry: the wheel as it lies in site-packages
     bundles/<key>/ and bundles/<key>.entries    entries that must be physical neighbours, as hard links
     plans/2/<abi>/<key of a lock>/              plans and views, beside a copy of the lock that they were made of
-    bin/<key>/                                  console scripts of one plan for one interpreter
     bytecode/<cache tag>/                       compiled modules, by path
-    roots/<key of a lock's path>                which locks were installed here
+    roots/<project>-<key of a lock's path>/     links to the views in use of the locks that were installed here
     cache/ locks/ tmp/                          downloads under way, locks, work under way
 
 Tools that resolve links (coverage, debuggers) know a library by a `site-packages` folder below a `pyvenv.cfg`, so

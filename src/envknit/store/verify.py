@@ -138,7 +138,7 @@ class _Inspection:
                 if record is not None and hashlib.sha256(record).hexdigest() != note.record:
                     self._find(f"{info}/RECORD", "changed")
             try:
-                rows = recorded_rows((record or b"").decode())
+                rows = recorded_rows((record or b"").decode(), info)
             except ValueError:
                 continue  # it is changed, and told so above
             for row in rows:

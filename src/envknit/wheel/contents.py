@@ -58,19 +58,13 @@ def read_contents(entry: Entry, distribution: str) -> Contents:
     Cost: its `.pth` files are read, nothing else.
     """
     paths = [file.path for file in entry.files]
-    data = entry.note.data if entry.note else frozenset()
     roots = [name for name in paths if "/" not in name]
     folders, coded, outside = _path_files(entry, [name for name in roots if name.endswith(".pth")])
     starts = {name for name in roots if name.endswith(".start")}
     startup = sorted(starts | {name for name in coded if name[:-4] + ".start" not in starts})  # PEP 829
     startup += sorted(f"{name}.py" for name in _CUSTOMIZE if f"{name}.py" in roots)
     held = _held(paths, ["", *folders])
-    imports = [
-        (name, kind, folder)
-        for folder, inside in held.items()
-        for name, kind in _top_level(inside).items()
-        if folder or name not in data
-    ]
+    imports = [(name, kind, folder) for folder, inside in held.items() for name, kind in _top_level(inside).items()]
     modules = {module for inside in held.values() for module in _modules(inside)}
     coded_names = {_head(module) for module in modules}
     kinds = {name: kind for name, kind, _ in reversed(imports) if name in coded_names and " " not in name}
@@ -88,7 +82,7 @@ def read_contents(entry: Entry, distribution: str) -> Contents:
 def is_extension(path: str) -> bool:
     """Tell whether this interpreter could import the file as an extension module."""
     folder, _, name = path.rpartition("/")
-    return name.endswith(_NATIVE) and _module(name) is not None and "." not in folder
+    return name.endswith(_NATIVE) and module_name(name) is not None and "." not in folder
 
 
 def is_old_namespace(entry: Entry, package: str) -> bool:
@@ -116,9 +110,9 @@ def _top_level(paths: Iterable[str]) -> dict[str, int]:
         first, _, rest = path.partition("/")
         if rest:
             name: str | None = first if "." not in first and first != "__pycache__" else None
-            kind = REGULAR if "/" not in rest and _module(rest) == "__init__" else NAMESPACE
+            kind = REGULAR if "/" not in rest and module_name(rest) == "__init__" else NAMESPACE
         else:
-            name, kind = _module(first), MODULE
+            name, kind = module_name(first), MODULE
         if name and name not in _CUSTOMIZE:
             kinds[name] = min(kind, kinds.get(name, NAMESPACE))
     return kinds
@@ -128,7 +122,7 @@ def _modules(paths: Iterable[str]) -> Iterator[str]:
     """List the dotted names of all modules and regular packages in a folder that is on `sys.path`."""
     for path in paths:
         parent, _, file = path.rpartition("/")
-        name = _module(file)
+        name = module_name(file)
         if name and "." not in parent and "__pycache__" not in parent:
             yield ".".join(filter(None, [*parent.split("/"), "" if name == "__init__" else name]))
 
@@ -137,8 +131,8 @@ def _head(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _module(name: str) -> str | None:
-    """Return the name under which a file could be imported; None where it cannot."""
+def module_name(name: str) -> str | None:
+    """Return the name under which a file could be imported here; None where it cannot."""
     for suffix in _SUFFIXES:
         if name.endswith(suffix) and name[: -len(suffix)].replace("_", "a").isalnum():
             return name[: -len(suffix)]

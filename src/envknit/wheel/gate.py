@@ -16,7 +16,7 @@ from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envknit.errors import UnsafeWheelError
-from envknit.store.entry import NOTE
+from envknit.store.entry import NOTE, data_folder
 from envknit.wheel.archive import read_archive, read_file
 from envknit.wheel.entrypoints import is_reserved, scripts_of
 
@@ -43,8 +43,8 @@ _LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUE
 class CheckedFile:
     """One file that may be unpacked, and where it goes.
 
-    `place` is relative to the entry: `.data/scripts` goes to `bin`, `.data/headers` to `include/python/<name>`, and
-    `.data/data` to the root, as `pip install --target` has it.
+    `place` is relative to the entry. What the `.data` folder has for site-packages goes there; its other parts lie in a
+    folder of its name as they would under a prefix: `bin`, `include/<name>`, `share` and whatever else.
     """
 
     file: ArchivedFile
@@ -58,7 +58,6 @@ class CheckedWheel:
 
     Args:
         dist_info: its dist-info folder.
-        data_folder: its `.data` folder, whether it has one or not.
         files: what to unpack.
         record: the rows of its RECORD, by path, as far as it can be read.
         absent: files that RECORD names and that are not there.
@@ -67,7 +66,6 @@ class CheckedWheel:
     """
 
     dist_info: str
-    data_folder: str
     files: tuple[CheckedFile, ...]
     record: dict[str, RecordEntry]
     absent: tuple[str, ...]
@@ -135,7 +133,6 @@ def _check(fd: int, wheel: str, name: str, version: str) -> CheckedWheel:
     record = _rows(texts.pop("RECORD"))
     return CheckedWheel(
         dist_info=dist_info,
-        data_folder=dist_info.removesuffix(".dist-info") + ".data",
         files=checked,
         record=record,
         absent=tuple(sorted(path for path in record.keys() - files.keys() - left_out if not path.endswith(".pyc"))),
@@ -166,7 +163,7 @@ def _dist_info(files: Iterable[str]) -> str:
     found = sorted(folder for folder in folders if folder.lower().endswith(".dist-info"))
     if len(found) != 1 or not found[0].endswith(".dist-info"):
         raise UnsafeWheelError("it must have one dist-info folder", found=", ".join(found) or "none")
-    own = found[0][: -len(".dist-info")] + ".data"
+    own = data_folder(found[0])
     foreign = sorted(folder for folder in folders if folder.lower().endswith(".data") and folder != own)
     if foreign:
         raise UnsafeWheelError("it has a data folder of another distribution", found=", ".join(foreign))
@@ -238,19 +235,20 @@ def _rows(text: str) -> dict[str, RecordEntry]:
 
 def _checked_file(file: ArchivedFile, dist_info: str, name: str) -> CheckedFile:
     """Find out where a file goes in the entry."""
-    headers = f"include/python/{canonicalize_name(name)}/"
-    folders = {"purelib": "", "platlib": "", "data": "", "scripts": "bin/", "headers": headers}
+    data = data_folder(dist_info)
+    headers = f"{data}/include/{canonicalize_name(name)}/"
+    folders = {"purelib": "", "platlib": "", "data": f"{data}/", "scripts": f"{data}/bin/", "headers": headers}
     place, is_script = file.name, False
     first, _, rest = place.partition("/")
-    if first == dist_info.removesuffix(".dist-info") + ".data":
+    if first == data:
         scheme, _, inside = rest.partition("/")
         if scheme not in folders or not inside:
             raise UnsafeWheelError("a file of its data folder has no known kind", member=file.name)
         place, is_script = folders[scheme] + inside, scheme == "scripts"
-        if place.partition("/")[0].lower().endswith(".dist-info"):
+        if inside.partition("/")[0].lower().endswith(".dist-info"):
             raise UnsafeWheelError("its data folder would change a dist-info folder", member=file.name)
     folder, _, script = place.rpartition("/")
-    if folder.lower() in {"bin", "scripts"} and is_reserved(script):
+    if folder.lower() in {f"{data}/bin".lower(), f"{data}/scripts".lower()} and is_reserved(script):
         raise UnsafeWheelError("a script would stand for an interpreter", member=file.name)
     is_executable = is_script or bool(file.info.external_attr >> 16 & 0o111)
     return CheckedFile(file=file, place=place, is_executable=is_executable)

@@ -93,14 +93,15 @@ class _NewEntry:
         self._written.append(RecordedFile(path=path, algorithm="sha256", digest=digest, size=len(installer)))
         own = [(f"{checked.dist_info}/{text}", "", "") for text in ("RECORD", NOTE)]
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(sorted([*own, *(file.row for file in self._written)]))
+        csv.writer(text, lineterminator="\n").writerows(
+            sorted([*own, *(file.row(checked.dist_info) for file in self._written)])
+        )
         record = text.getvalue().encode()
         self._write(f"{checked.dist_info}/RECORD", [record], 0o444)
         note = Note(
             artifact=wheel,
             sha256=sha256,
             record=hashlib.sha256(record).hexdigest(),
-            data=_data_names(checked),
             executables=frozenset(file.path for file in self._written if file.executable),
         )
         self._write(f"{checked.dist_info}/{NOTE}", [note.render()], 0o444)
@@ -129,15 +130,3 @@ def _doubts(unfitting: list[str]) -> list[str]:
         return []
     installed = "what the lock's sha256 stands for was installed, with a RECORD that fits"
     return [f"its RECORD does not fit {len(unfitting)} files, such as {min(unfitting)}; {installed}"]
-
-
-def _data_names(checked: CheckedWheel) -> frozenset[str]:
-    """Name what lies at the root of the entry only because of `.data`: it is no import name."""
-    importable = tuple(f"{checked.data_folder}/{scheme}/" for scheme in ("purelib", "platlib"))
-    data: set[str] = set()
-    other: set[str] = set()
-    for file in checked.files:
-        path = file.file.name
-        outside = path.startswith(f"{checked.data_folder}/") and not path.startswith(importable)
-        (data if outside else other).add(file.place.partition("/")[0])
-    return frozenset(data - other)

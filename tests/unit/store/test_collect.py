@@ -13,7 +13,6 @@ import pytest
 
 from envknit.errors import StoreError
 from envknit.install.flow import register
-from envknit.install.scripts import place_scripts
 from envknit.install.view import place_views
 from envknit.plan import bytecode_path, key, plans_folder
 from envknit.store import collect as collect_module
@@ -33,10 +32,9 @@ def install(shelf: Shelf, lock_bytes: bytes, *placed: PlacedPin, lock: str = "en
     plan, _ = shelf.plan(*placed)
     folder = Path(plans_folder(str(shelf.store.root), key(lock_bytes)))
     write_atomically(folder / "lock", lock_bytes)
-    file = Path(place_views(shelf.store, lock_bytes, [plan])["default"])
-    place_scripts(shelf.store, plan)
-    register(shelf.store, str(path), folder)
-    return file
+    views, _ = place_views(shelf.store, lock_bytes, [plan])
+    register(shelf.store, str(path), folder, views)
+    return views["default"] / "plan"
 
 
 def forget(shelf: Shelf, lock: str = "envknit.lock.yaml") -> None:
@@ -44,8 +42,8 @@ def forget(shelf: Shelf, lock: str = "envknit.lock.yaml") -> None:
     root = root_of(str(shelf.store.root), str(shelf.root / lock))
     newest = next(iter(root.plans))
     for number in range(10):
-        register(shelf.store, root.lock, shelf.store.root / newest / f"../{number}")
-    register(shelf.store, root.lock, shelf.store.root / newest)
+        register(shelf.store, root.lock, shelf.store.root / newest / f"../{number}", {})
+    register(shelf.store, root.lock, shelf.store.root / newest, {})
 
 
 def names(shelf: Shelf) -> list[str]:
@@ -103,8 +101,7 @@ def test_a_lock_that_is_gone_takes_all_that_only_it_needed(shelf: Shelf) -> None
     assert ["shared"] == names(shelf)
     assert (str(shelf.root / "two.lock"),) == report.roots
     assert not cached.exists()
-    assert 1 == len(list((shelf.store.root / "bin").iterdir()))
-    assert 1 == len(list((shelf.store.root / "roots").iterdir()))
+    assert 2 == len(list((shelf.store.root / "roots").iterdir()))  # the record of one lock, and its links
 
 
 def test_a_replaced_plan_goes_with_what_only_it_named(shelf: Shelf) -> None:
@@ -171,7 +168,7 @@ def test_where_open_files_cannot_be_seen_a_replaced_plan_stays_for_two_weeks(
 
 
 def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None:
-    pins = shelf.put("one", "1", {"p/__init__.py": ""}), shelf.put("two", "1", {"p/two.py": "x" * 500})
+    pins = shelf.put("one", "1", {"p/__init__.py": ""}), shelf.put("two", "1", {"p/two.py": "x" * 50_000})
     install(shelf, b"lock", *pins)
     assert () == collect(shelf.store, grace=0).removed
 
@@ -179,7 +176,7 @@ def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None
     report = collect(shelf.store, grace=0)
     assert [] == names(shelf)
     assert [] == list((shelf.store.root / "bundles").iterdir())
-    assert 500 < report.size < 5000  # not twice what is linked twice
+    assert 50_000 < report.size < 75_000  # not twice what is linked twice
 
 
 def test_links_are_not_followed(shelf: Shelf, tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def test_an_entry_is_the_wheel_as_it_lies_in_site_packages(shelf: Shelf) -> None
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     info = "Foo_Bar-1.0.dist-info"
     texts = {f"{info}/{text}" for text in ("ARTIFACT", "INSTALLER", "METADATA", "RECORD", "WHEEL")}
-    assert {"foo/__init__.py", "pure.py", "bin/tool", "share/doc.txt", "include/python/foo-bar/foo.h", *texts} == found
+    data = {f"Foo_Bar-1.0.data/{path}" for path in ("bin/tool", "share/doc.txt", "include/foo-bar/foo.h")}
+    assert {"foo/__init__.py", "pure.py", *data, *texts} == found
     assert "envknit\n" == (root / info / "INSTALLER").read_text()
 
 
@@ -51,10 +52,13 @@ def test_files_and_folders_of_an_entry_are_read_only(shelf: Shelf) -> None:
 def test_record_tells_importlib_metadata_what_is_there(shelf: Shelf) -> None:
     placed = shelf.put("x", "1", data={"scripts/tool": "#!python\n"})
     root = shelf.store.path(placed.entry.folder)
-    files = PathDistribution(root / placed.entry.dist_info).files or []
+    text = PathDistribution(root / placed.entry.dist_info).read_text("RECORD") or ""
+    files = [row.partition(",")[0] for row in text.splitlines()]
 
-    assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == set(map(str, files))
-    assert all(file.locate().exists() for file in files)
+    there = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert there == {file.replace("../../../", "x-1.data/") for file in files}
+    assert "../../../bin/tool" in files  # as pip writes it
+    assert all(entry.path in there for entry in read_entry(str(shelf.store.root), placed.entry.folder).files)
 
 
 def test_a_store_is_created_for_its_owner_alone(tmp_path: Path) -> None:
@@ -110,8 +114,10 @@ def test_entries_are_listed_with_name_and_version(shelf: Shelf) -> None:
 
 
 def test_a_note_with_one_bit_changed_is_refused() -> None:
-    data = Note(artifact="x-1-py3-none-any.whl", sha256="a" * 64, record="b" * 64, data=frozenset({"share"})).render()
-    assert frozenset({"share"}) == Note.parse(data, "").data
+    data = Note(
+        artifact="x-1-py3-none-any.whl", sha256="a" * 64, record="b" * 64, executables=frozenset({"share"})
+    ).render()
+    assert frozenset({"share"}) == Note.parse(data, "").executables
     for at in range(len(data)):
         with pytest.raises(StoreError):
             Note.parse(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], "")

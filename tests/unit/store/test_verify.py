@@ -56,7 +56,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, set[tuple[str, str]]]] =
     "swapped": (swap, "x/__init__.py", {("x/__init__.py", "changed"), ("x/other.py", "changed")}),
     "writable": (lambda path: path.chmod(0o644), "x/__init__.py", {("x/__init__.py", "mode")}),
     "executable": (lambda path: path.chmod(0o555), "x/__init__.py", {("x/__init__.py", "mode")}),
-    "no longer executable": (lambda path: path.chmod(0o444), "bin/tool", {("bin/tool", "mode")}),
+    "no longer executable": (lambda path: path.chmod(0o444), "x-1.data/bin/tool", {("x-1.data/bin/tool", "mode")}),
     "writable folder": (lambda path: path.chmod(0o755), "x/sub", {("x/sub", "mode")}),
 }
 
