@@ -82,7 +82,7 @@ class Plans:
         found = [plan for plan in self if plan.environment == environment]
         if not found:
             raise LinkError(
-                f"no environment is named {environment!r}",
+                f"no environment named {environment!r} is installed",
                 environments=", ".join(self.environments()) or "none",
                 hint=f"run: python -m envknit install --env {environment}",
             )
@@ -138,12 +138,13 @@ class Plans:
     def _not_locked(self, name: str, version: str | None, environment: str | None) -> LinkError:
         found = ", ".join(f"{each} ({', '.join(where)})" for each, where in sorted(self.versions(name).items()))
         providers = {pin.name for plan in self for pin in plan.pins.values() if name in pin.imports}
-        hint = f"run: python -m envknit add {name}{f'=={version}' if version else ''} --env {environment or 'NAME'}"
+        wanted = f"{name} {version or ''}".rstrip()
+        hint = f"run: python -m envknit install; to lock it: python -m envknit add {wanted.replace(' ', '==')}"
+        hint += f" --env {environment or 'NAME'}"
         if not found and providers:  # `PIL`, `sklearn`: to lock what bears that name would fetch a stranger's package
             hint = f"{name!r} is what is imported; the distribution is named {' or '.join(sorted(providers))}"
-        holder = "the lock" if environment is None else f"environment {environment!r}"
         return LinkError(
-            f"{holder} holds no {name} {version or ''}".rstrip(),
+            f"no installed environment holds {wanted}" if environment is None else f"{environment!r} holds no {wanted}",
             name=name,
             lock=", ".join(dict.fromkeys(plan.lock for plan in self)),
             versions=found or "none",

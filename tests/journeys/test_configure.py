@@ -150,6 +150,69 @@ def test_disable_reverts_to_standard_behaviour_and_enable_comes_back(project: Pr
     """)
 
 
+def test_disable_takes_away_what_enable_put_into_the_import_system(project: Project) -> None:
+    watched = """
+        import builtins, importlib._bootstrap, importlib.util, logging.config, pkgutil, sys
+        def state():
+            return [
+                *sys.meta_path, *sys.path_hooks, *sys.path, builtins.__import__, importlib._bootstrap._gcd_import,
+                importlib.util.find_spec, pkgutil.get_data, logging.config.BaseConfigurator.importer,
+            ]
+        before = state()
+        import envknit
+    """
+    project.code(
+        watched
+        + """
+        for _ in range(2):
+            envknit.configure_from_lock("locks/envknit.lock.yaml")
+            import lib
+            assert state() != before
+            envknit.disable()
+            assert state() == before, [each for each in state() if each not in before]
+    """
+    )
+    project.code(
+        watched
+        + """
+        import warnings
+        envknit.configure_from_lock("locks/envknit.lock.yaml")
+        with envknit.use("lib", "1.0"), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            envknit.disable()
+            import lib
+            assert lib.VERSION == "1.0" and "a use() block is open" in str(said[0].message), said
+    """
+    )
+
+
+def test_what_the_host_had_stays_importable_behind_the_lock(project: Project) -> None:
+    """"Fall through to the next finder": a program that configures a lock could import its own packages before."""
+    project.write("host/site-packages/mine.py", "")
+    project.write("host/site-packages/lib.py", "VERSION = 'host'\n")
+    program = """
+        import sys
+        sys.path.append("host/site-packages")
+        import envknit
+        for _ in range(2):
+            envknit.configure_from_lock("locks/envknit.lock.yaml")
+            import lib, mine
+            assert lib.VERSION == "2.0", lib
+            envknit.disable()
+            envknit.enable(strict=False)
+            import mine
+            del sys.modules["mine"]
+        envknit.enable(strict=True)
+        for block in ({blocks}):
+            with block:
+                try: import mine
+                except envknit.LinkError as error: assert error.name == "mine"
+                else: raise SystemExit(str(block))
+    """
+    project.code(program.format(blocks="__import__('contextlib').nullcontext(),"))
+    project.code(program.format(blocks="envknit.use('lib', '1.0'), envknit.use('ml')"))
+
+
 def test_the_first_registered_version_is_the_default(project: Project) -> None:
     """001: "the first registered version of each package becomes the default"."""
     project.code("""
@@ -266,6 +329,23 @@ def test_a_lock_in_the_seeds_form_is_compiled_on_the_way(project: Project) -> No
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="ownership is POSIX")
+def test_the_host_s_own_code_is_told_by_where_it_lies_not_by_how_its_folder_is_named(machine: Machine) -> None:
+    for name in ("plain", "my-site-packages-tool", "site-packages", "_pytest"):
+        project = machine.project(name=name)
+        write_packages(machine.home, PACKAGES)
+        write_plans(machine.home, project.lock_file, ENVIRONMENTS)
+        project.write("inner.py", "def f():\n    import lib\n    return lib.VERSION\n")
+        project.write("deps/site-packages/third.py", "def f():\n    import lib\n    return lib.VERSION\n")
+        ran = project.code("""
+            import envknit, inner, sys
+            sys.path.append("deps/site-packages")
+            import third
+            with envknit.use("lib", "1.0"): print(inner.f(), third.f())
+        """)
+        own = "2.0" if name == "site-packages" else "1.0"  # a folder that is on sys.path by that name holds packages
+        assert ran.out == f"{own} 2.0\n", name
+
+
 def test_a_store_that_others_can_write_is_not_read(project: Project, machine: Machine) -> None:
     machine.home.chmod(0o777)
     project.code("""

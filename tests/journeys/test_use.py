@@ -358,7 +358,7 @@ def test_errors_name_what_there_is_and_the_command_that_adds_it(project: Project
         said = error("lib", "1.0", env="mixed")
         assert "'mixed'" in said and "--env mixed" in said, said
         said = error("unknown")
-        assert "no environment is named 'unknown'" in said and "default, mixed, old" in said, said
+        assert "no environment named 'unknown' is installed" in said and "default, mixed, old" in said, said
         said = error("lib")
         assert "which version" in said and "1.0 (old)" in said, said
         assert envknit.use("lib", env="mixed").main.startswith("lib@2_0")
@@ -447,6 +447,17 @@ def test_decorated_functions_of_every_kind_see_the_version_and_leak_nothing(proj
             await stream.aclose()
             return got, version()
         assert asyncio.run(consume()) == ([("1.0", "2.0")] * 2, "2.0")
+    """)
+
+
+def test_a_class_is_not_decorated(project: Project) -> None:
+    project.code("""
+        import envknit
+        try:
+            @envknit.use("lib", "1.0")
+            class Plugin: pass
+        except TypeError as error: assert "Plugin is a class: decorate its methods" in str(error)
+        else: raise SystemExit
     """)
 
 

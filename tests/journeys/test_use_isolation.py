@@ -36,6 +36,10 @@ PACKAGES = {
     "optional==1.0": {
         "optional/__init__.py": f"try:\n    from optional import {SINGLE}\nexcept ImportError:\n    pass\n"
     },
+    "literal==1.0": {
+        "literal/__init__.py": "from . import part\nKIND = {'literal.part': 1}[part.__name__]\n",
+        "literal/part.py": "",
+    },
     "over-fast==1.0": {"over_fast.py": "import fast\nBELOW = fast.__version__\n"},
 }
 EXTENSIONS = {"fast==1.0": MULTI, "fast==2.0": MULTI, "slow==1.0": SINGLE, "optional==1.0": SINGLE}
@@ -47,6 +51,7 @@ ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "slow==1.0": (),
         "optional==1.0": (),
         "over-fast==1.0": ("fast==1.0",),
+        "literal==1.0": (),
     },
 }
 CHOSEN = "interpreter" if HAS else "worker"
@@ -82,6 +87,25 @@ print(envknit.workers())
 """,
     )
     assert out == "True 1.0 plain@1_0 guest it is pure Python\n[]\n"
+
+
+def test_auto_keeps_what_compares_the_names_of_its_modules_elsewhere(project: Project) -> None:
+    # kombu, and so celery, looks a module's name up in a dict of literals
+    out = run(
+        project,
+        """
+with envknit.use("literal", "1.0", isolation="auto") as block:
+    print(block.KIND, envknit.explain(block).isolation, envknit.explain(block).why)
+try:
+    with envknit.use("literal", "1.0"): pass
+except KeyError as error:
+    print(error, *getattr(error, "__notes__", ["isolation='auto'"]))
+""",
+    )
+    first, second = out.splitlines()
+    assert first.startswith(f"1 {CHOSEN} it compares the names of its modules, which differ in a guest; ")
+    assert second.startswith("'literal@1_0.part' ")
+    assert "isolation='auto'" in second
 
 
 def test_auto_gives_the_resident_where_it_is_the_version(project: Project) -> None:

@@ -74,9 +74,9 @@ def test_errors_name_versions_environments_and_what_to_do(plans: Plans) -> None:
     with pytest.raises(LinkError) as caught:
         plans.find("a", "3.0")
     assert caught.value.facts["versions"] == "1.0 (old), 2.0 (default)"
-    assert caught.value.hint == "run: python -m envknit add a==3.0 --env NAME"
+    assert caught.value.hint == "run: python -m envknit install; to lock it: python -m envknit add a==3.0 --env NAME"
     assert caught.value.name == "a"
-    with pytest.raises(LinkError, match="no environment is named 'none'"):
+    with pytest.raises(LinkError, match="no environment named 'none' is installed"):
         plans.find("a", "1.0", "none")
     with pytest.raises(LinkError, match="no lock is in use"):
         Plans().find("a", "1.0")

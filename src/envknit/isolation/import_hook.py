@@ -86,20 +86,25 @@ def use(
     opener = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     target = find_target(name, version, env, lock)
     holder = "worker" if auto_worker else _HOLDERS[isolation]
+    reason = ""
     if isolation not in {"interpreter", "worker"}:
         block = Block(target, opener)
         try:
             target.check_guest(pure=pure)
             if holder:
                 block.ready()
-        except Exception as error:
-            if not holder or not (isinstance(error, CExtensionError) or compares_names(error)):
+        except CExtensionError:
+            if not holder:
                 raise
+        except Exception as error:
+            if not holder or not compares_names(error):
+                raise
+            reason = "it compares the names of its modules, which differ in a guest"
         else:
             return block
     from envknit.worker.api import hold
 
-    return hold(target, holder, opener=opener)
+    return hold(target, holder, opener=opener, reason=reason)
 
 
 def import_version(

@@ -106,8 +106,8 @@ def is_installed(file: str) -> bool:
     Cost: a walk over `sys.path` and all pins.
     """
     activation = active()
-    entries = map(str, [*sys.path, *(activation.hidden if activation is not None else ())])
-    places = [entry for entry in entries if os.path.basename(entry.rstrip(os.sep)) in _SITE]
+    entries = [*sys.path, *(activation.hidden if activation is not None else ())]
+    places = [place for place in map(os.path.abspath, entries) if os.path.basename(place) in _SITE]
     for plan in router.plans:
         places.append(plan.store)
         places += [pin.folder for pin in plan.pins.values() if os.path.isabs(pin.folder)]  # an `install_path`

@@ -125,13 +125,14 @@ def worker(
     return WorkerContext(pool.worker(order), found, timeout)
 
 
-def hold(target: Target, isolation: str, *, opener: str) -> WorkerContext:
+def hold(target: Target, isolation: str, *, opener: str, reason: str = "") -> WorkerContext:
     """Hold for `use()` a pin that cannot be a guest: the host's imports in the block give proxies of it.
 
     Args:
         target: what `use()` found.
         isolation: `worker`, `interpreter`, or `auto`: an interpreter where a probe shows that it can hold the pin.
         opener: as for `Block`.
+        reason: why it is no guest, where that is not what it is made of.
 
     Raises:
         CExtIncompatibleError: an interpreter was asked for, and the evidence says that it cannot hold the pin.
@@ -147,7 +148,7 @@ def hold(target: Target, isolation: str, *, opener: str) -> WorkerContext:
     if isolation == INTERPRETER != chosen:
         raise _no_interpreter(target.member.title, pin.main, why)
     worker = pool.worker(order_of(plan, pin, isolation=chosen))
-    worker.why = why
+    worker.why = f"{reason}; {why}" if reason else why
     names = {head: stand_in(head, pin.version, worker, name_there(plan, pin, head), TIMEOUT) for head in target.names}
     module = name_there(plan, pin, pin.main)
     return WorkerContext(worker, module, TIMEOUT, target=Target(names, target.held), opener=opener)

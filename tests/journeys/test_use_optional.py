@@ -1,0 +1,100 @@
+"""What a guest sees of names that it was locked without, in each way in which code asks for a module by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.planned import make_plans
+
+if TYPE_CHECKING:
+    from kit import Machine, Project
+
+TRY = "try:\n    import opt\nexcept ImportError:\n    opt = None\n"
+GUEST = """\
+import importlib, importlib.util, pkgutil
+from guest import a, b
+from importlib.util import find_spec
+
+HAS = find_spec("opt") is not None
+
+def ask(how, *args):
+    try:
+        return repr(how(*args))
+    except Exception as error:
+        return type(error).__mro__[1].__name__
+
+def late():
+    return [
+        ask(__import__, "opt"), ask(__import__, "opt"), ask(importlib.import_module, "opt"),
+        ask(importlib.import_module, "opt"), ask(importlib.import_module, "opt.sub"),
+        ask(importlib.util.find_spec, "opt"), ask(importlib.util.find_spec, "opt.sub"),
+        ask(pkgutil.get_data, "opt", "x"), ask(pkgutil.resolve_name, "opt:x"),
+    ]
+"""
+PACKAGES = {
+    "guest==1.0": {"guest/__init__.py": GUEST, "guest/a.py": TRY, "guest/b.py": TRY},
+    "opt==1.0": {"opt/__init__.py": "", "opt/sub.py": "", "opt/x": ""},
+    "lib==1.0": {"lib.py": "class Thing: V = '1.0'\n__version__ = '1.0'\n"},
+    "lib==2.0": {"lib.py": "class Thing: V = '2.0'\n__version__ = '2.0'\n"},
+}
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    project = machine.project()
+    environments = {"default": {"opt==1.0": (), "lib==2.0": ()}, "old": {"guest==1.0": (), "lib==1.0": ()}}
+    make_plans(project, PACKAGES, environments)
+    return project
+
+
+def test_an_optional_import_fails_alike_each_time_it_is_tried(project: Project) -> None:
+    missing = ["LinkError", "LinkError", "LinkError", "LinkError", "LinkError", "None", "LinkError", "None", "LinkError"]
+
+    ran = project.code("""
+        import envknit
+        with envknit.use("guest", "1.0") as guest:
+            assert (guest.a.opt, guest.b.opt, guest.HAS) == (None, None, False)
+        print(*guest.late())
+    """)
+    assert ran.out.split() == missing
+
+
+def test_what_takes_a_name_from_the_host_follows_its_block(project: Project) -> None:
+    """`pytest.importorskip` imports a name and reads `sys.modules`; here is what it does, in a package of its name."""
+    skipping = "import sys\ndef importorskip(modname):\n    __import__(modname)\n    return sys.modules[modname]\n"
+    project.write("stand/_pytest/__init__.py", "")
+    project.write("stand/_pytest/outcomes.py", skipping)
+    project.write("stand/pytest.py", "from _pytest.outcomes import importorskip\n")
+    program = """
+        import sys
+        sys.path.append("stand")
+        {first}
+        import envknit
+        with envknit.use("lib", "1.0"):
+            {second}
+            import pytest
+            block = envknit.use("lib", "1.0")
+            with block: assert pytest.importorskip("lib").__version__ == "1.0"
+        {third}
+    """
+    project.code(program.format(first="import pytest", second="", third="assert 'lib' not in sys.modules"))
+    project.code(program.format(first="import lib, pytest", second="", third=""))
+    project.code(program.format(first="", second="import lib", third=""))
+
+
+def test_what_c_code_imports_by_name_is_the_resident_that_it_then_looks_for(project: Project) -> None:
+    """A pickle says `lib`, which is the resident whatever block is open; guests say their version themselves."""
+    project.code("""
+        import envknit, pickle
+        import lib
+        data = pickle.dumps(lib.Thing)
+        with envknit.use("lib", "1.0") as old:
+            assert pickle.loads(data).V == "2.0" and pickle.loads(pickle.dumps(old.Thing)).V == "1.0"
+    """)
+    project.code("""
+        import envknit, pickle
+        with envknit.use("lib", "1.0"):
+            assert pickle.loads(b"clib\\nThing\\n.").V == "2.0"
+    """)
