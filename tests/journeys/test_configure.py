@@ -187,7 +187,7 @@ def test_disable_takes_away_what_enable_put_into_the_import_system(project: Proj
 
 
 def test_what_the_host_had_stays_importable_behind_the_lock(project: Project) -> None:
-    """"Fall through to the next finder": a program that configures a lock could import its own packages before."""
+    """ "Fall through to the next finder": a program that configures a lock could import its own packages before."""
     project.write("host/site-packages/mine.py", "")
     project.write("host/site-packages/lib.py", "VERSION = 'host'\n")
     program = """

@@ -50,7 +50,17 @@ def _project(machine: Machine) -> Project:
 
 
 def test_an_optional_import_fails_alike_each_time_it_is_tried(project: Project) -> None:
-    missing = ["LinkError", "LinkError", "LinkError", "LinkError", "LinkError", "None", "LinkError", "None", "LinkError"]
+    missing = [
+        "LinkError",
+        "LinkError",
+        "LinkError",
+        "LinkError",
+        "LinkError",
+        "None",
+        "LinkError",
+        "None",
+        "LinkError",
+    ]
 
     ran = project.code("""
         import envknit
