@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import chain, combinations, product
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+
 from envknit.resolve.split_search import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from envknit.resolve.split import Split
     from kit.graphs import Graph
@@ -20,6 +22,30 @@ def cheapest_split(graph: Graph, extras: Sequence[str] = ()) -> tuple[int, int] 
     """Return the fewest copies beyond one of a name, and the fewest names that have any; None: no split helps."""
     costs = [cost_of(pins) for pins in _choices(graph, extras) if is_answer(graph, pins)]
     return min(costs, default=None)
+
+
+def is_solvable(graph: Graph, target: Mapping[str, str] | None) -> bool:
+    """Whether one version of each name can answer all that is asked on one target; None: on all of them at once."""
+    names = sorted(graph.packages)
+    return any(
+        all(
+            chosen.get(name) in accepted
+            for pin in [(ROOT, ""), *((name, version) for name, version in chosen.items() if version)]
+            for name, accepted in asked_on(graph, pin, target)
+        )
+        for versions in product(*([None, *graph.packages[name]] for name in names))
+        for chosen in [dict(zip(names, versions, strict=True))]
+    )
+
+
+def asked_on(
+    graph: Graph, pin: tuple[str, str], target: Mapping[str, str] | None
+) -> Iterator[tuple[str, Collection[str]]]:
+    """Give what a pin asks for on a target: a name, and which versions of it will do."""
+    for text in graph.requirements if pin[0] == ROOT else graph.packages[pin[0]][pin[1]]:
+        requirement = Requirement(text)
+        if target is None or requirement.marker is None or requirement.marker.evaluate(dict(target)):
+            yield requirement.name, [v for v in graph.packages[requirement.name] if v in requirement.specifier]
 
 
 def cost_of(pins: Pins | Split) -> tuple[int, int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from envknit.index.links import Link
+from envknit.index.metadata import Metadata
 from envknit.resolve.split_search import ROOT, Dependency
 from envknit.resolve.targets import Targets
 
@@ -69,3 +72,35 @@ class Graph:
 
 
 TARGETS = Targets.of(("linux-x86_64", "macos-arm64", "windows-amd64"), ">=3.11,<3.13")
+
+
+class GraphIndex:
+    """Offers the packages of a graph as an `Index` does, each version as one wheel for every platform."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def links(self, name: str) -> tuple[Link, ...]:
+        return tuple(
+            Link(name=name, filename=f"{name}-{version}-py3-none-any.whl", url="file:///", sha256="0" * 64)
+            for version in self._graph.packages.get(name, ())
+        )
+
+    def metadata(self, link: Link) -> Metadata:
+        requires = self._graph.packages[link.name][str(link.version)]
+        return Metadata(name=link.name, version=str(link.version), requires_dist=tuple(map(Requirement, requires)))
+
+    def links_soon(self, name: str) -> Future[tuple[Link, ...]]:
+        return _done(self.links(name))
+
+    def metadata_soon(self, link: Link) -> Future[Metadata]:
+        return _done(self.metadata(link))
+
+    def prefetch(self, names: Sequence[str]) -> None:
+        pass
+
+
+def _done(result: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(result)
+    return future

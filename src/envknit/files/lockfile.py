@@ -118,6 +118,7 @@ def _pin(value: Value) -> Pin:
         files=tuple(sorted(files)),
         dependencies=tuple(sorted(set(edges))),
         roots=roots,
+        marker=_marker(fields["marker"]) if "marker" in fields else "",
         dev="dev" in fields and fields["dev"].flag(),
         requires_python=read_python_version(fields["requires_python"]) if "requires_python" in fields else "",
         install_path=fields["install_path"].text() if "install_path" in fields else "",
@@ -318,10 +319,9 @@ def _pin_lines(pin: Pin) -> Iterator[str]:
         yield from _list("roots", sorted(pin.roots), "        ")
     if pin.dev:
         yield "        dev: true"
-    if pin.requires_python:
-        yield f"        requires_python: {_quoted(pin.requires_python)}"
-    if pin.install_path:
-        yield f"        install_path: {_quoted(pin.install_path)}"
+    for field in ("marker", "requires_python", "install_path"):
+        if text := getattr(pin, field):
+            yield f"        {field}: {_quoted(text)}"
     if pin.dependencies:
         yield "        dependencies:"
     for edge in sorted(pin.dependencies):

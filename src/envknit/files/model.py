@@ -53,6 +53,7 @@ class Pin:
 
     `roots` is non-empty for pins that the person asked for: one entry a requirement, its marker (`""`: always), which
     names the group or extra that asks as lock files do: `'docs' in dependency_groups`, `'cli' in extras` (PEP 751).
+    `marker` is set where a name has several pins for different targets: they exclude each other.
     `dev` is true for a pin that only dev packages need. `install_path` is set only in locks of the seeds' form,
     which name a folder instead of files.
     """
@@ -62,6 +63,7 @@ class Pin:
     files: tuple[Artifact, ...] = ()
     dependencies: tuple[Edge, ...] = ()
     roots: tuple[str, ...] = ()
+    marker: str = ""
     dev: bool = False
     requires_python: str = ""
     install_path: str = ""

@@ -20,7 +20,7 @@ _MOST_REASONS = 3
 
 
 def explain(
-    clash: Sequence[Information], provider: Provider, watcher: Watcher, wanted: RequestedEnvironment
+    clash: Sequence[Information], provider: Provider, watcher: Watcher, wanted: RequestedEnvironment, marker: str
 ) -> ResolutionError:
     """Make the error for requirements that cannot be met together.
 
@@ -29,28 +29,15 @@ def explain(
         provider: what was asked.
         watcher: who asked for what.
         wanted: the environment.
+        marker: the part of its targets that this is about; `""`: all.
     """
-    story = _Story(provider, watcher, wanted)
+    story = _Story(provider, watcher, wanted, marker)
     refused = [cause for cause in clash if cause.requirement.refusal]
     if refused:
         return story.refused(refused[0])
     name = clash[0].requirement.name
     asked = [(cause.requirement, cause.parent) for cause in clash if cause.requirement.name == name]
     return story.conflict(name, [(own, parent) for own, parent in asked if not own.exact] or asked)
-
-
-def telling_clash(causes: Sequence[Information], watcher: Watcher) -> list[Information]:
-    """Find the conflict that tells most.
-
-    resolvelib is left with its last one, which is about the oldest versions that it tried. The first one over the same
-    project is about the newest, and one between requirements says more than an old sdist that cannot be built.
-    """
-    names = {cause.requirement.name for cause in causes} | {cause.parent.name for cause in causes if cause.parent}
-    clashes = [clash for clash in watcher.clashes if not any(cause.requirement.refusal for cause in clash)]
-    for clash in clashes:
-        if clash[0].requirement.name in names:
-            return clash
-    return list(causes)
 
 
 def explain_depth(rounds: int, provider: Provider, wanted: RequestedEnvironment) -> ResolutionError:
@@ -67,11 +54,12 @@ def explain_depth(rounds: int, provider: Provider, wanted: RequestedEnvironment)
 class _Story:
     """Finds the words: for one project, who asks what of it through which chain, and what the index has."""
 
-    def __init__(self, provider: Provider, watcher: Watcher, wanted: RequestedEnvironment) -> None:
+    def __init__(self, provider: Provider, watcher: Watcher, wanted: RequestedEnvironment, marker: str) -> None:
         self._provider = provider
         self._judge = provider.judge
         self._watcher = watcher
         self._wanted = wanted
+        self._place = {"environment": wanted.name} | ({"where": marker} if marker else {})
 
     def refused(self, cause: Information) -> ResolutionError:
         """Tell of a candidate that cannot be used at all."""
@@ -81,7 +69,7 @@ class _Story:
         facts = {"output": f"\n{output}"} if output else {}
         return ResolutionError(
             f"{candidate} cannot be used: {reason}",
-            environment=self._wanted.name,
+            **self._place,
             because=_lines([self._chain(candidate)]),
             **facts,
             hint=self._python_hint(reason),
@@ -94,7 +82,7 @@ class _Story:
         if not releases:
             return ResolutionError(
                 f"no index has a package named {name}",
-                environment=self._wanted.name,
+                **self._place,
                 because=_lines(sentences),
                 hint="check the spelling, or name the index that has it under `indexes`",
             )
@@ -108,7 +96,7 @@ class _Story:
         reasons = [*self._reasons(fitting, requirements), *self._clashes(fitting)]
         return ResolutionError(
             f"no version of {name} that is asked for can be used",
-            environment=self._wanted.name,
+            **self._place,
             because=_lines([*sentences, *reasons]),
             hint=self._python_hint(" ".join(reasons)) or self._yanked_hint(fitting),
         )
@@ -120,7 +108,7 @@ class _Story:
         if not alone:
             return ResolutionError(
                 f"no version of {name} satisfies all that is asked of it",
-                environment=self._wanted.name,
+                **self._place,
                 because=_lines(sentences),
                 hint="loosen one of these requirements, or put what cannot agree into environments of its own",
             )
@@ -132,7 +120,7 @@ class _Story:
             hint = f"to take a pre-release, name it: {name}>={releases[0].version}"
         return ResolutionError(
             f"no version of {name} is {_bare(alone[0], name)}",
-            environment=self._wanted.name,
+            **self._place,
             because=_lines([*sentences, there]),
             hint=hint,
         )

@@ -134,7 +134,10 @@ class Judge:
     def _groups(self, requirements: Sequence[Requirement]) -> Iterator[Iterator[Release]]:
         """Give the releases to choose from, then those for want of better; in each those of the previous lock first."""
         name = requirements[0].name
-        limits = [*requirements, *self.constraints(name)]
+        where = 0
+        for requirement in requirements:
+            where |= requirement.where
+        limits = [*requirements, *(limit for limit in self.constraints(name) if limit.where & where)]
         releases = self.releases(name)
         fitting = releases.versions
         for limit in limits:

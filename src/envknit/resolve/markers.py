@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from packaging.markers import Marker
 
 ALWAYS, NEVER = "", None
+_PAIRS = (("==", "!="), ("<", ">="), ("<=", ">"), ("in", "not in"))
+_OPPOSITES = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}}
 
 
 def without_extra(marker: Marker | None, extra: str) -> str | None:
@@ -31,6 +33,21 @@ def without_extra(marker: Marker | None, extra: str) -> str | None:
 def is_of_extra(marker: Marker | None) -> bool:
     """Whether a dependency is there only for an extra."""
     return marker is not None and without_extra(marker, "") is NEVER
+
+
+def literals(marker: str) -> Iterator[str]:
+    """Give the comparisons that a marker is made of, each as it is and turned round: `a == "b"` and `a != "b"`."""
+    from packaging.markers import Marker  # noqa: PLC0415 - loaded where a lock is made
+
+    parts: list[Any] = [Marker(marker)._markers] if marker else []  # noqa: SLF001 - see `_without_extra`
+    for part in parts:
+        if isinstance(part, list):
+            parts.extend(part)
+        elif isinstance(part, tuple):
+            left, operator, right = (side.serialize() for side in part)
+            yield f"{left} {operator} {right}"
+            if operator in _OPPOSITES:
+                yield f"{left} {_OPPOSITES[operator]} {right}"
 
 
 @lru_cache(maxsize=16384)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from envknit.errors import ProjectError
 from envknit.naming import canonical_name
 from envknit.resolve.markers import is_of_extra, without_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from packaging import requirements as pep508
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
+    from envknit.files.project import RequestedEnvironment
     from envknit.index.metadata import Metadata
     from envknit.resolve.targets import Targets
 
@@ -59,6 +61,27 @@ def identify(name: str, extra: str, copy: str = "") -> str:
     """Name a project with an extra: `uvicorn[standard]`; or a copy of it, by its version: `uvicorn 0.30[standard]`."""
     name = f"{name} {copy}" if copy else name
     return f"{name}[{extra}]" if extra else name
+
+
+def asked_for(wanted: RequestedEnvironment, targets: Targets) -> Iterator[Requirement]:
+    """Give what the person asks for in an environment, in its groups and extras too."""
+    yield from read(wanted.requirements, targets)
+    for name, requirements in wanted.groups.items():
+        yield from read(requirements, targets, given=f"'{name}' in dependency_groups")
+    for name, requirements in wanted.extras.items():
+        yield from read(requirements, targets, given=f"'{name}' in extras")
+
+
+def read(requirements: Iterable[str], targets: Targets, *, given: str = "") -> Iterator[Requirement]:
+    """Read what a person wrote, a group or extra of the project if `given` says so."""
+    from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
+
+    for text in requirements:
+        requirement = Pep508(text)
+        if requirement.url is not None:
+            raise ProjectError(f"`{text}` has a source of its own, which cannot be locked yet")
+        marker = str(requirement.marker or "")
+        yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given)
 
 
 def split_by_extra(

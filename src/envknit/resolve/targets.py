@@ -78,6 +78,19 @@ class Targets:
             variables=tuple(_variables(platforms, pythons)),
         )
 
+    def restricted(self, marker: str) -> Targets:
+        """Return those targets alone on which a marker holds; there must be one."""
+        where = self.where(marker)
+        variables = tuple(each for position, each in enumerate(self.variables) if where >> position & 1)
+        minors = {each["python_version"] for each in variables}
+        machines = {(each["sys_platform"], each["platform_machine"]) for each in variables}
+        return Targets(
+            platforms=tuple(name for name in self.platforms if PLATFORMS[name][::3] in machines),
+            pythons={minor: versions for minor, versions in self.pythons.items() if f"3.{minor}" in minors},
+            runs_here=self.holds_here(marker),
+            variables=variables,
+        )
+
     def where(self, marker: str) -> int:
         """Return the targets on which a marker holds; a marker that mentions `extra` is an error."""
         return _where(self, marker)
@@ -97,6 +110,21 @@ class Targets:
         Where it is not, `""` is last.
         """
         return _pythons_to_support(self, where)
+
+    def lowest_minor(self, where: int) -> int:
+        """Return the lowest minor of these targets."""
+        found = {v["python_version"] for position, v in enumerate(self.variables) if where >> position & 1}
+        return min(minor for minor in self.pythons if f"3.{minor}" in found)
+
+    def literals(self) -> Iterator[str]:
+        """Give comparisons that tell any two targets from each other."""
+        for names, operators in (
+            (("sys_platform", "platform_machine", "platform_release"), ("==", "!=")),
+            (("python_version", "python_full_version"), ("<", ">=", "==")),
+        ):
+            for name, operator in product(names, operators):
+                for value in sorted({variables[name] for variables in self.variables}):
+                    yield f'{name} {operator} "{value}"'
 
     def accepts_python(self, requires_python: str, where: int) -> bool:
         """Whether a `Requires-Python` accepts the lowest Python of these targets, and the running one if it is meant.

@@ -181,7 +181,7 @@ def test_an_explanation_says_nothing_of_internals(tmp_path: Path, index: Loopbac
 def test_a_search_that_never_ends_is_given_up(
     tmp_path: Path, index: LoopbackIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("envknit.resolve.resolver._MOST_ROUNDS", 1)
+    monkeypatch.setattr("envknit.resolve.resolution._MOST_ROUNDS", 1)
     index.publish("a", "1.0", requires=["c<2"])
     index.publish("b", "1.0", requires=["c>=2"])
     for version in ("1.0", "2.0"):
@@ -211,3 +211,26 @@ def test_a_size_that_no_file_has_is_not_believed(tmp_path: Path) -> None:
 
     assert made.environments["default"].pins[0].files[0].size is None
     assert parse_lock(render_lock(made).encode(), "envknit.lock.yaml") == made
+
+
+def test_a_lock_with_forks_is_made_the_same_again(tmp_path: Path, index: LoopbackIndex) -> None:
+    for version in ("1.0", "1.5", "2.0", "2.5"):
+        index.publish("a", version, requires=["b"])
+        index.publish("b", version)
+    asked = project(tmp_path, default=['a<2; sys_platform == "linux"', 'a>=2; sys_platform != "linux"', "b"])
+    first = lock(tmp_path, index, asked)
+    for version in ("1.6", "2.6"):
+        index.publish("a", version, requires=["b"])
+        index.publish("b", version)
+
+    again = lock(tmp_path, index, asked, previous=first)
+    moved = lock(tmp_path, index, asked, previous=first, update=["a"])
+
+    assert render_lock(again) == render_lock(first)
+    assert [(pin.name, pin.version) for pin in first.environments["default"].pins] == [
+        ("a", "1.5"),
+        ("a", "2.5"),
+        ("b", "2.5"),
+    ]
+    assert {pin.version for pin in moved.environments["default"].pins} == {"1.6", "2.6", "2.5"}
+    assert parse_lock(render_lock(first).encode(), "envknit.lock.yaml") == first

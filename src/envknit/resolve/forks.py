@@ -1,0 +1,221 @@
+"""Forks: where one version of each project cannot satisfy all targets, parts of them get answers of their own.
+
+A lock is made for all targets at once. Only where that fails, and a clash between requirements does not hold on all of
+them (`a<2` on Linux, `a>=2` elsewhere), the targets fall into parts, and each is resolved by itself; what an earlier
+part has chosen comes first in the next, so that the answers differ no more than they must.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
+from typing import TYPE_CHECKING
+
+from envknit.resolve.graph import Graph
+from envknit.resolve.markers import ALWAYS, all_of, any_of, literals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from envknit.resolve.judge import Candidate, Judge
+    from envknit.resolve.requirements import Requirement
+    from envknit.resolve.targets import Targets
+    from envknit.resolve.watcher import Clash
+
+_MOST_LITERALS = 4  # side by side in one alternative of a marker; nobody writes more
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fork:
+    """An answer for a part of the targets: those on which a marker holds (`""`: all)."""
+
+    marker: str
+    graph: Graph
+
+
+def parts_of(clashes: Iterable[Clash], judge: Judge) -> list[str]:
+    """Part the targets by the first clash that does not hold on all of them.
+
+    Returns:
+        A marker for each part, that with the oldest Python first; nothing where all clashes hold everywhere: no part
+        would fare better then.
+
+    Cost: a look for one candidate for each way in which the clashing requirements meet on some target.
+    """
+    for clash in clashes:
+        askers = _askers(clash, judge)
+        # Last, as if what was chosen were needed everywhere: what is asked where nobody needs it clashes with nothing.
+        for asked in (
+            [(each, each.where & needed) for each, needed in askers],
+            [(each, each.where) for each, _ in askers],
+        ):
+            parts = _parts(asked, judge)
+            if len(parts) > 1:
+                texts = [each.marker for each, _ in askers]
+                texts += [each.marker for candidate in clash.chosen for each in judge.dependencies(candidate)]
+                texts += [root.marker for root in judge.roots]
+                return [express(where, judge.targets.everywhere, texts, judge.targets) for where in parts]
+    return []
+
+
+def _askers(clash: Clash, judge: Judge) -> list[tuple[Requirement, int]]:
+    """Return what is asked of the project of a clash by the person and by what was chosen, and where those are."""
+    chosen = {candidate.identifier: candidate for candidate in clash.chosen}
+    graph = Graph(chosen, judge.roots, judge.dependencies, judge.targets)
+    askers = [(each, judge.targets.everywhere) for each in (*judge.roots, *judge.constraints(clash.name))]
+    for candidate in chosen.values():
+        askers += [(each, graph.where(candidate.identifier)) for each in judge.dependencies(candidate)]
+    return [(each, where) for each, where in askers if each.name == clash.name]
+
+
+def _parts(askers: Sequence[tuple[Requirement, int]], judge: Judge) -> list[int]:
+    """Part the targets so that on each as many requirements as possible can be answered together."""
+    start: tuple[Requirement, ...] = ()
+    classes = {start: judge.targets.everywhere}  # by the requirements that meet there
+    for asked, where in askers:
+        classes = {
+            key: bits
+            for there, before in classes.items()
+            for key, bits in (((*there, asked), before & where), (there, before & ~where))
+            if bits
+        }
+    if not any(_agree(there, where, judge) for there, where in classes.items()):
+        return []
+    parts: list[tuple[set[Requirement], int]] = []
+    for more, bits in sorted(classes.items(), key=lambda item: (-len(item[0]), item[1] & -item[1])):
+        for position, (there, where) in enumerate(parts):
+            if _agree(there.union(more), where | bits, judge):
+                parts[position] = (there.union(more), where | bits)
+                break
+        else:
+            parts.append((set(more), bits))
+    return sorted((where for _, where in parts), key=lambda where: (judge.targets.lowest_minor(where), where & -where))
+
+
+def _agree(requirements: Iterable[Requirement], where: int, judge: Judge) -> bool:
+    """Whether a candidate answers all these requirements on these targets."""
+    narrowed = [replace(each, where=each.where & where) for each in requirements]
+    return not narrowed or next(judge.matches(narrowed), None) is not None
+
+
+def express(where: int, among: int, texts: Iterable[str], targets: Targets) -> str:
+    """Write a marker that holds on some targets, and on no others of those among which it must tell them.
+
+    Args:
+        where: the targets on which it holds.
+        among: all that matter.
+        texts: markers in whose words it is written if possible.
+        targets: what all this is about.
+
+    Cost: grows with the third power of the comparisons in the texts.
+    """
+    if not among & ~where:
+        return ALWAYS
+    for words in ((word for text in texts for word in sorted(literals(text))), targets.literals()):
+        pool: dict[int, str] = {}
+        for word in words:
+            pool.setdefault(targets.where(word) & among, word)
+        if found := _cover(where & among, among, pool):
+            return found
+    raise AssertionError(where)  # the literals of the targets tell any two of them from each other
+
+
+def _cover(where: int, among: int, pool: dict[int, str]) -> str | None:
+    """Find the fewest comparisons, alternatives of some side by side, that hold exactly there; greedily."""
+    ways: list[str | None] = []
+    left = where
+    for size in range(1, _MOST_LITERALS + 1):
+        fitting = []
+        for chosen in combinations(pool, size):
+            bits = among
+            for each in chosen:
+                bits &= each
+            if bits & left and not bits & ~where:
+                fitting.append((bits, [pool[each] for each in chosen]))
+        for bits, words in sorted(fitting, key=lambda item: (-item[0].bit_count(), item[1])):
+            if bits & left:
+                left &= ~bits
+                ways.append(all_of(words))
+        if not left:
+            return any_of(ways)
+    return None
+
+
+def joined(forks: Sequence[Fork], targets: Targets) -> tuple[Graph, dict[str, str]]:
+    """Join the answers for parts of the targets to one for all.
+
+    Returns:
+        The answer, in which several versions of a project are copies, and what needs one is told by markers which;
+        and the marker of each copy, by its identifier.
+    """
+    if len(forks) == 1:
+        return forks[0].graph, {}
+    return _Joint(forks, targets).graph()
+
+
+class _Joint:
+    """Joins forks."""
+
+    def __init__(self, forks: Sequence[Fork], targets: Targets) -> None:
+        self._forks = forks
+        self._targets = targets
+        self._texts = [fork.marker for fork in forks]
+        self._versions: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for fork in forks:
+            for candidate in self._needed(fork):
+                self._versions[candidate.name][str(candidate.version)] |= targets.where(fork.marker)
+
+    def graph(self) -> tuple[Graph, dict[str, str]]:
+        """Join them."""
+        chosen: dict[str, Candidate] = {}
+        asked: dict[str, dict[object, dict[str, tuple[Requirement, int]]]] = defaultdict(lambda: defaultdict(dict))
+        for fork in self._forks:
+            self._collect("", fork.graph.roots, fork, asked)
+            for candidate in self._needed(fork):
+                copy = self._copy(candidate)
+                chosen[copy.identifier] = copy
+                self._collect(copy.identifier, fork.graph.requirements_of(candidate), fork, asked)
+        told = {parent: list(chain.from_iterable(map(self._told, ways.values()))) for parent, ways in asked.items()}
+        graph = Graph(chosen, told.get("", []), lambda candidate: told.get(candidate.identifier, []), self._targets)
+        return graph, {each.identifier: self._marker(each) for each in chosen.values() if each.copy and not each.extra}
+
+    def _needed(self, fork: Fork) -> Iterator[Candidate]:
+        return (each for each in fork.graph.chosen.values() if fork.graph.where(each.identifier))
+
+    def _copy(self, candidate: Candidate) -> Candidate:
+        several = len(self._versions[candidate.name]) > 1
+        return replace(candidate, copy=str(candidate.version) if several else "")
+
+    def _collect(
+        self,
+        parent: str,
+        requirements: Iterable[Requirement],
+        fork: Fork,
+        asked: dict[str, dict[object, dict[str, tuple[Requirement, int]]]],
+    ) -> None:
+        """Note which copy each requirement means in a fork, and where that is."""
+        for each in requirements:
+            child = fork.graph.chosen.get(each.identifier)
+            if child is not None and fork.graph.where(child.identifier):
+                ways = asked[parent][each.name, each.extra, each.text, each.marker, each.given]
+                copy = self._copy(child).copy
+                where = ways[copy][1] if copy in ways else 0
+                ways[copy] = replace(each, copy=copy), where | self._targets.where(fork.marker)
+
+    def _told(self, ways: dict[str, tuple[Requirement, int]]) -> Iterator[Requirement]:
+        """Give a requirement for each copy that it means in some fork, with a marker that says where."""
+        among = 0
+        for _, where in ways.values():
+            among |= where
+        for each, where in ways.values():
+            among_these = among & self._targets.where(each.marker)
+            condition = express(where & among_these, among_these, self._texts, self._targets)
+            yield replace(each, marker=all_of([each.marker, condition]) or ALWAYS)
+
+    def _marker(self, candidate: Candidate) -> str:
+        versions = self._versions[candidate.name]
+        among = 0
+        for where in versions.values():
+            among |= where
+        return express(versions[str(candidate.version)], among, self._texts, self._targets)
