@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
+    from envknit.files.model import Lock
 
 
 def finish(parser: ArgumentParser) -> None:
@@ -42,14 +43,33 @@ def where_of(arguments: Namespace) -> Where:
     return Where(arguments.env, canonical_name(arguments.group or ""), canonical_name(arguments.extra or ""))
 
 
-def edit(place: Place, change: Callable[[], None], arguments: Namespace, screen: Screen) -> int:
-    """Change the project file, lock and install; whatever stops the lock puts the project file back."""
+def edit(
+    place: Place,
+    change: Callable[[], None],
+    arguments: Namespace,
+    screen: Screen,
+    *,
+    start: Lock | None = None,
+    accept: Callable[[Lock], None] | None = None,
+) -> int:
+    """Change the project file, lock and install; whatever stops the lock puts the project file back.
+
+    Args:
+        place: whose project file.
+        change: makes the change.
+        arguments: of the command line.
+        screen: where to print.
+        start: the lock to start from where the project has none.
+        accept: looks at the new lock before it is written; what it raises stops it.
+    """
     path = place.load().path
     before = read_regular(path)
     previous = read_previous(place)
     try:
         change()
-        lock = resolve_place(place, previous, screen, split=arguments.split, offline=arguments.offline)
+        lock = resolve_place(place, previous or start, screen, split=arguments.split, offline=arguments.offline)
+        if accept:
+            accept(lock)
         rewritten = save(place, lock)
     except BaseException:  # Ctrl-C too must not leave a project file that its lock does not answer
         if read_regular(path) != before:

@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
     from envknit.exchange.foreign import Foreign
 
-# File name -> module and reader; of each tool the project comes before its lock
+# File name -> module and reader; of each tool the project comes before its lock. What pyproject.toml, setup.cfg and
+# setup.py say is no import: they are project files of envknit's as they stand.
 READERS = {
-    "pyproject.toml": ("poetry", "read_poetry"),
     "poetry.lock": ("poetry", "read_poetry_lock"),
     "pdm.lock": ("pdm", "read_pdm_lock"),
     "uv.lock": ("uv", "read_uv_lock"),
     "Pipfile": ("pipenv", "read_pipfile"),
     "Pipfile.lock": ("pipenv", "read_pipfile_lock"),
     "pylock.toml": ("pylock", "read_pylock"),
-    "setup.cfg": ("setuptools", "read_setup_cfg"),
     "environment.yml": ("conda", "read_conda"),
     "environment.yaml": ("conda", "read_conda"),
     "requirements.txt": ("requirements_txt", "read_requirements"),
@@ -54,14 +53,6 @@ def find_files(folder: Path) -> list[Path]:
         ProjectError: there is nothing.
     """
     found = [folder / name for name in READERS if (folder / name).is_file()]
-    found = [path for path in found if path.name != "pyproject.toml" or _is_poetry(path)]
     if not found:
         raise ProjectError("nothing here can be imported", folder=folder, known=", ".join(READERS))
     return found
-
-
-def _is_poetry(path: Path) -> bool:
-    try:
-        return "[tool.poetry" in path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False

@@ -99,7 +99,6 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _words(line: str, path: Path, number: int) -> list[str]:
-    line = _VARIABLE.sub(lambda match: os.environ.get(match.group(1), match.group(0)), line)
     try:
         # A marker's quotes belong to the requirement; those of an option are the shell's
         return shlex.split(line) if line.startswith("-") else line.split()
@@ -117,13 +116,12 @@ def _option(
     constraint: bool,
     above: tuple[Path, ...],
 ) -> None:
-    name, equals, value = words[0].partition("=")
-    if not name.startswith("--") and len(name) > 2:  # `-rbase.txt`
-        name, equals, value = name[:2], "=", words[0][2:].lstrip("=")
-    if not equals:
-        value = words[1] if len(words) > 1 else ""
+    name, value = _parted(words)
     if not value and name not in _FLAGS:
         raise ProjectError(f"`{name}` says nothing", file=path, line=number)
+    if name in {"-r", "--requirement", "-c", "--constraint"}:
+        # Elsewhere a variable stays one: what it holds may be a login, and what is read here is written down
+        value = _VARIABLE.sub(lambda match: os.environ.get(match.group(1), match.group(0)), value)
     if name in {"-r", "--requirement"}:
         _read(path.parent / value, found, group, constraint=constraint, above=above)
     elif name in {"-c", "--constraint"}:
@@ -136,6 +134,14 @@ def _option(
         found.ask(f"-e {value}", group)
     elif name != "--require-hashes":  # a lock always has them
         found.note(f"{path.name}:{number}: `{' '.join(words)}` is not kept: {_UNKEPT.get(name, 'no such setting')}")
+
+
+def _parted(words: list[str]) -> tuple[str, str]:
+    """Part an option into its name and value: `--index-url=X`, `-r X`, `-rX`."""
+    name, equals, value = words[0].partition("=")
+    if not name.startswith("--") and len(name) > 2:
+        return name[:2], words[0][2:].lstrip("=")
+    return name, value if equals else " ".join(words[1:2])
 
 
 def _requirement(text: str, options: list[str], path: Path, number: int, found: Foreign) -> str:
