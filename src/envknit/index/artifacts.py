@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -37,6 +38,7 @@ class Artifacts:
     def __init__(self, folder: Path, http: Callable[[], Session]) -> None:
         self._folder = folder
         self._http = http
+        self._guard = threading.Lock()
         self._own: tempfile.TemporaryDirectory[str] | None = None
         self._fetched: dict[str, Path] = {}  # by URL: what an index states no hash of is fetched once a process
 
@@ -118,13 +120,14 @@ class Artifacts:
     @contextmanager
     def _partial(self) -> Iterator[tuple[Path, IO[bytes]]]:
         """Open a file of a name that nobody else has; `store gc` removes those of processes that were killed."""
-        if self._own is None:
-            try:
-                fd, name = self._named()
-            except OSError:  # no rights, a read-only or full disk, no folder at all: a temporary folder will do
-                self._own = tempfile.TemporaryDirectory(prefix="envknit-")
-        if self._own is not None:
-            fd, name = tempfile.mkstemp(suffix=_PART, dir=self._own.name)
+        with self._guard:
+            if self._own is None:
+                try:
+                    fd, name = self._named()
+                except OSError:  # no rights, a read-only or full disk, no folder at all: a temporary folder will do
+                    self._own = tempfile.TemporaryDirectory(prefix="envknit-")
+            if self._own is not None:
+                fd, name = tempfile.mkstemp(suffix=_PART, dir=self._own.name)
         path = Path(name)
         try:
             with os.fdopen(fd, "wb") as file:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,13 @@ class Builder:
 
     def __init__(self, settings: PipSettings) -> None:
         self._settings = settings
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def close(self) -> None:
+        """End the builds under way, with all that they started: nobody waits for them any more."""
+        for process in list(self._running):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
 
     def metadata(self, source: Path, *, editable: bool = False) -> bytes:
         """Ask the backend of a source folder for its core metadata.
@@ -95,7 +104,7 @@ class Builder:
         configuration.touch(mode=0o600)
         configuration.write_text(self._settings.configuration(), encoding="utf-8")
         kind = "editable" if editable else "wheel"
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "envknit.index.build_child", wanted, kind, str(source), str(out)],
             cwd=temporary,  # `-m` puts it on sys.path, so it must hold nothing
             env=_environment() | {"PIP_CONFIG_FILE": str(configuration), "TMPDIR": str(temporary)},
@@ -104,12 +113,20 @@ class Builder:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            check=False,
+            start_new_session=True,  # a group of its own, which `close` can end
         )
-        if done.returncode:
+        self._running.add(process)
+        try:
+            told, _ = process.communicate()
+        except BaseException:
+            self.close()  # Ctrl-C does not reach another session
+            raise
+        finally:
+            self._running.discard(process)
+        if process.returncode:
             raise InstallError(
                 f"{source.name} could not be built",
-                output="\n    " + "\n    ".join(done.stdout.splitlines()[-_LAST_LINES:]),
+                output="\n    " + "\n    ".join(told.splitlines()[-_LAST_LINES:]),
                 hint="its build may need a compiler, a library or another Python; or choose a version that has a wheel",
             )
         return out

@@ -116,6 +116,7 @@ class Index:
         self._threads.close()
         if self._session is not None:
             self._session.close()
+        self.builder.close()
         self.artifacts.close()
 
     def links(self, name: str) -> tuple[Link, ...]:

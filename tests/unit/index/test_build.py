@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 
 from envknit.errors import InstallError
 from envknit.index.build import Builder
 from envknit.index.settings import PipSettings
+from envknit.index.threads import Threads
 from kit import make_sdist
 from kit.wheels import make_wheel
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BACKEND = """
 import os, pathlib, zipfile
@@ -153,3 +152,24 @@ def test_pip_is_told_in_a_file_where_to_look_and_nowhere_else() -> None:
     assert "elsewhere" not in written
     assert "old.example" not in written
     assert "no-index = true\n" in nowhere.configuration()
+
+
+def test_closing_ends_a_build_under_way_with_all_that_it_started(tmp_path: Path, builder: Builder) -> None:
+    backend = f"""
+import os, pathlib, subprocess, sys
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(child.pid))
+    child.wait()
+"""
+    building = Threads(1, "test")
+    built = building.submit(builder.wheel, folder(tmp_path, backend), tmp_path)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text(encoding="utf-8"):
+        time.sleep(0.05)
+    builder.close()
+
+    with pytest.raises(InstallError, match="could not be built"):
+        built.result(timeout=30)
+    child = Path("/proc", (tmp_path / "pid").read_text(encoding="utf-8"), "stat")
+    assert not child.exists() or child.read_text(encoding="utf-8").split()[2] == "Z"
+    building.close()
