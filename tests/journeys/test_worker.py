@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import textwrap
 import threading
@@ -210,17 +211,54 @@ def test_a_thread_of_the_worker_calls_the_host_when_no_call_is_under_way(gadget:
     assert heard == [7]
 
 
-def test_blocks_share_the_process_and_their_timeouts_count(gadget: Any, folder: Path) -> None:
-    pid = gadget.pid()
+def test_a_worker_that_is_late_is_killed_where_nobody_else_uses_it(folder: Path) -> None:
     with envknit.worker("gadget", "1.0", install_path=folder, timeout=0.2) as hasty:
-        assert hasty.pid() == pid
-        box = hasty.Box(1)
+        pid, box = hasty.pid(), hasty.Box(1)
         with pytest.raises(TimeoutError, match=r"gadget 1\.0 did not answer within 0\.2 seconds and was killed"):
             hasty.sleep(5)
         with pytest.raises(WorkerError, match="killed"):
             box.get()
         assert hasty.pid() != pid  # replaced by the next call
-    assert gadget.sleep(0.3, "enough") == "enough"
+
+
+def test_blocks_share_the_process_and_one_that_is_late_leaves_it_to_the_others(folder: Path) -> None:
+    began = threading.Event()
+
+    def other() -> tuple[int, str]:
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            return gadget.apply(lambda: (began.set(), gadget.pid())[1]), gadget.sleep(1.5, "enough")
+
+    with ThreadPoolExecutor(1) as threads:
+        patient = threads.submit(other)
+        assert began.wait(20)
+        with envknit.worker("gadget", "1.0", install_path=folder, timeout=0.2) as hasty:
+            pid, box = hasty.pid(), hasty.Box(1)
+            with pytest.raises(TimeoutError, match=r"did not answer within 0\.2 seconds; others use it"):
+                hasty.sleep(5)
+            assert (hasty.pid(), box.get()) == (pid, 1)
+        assert patient.result() == (pid, "enough")
+    # When all are done, it ends with what was given up
+    with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+        assert gadget.pid() != pid
+
+
+def test_a_stopped_worker_is_killed_whoever_uses_it(gadget: Any, folder: Path) -> None:
+    pid = gadget.pid()
+    with envknit.worker("gadget", "1.0", install_path=folder, timeout=0.2) as hasty:
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(TimeoutError, match="was killed"):
+            hasty.echo()
+    assert gadget.pid() != pid
+
+
+def test_a_private_worker_is_nobody_elses_and_ends_with_its_block(gadget: Any, folder: Path) -> None:
+    context = envknit.worker("gadget", "1.0", install_path=folder, private=True)
+    with context as mine, envknit.worker("gadget", "1.0", install_path=folder, private=True) as other:
+        pids = [mine.pid(), other.pid(), gadget.pid()]
+        assert len(set(pids)) == 3
+    assert [Path(f"/proc/{pid}").exists() for pid in pids] == [False, False, True]
+    with context as again:
+        assert again.pid() not in pids
 
 
 def test_workers_are_listed_and_closed(gadget: Any) -> None:

@@ -19,7 +19,7 @@ import pytest
 import envknit
 from envknit.errors import WorkerError
 from envknit.wire.frames import CALL, HEADER
-from envknit.wire.lines import Lost
+from envknit.wire.line import Lost
 from envknit.worker.pool import pool
 from kit.gadget import write_gadget
 from kit.machine import shared_memory
@@ -27,7 +27,7 @@ from kit.machine import shared_memory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envknit.wire.lines import Line
+    from envknit.wire.line import Line
 
 
 @pytest.fixture(name="folder", scope="module")

@@ -10,6 +10,7 @@ import _thread
 import atexit
 import os
 import sys
+from functools import partial
 
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter.cpython import SHARES_MEMORY, poster
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
     from typing import Any
+
+    from envknit.wire.channel import Channel
 
 _TAKES_OVER_THREADS = sys.version_info < (3, 13)  # CPython 3.12 enters an interpreter as whatever thread is newest
 _REFUSED = "does not support loading in subinterpreters"  # CPython's own words
@@ -136,14 +139,14 @@ class _Server:
         """Serve a channel until the host closes it: see `worker`."""
         import socket  # noqa: PLC0415 - not every interpreter needs it
 
-        from envknit.wire import modules  # noqa: PLC0415 - as above
+        from envknit.wire import modules, output  # noqa: PLC0415 - as above
         from envknit.wire.channel import Channel  # noqa: PLC0415 - as above
 
         channel = Channel(socket.socket(fileno=descriptor), is_host=False, limit=limit)
-        channel.operations.update(modules.OPERATIONS)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # what is printed here mixes with what the host prints
-                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        channel.operations.update({**modules.OPERATIONS, "import": partial(_open, channel)})
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is not None:
+                output.ForwardedStream(name, channel)
         channel.listen(daemon=False)
         channel.close("the interpreter ends")
 
@@ -168,6 +171,17 @@ class _Server:
 
 
 _server: _Server
+
+
+def _open(channel: Channel, _: None, name: str, level: int | None = None) -> None:
+    from importlib import import_module  # noqa: PLC0415 - not every interpreter needs it
+
+    if level is not None:
+        from envknit.wire import output  # noqa: PLC0415 - it is there
+
+        output.forward_logs(channel, level)
+    if name:
+        import_module(name)
 
 
 def _function(target: tuple[Any, ...], main: dict[str, Any]) -> Callable[..., object]:

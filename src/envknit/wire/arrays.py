@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+from math import prod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from envknit.wire.buffers import Arena, Lease
-    from envknit.wire.channel import Channel
-    from envknit.wire.proxy import Proxy
+    from envknit.wire.caller import Caller
 
 
 class Shared:
@@ -69,25 +71,41 @@ def _as_view(dtype: Any, shape: tuple[int, ...], order: str, data: Any) -> memor
              "f8": "d", "b1": "?"}  # fmt: skip
     native = ("<" if sys.byteorder == "little" else ">", "|", "=")
     code = codes.get(dtype[1:]) if isinstance(dtype, str) and dtype[0] in native else None
-    if code is None or order not in {"C", "0"} or 0 in shape:
+    if code is None or order not in {"C", "0"}:
         raise TypeError(f"an array of {dtype} needs numpy, which this side does not have")
-    view: Any = memoryview(data).cast("B")
-    return view.cast(code, shape)  # type: ignore[no-any-return]
+    return shaped(memoryview(data), code, shape)
 
 
-def view(proxy: Proxy) -> tuple[dict[str, Any], Any]:
+def shaped(view: memoryview, code: str, shape: Sequence[int]) -> memoryview:
+    """Give bytes a format and a shape, also where they are none.
+
+    Raises:
+        BufferError: Python cannot make such a view.
+    """
+    flat: Any = view.cast("B")
+    if 0 not in shape:
+        return flat.cast(code, shape)  # type: ignore[no-any-return]
+    if shape[0]:  # (3, 0), say: memoryview.cast() takes no zero, and slices cut the first dimension only
+        raise BufferError(f"Python cannot view an empty array of shape {tuple(shape)}")
+    filled = [1, *(max(length, 1) for length in shape[1:])]
+    if filled[1:] != list(shape[1:]):
+        raise BufferError(f"Python cannot view an empty array of shape {tuple(shape)}")
+    room: Any = memoryview(bytes(struct.calcsize(code) * prod(filled)))
+    return room.cast("B").cast(code, filled)[:0]  # type: ignore[no-any-return]
+
+
+def view(caller: Caller, ref: int, timeout: float | None) -> tuple[dict[str, Any], Any]:
     """Return what numpy must know of a remote array, and its memory, mapped here."""
-    channel, ref = proxy._envknit_channel, proxy._envknit_ref
-    memory = channel.imports.views.get(ref)
-    facts, new = channel.call(proxy._envknit_timeout, "view", 0, (ref, memory is not None))
+    memory = caller.imports.views.get(ref)
+    facts, new = caller.call(timeout, "view", 0, (ref, memory is not None))
     if new is None:
         return facts, memory
     if facts["writable"]:
-        channel.imports.views[ref] = new
+        caller.imports.views[ref] = new
     return facts, new
 
 
-def share(channel: Channel, _: None, ref: int, known: bool) -> object:  # noqa: FBT001 - an answer of the other side
+def share(channel: Caller, _: None, ref: int, known: bool) -> object:  # noqa: FBT001 - an answer of the other side
     """Answer the `view` of the other side: an array that moved there before is known to it."""
     exports = channel.exports
     facts = exports.shared.get(ref)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from envknit.errors import WorkerError
 from envknit.wire.failures import text_of
 from envknit.wire.frames import CALL, CALL_RICH, dumps, loads
-from envknit.wire.pack import Packer, Unpacker
+from envknit.wire.pack import Packer
+from envknit.wire.unpack import Unpacker
 from envknit.wire.values import are_atoms, is_plain
 
 TYPE_CHECKING = False
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from envknit.wire.channel import Channel
+    from envknit.wire.caller import Caller
 
 _RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recursion depth exceeded", "", [], None), 999)
 
 
 def packed_call(
-    channel: Channel, operation: str, ref: int, args: tuple[object, ...], options: dict[str, object] | None
+    channel: Caller, operation: str, ref: int, args: tuple[object, ...], options: dict[str, object] | None
 ) -> tuple[int, bytes, Packer | None]:
     """Return what `packed` does, of a call."""
     if not options and are_atoms(args):  # most calls: what is around the arguments is ours, and plain
@@ -27,7 +28,7 @@ def packed_call(
     return packed(channel, (operation, ref, args, options), CALL, CALL_RICH)
 
 
-def packed(channel: Channel, value: object, plain: int, rich: int) -> tuple[int, bytes, Packer | None]:
+def packed(channel: Caller, value: object, plain: int, rich: int) -> tuple[int, bytes, Packer | None]:
     """Return the kind of frame that a value takes, its body, and the packer that holds what goes with it.
 
     Raises:
@@ -60,7 +61,7 @@ def packed_error(packer: Packer, error: BaseException, limit: int) -> bytes:
         return dumps(packer.pack_exception(told, ""), limit)
 
 
-def unpacked(channel: Channel, body: bytes | memoryview, descriptors: Sequence[int], timeout: float | None) -> Any:
+def unpacked(channel: Caller, body: bytes | memoryview, descriptors: Sequence[int], timeout: float | None) -> Any:
     """Return the value of a body and the descriptors with it; calls through its proxies may take `timeout` seconds."""
     unpacker = Unpacker(channel, descriptors, timeout)
     try:

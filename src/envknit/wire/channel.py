@@ -14,41 +14,40 @@ import threading
 import weakref
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 
 from envknit.errors import WorkerError
-from envknit.wire import arrays, buffers
+from envknit.wire import arrays, buffers, output
+from envknit.wire.awaiting import Loop
 from envknit.wire.bodies import packed, packed_call, packed_error, unpacked
-from envknit.wire.failures import Mirror
-from envknit.wire.frames import CALL, CALL_RICH, LARGEST, RAISE, RELEASE, RETURN, RETURN_RICH, dumps, frame, loads
-from envknit.wire.lines import Line, Lost
+from envknit.wire.failures import Mirror, WorkerGone
+from envknit.wire.frames import (
+    CALL,
+    CALL_RICH,
+    LARGEST,
+    PRINTS_HERE,
+    RAISE,
+    RELEASE,
+    RETURN,
+    RETURN_RICH,
+    loads,
+)
+from envknit.wire.line import Lost
+from envknit.wire.lines import Lines
 from envknit.wire.operations import OPERATIONS, describe
 from envknit.wire.pack import Packer
-from envknit.wire.peer import INTERRUPT, NEW_LINE, NEW_MAIN_LINE, Peer
-from envknit.wire.proxy import WorkerGone, make, make_class, set_timeout
-from envknit.wire.references import Exports, Imports
+from envknit.wire.peer import INTERRUPT, NEW_LINE, Peer
+from envknit.wire.proxy import make, make_class
+from envknit.wire.references import Exports, Imports, Token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
+    from envknit.wire.line import Line
     from envknit.wire.proxy import Proxy
 
 _DEEPEST = 100  # calls back out of calls back; Python's own limit would be met in the middle of a frame
-_BETWEEN_RELEASES = 0.01  # seconds; proxies that are dropped in a row are released together
-
-
-class _Free(list):  # type: ignore[type-arg]
-    __slots__ = ("__weakref__",)
-    __hash__ = object.__hash__  # type: ignore[assignment]  # (two of them are never the same)
-
-
-class _Threads(threading.local):
-    def __init__(self, all_free: weakref.WeakSet[_Free]) -> None:
-        self.free = _Free()  # lines on which this thread may send a call now
-        all_free.add(self.free)
-        self.depth = 0  # calls that this thread is answering, each out of the one before
 
 
 class Channel:
@@ -74,26 +73,24 @@ class Channel:
         self.control = control
         self.is_host = is_host
         self.limit = limit
+        self.peer: Peer = peer or Peer()
         self.mirror: Mirror = mirror or Mirror()
         self.exports: Exports = Exports()
-        self.imports = Imports(self._on_drop)
+        self.imports: Imports = Imports(self._free_line)
         self.arena = buffers.Arena()
+        self.lines = Lines(self.say, is_host=is_host, limit=limit)
+        self.loop = Loop()
         self.closed = ""
         self.operations: dict[str, Callable[..., Any]] = {
             **OPERATIONS,
+            **output.OPERATIONS,
+            "await": self.loop.start,
             "describe": lambda _, number: describe(self.exports.type_of(number)),
             "view": partial(arrays.share, self),
         }
-        self.on_export: Callable[[], None] | None = None  # called once, when the other side first gets a reference
-        self.origins: dict[int, tuple[Any, str]] = {}  # functions of modules: their reference to module and name
-        self._peer = peer or Peer()
         self._control_lock = threading.Lock()
-        self._all_free: weakref.WeakSet[_Free] = weakref.WeakSet()
-        self._threads = _Threads(self._all_free)
-        self._main_line: Line | None = None  # with the main threads of both sides at its ends
-        self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
         self._classes: dict[int, type[Proxy]] = {}
-        self._released = 0.0
+        self._passing: weakref.WeakValueDictionary[int, type[Proxy]] = weakref.WeakValueDictionary()
         _channels.add(self)
 
     def call(
@@ -119,22 +116,23 @@ class Channel:
             BaseException: what the operation raised.
         """
         kind, body, packer = packed_call(self, operation, ref, args, options)
+        if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:  # (redirect_stdout, pytest, notebooks)
+            kind |= PRINTS_HERE
         descriptors: Sequence[int] = packer.descriptors if packer is not None else ()
-        free = self._threads.free
+        free = self.lines.thread.free
         line = free.pop() if free else self._open()
         try:
             line.serial = ident = (line.serial + 1) & 0xFFFFFFFF
             if timeout != line.timeout:
                 line.wait_at_most(timeout)
-            line.send(kind, ident, body, descriptors, self._releases() if self.imports.dropped else b"")
+            line.send(kind, ident, body, descriptors, self.imports.releases() if self.imports.dropped else b"")
             kind, got, answer, descriptors = line.receive()
             while kind not in _ANSWERS:
                 self._between(line, kind, got, answer, descriptors)
                 line.wait_at_most(timeout)
                 kind, got, answer, descriptors = line.receive()
             if got != ident:
-                words = "an answer to another call came through the channel"
-                raise WorkerError(words, expected=ident, got=got)  # noqa: TRY301 - one way to give a line up
+                raise WorkerError("unexpected reply", expected=ident, got=got)  # noqa: TRY301 - as any failure here
         except BaseException as error:  # noqa: BLE001 - whatever it was, the line is not to be used again
             self._give_up(line, error, timeout)
         free.append(line)
@@ -150,7 +148,6 @@ class Channel:
 
     def serve(self, line: Line) -> None:
         """Answer the calls of a line until the other side closes it."""
-        self._lines.add(line)
         try:
             while True:
                 self._between(line, *line.receive())
@@ -159,65 +156,29 @@ class Channel:
         finally:
             line.close()
 
-    def deliver(self, ref: int, number: int, timeout: float | None) -> Proxy:
-        """Return the proxy of a reference that came in; its calls may take `timeout` seconds."""
-        kind = self._classes.get(number)
-        if kind is None:
-            kind = self._classes[number] = make_class(*self.call(timeout, "describe", 0, (number,)))
-        proxy = self.imports.deliver(ref, partial(make, kind, self, ref))
-        set_timeout(proxy, timeout)
-        return proxy
-
-    def borrow(self, ref: int, descriptor: int, size: int, *, writable: bool = True, most: int = 0) -> Any:
-        """Map memory that the other side lends; when nothing here views it any more, it is given back.
+    def deliver(self, ref: int, number: int, timeout: float | None, value: object = None) -> Proxy:
+        """Return the proxy of a reference that came in.
 
         Args:
-            ref: the reference of the lease.
-            descriptor: of the memory; it stays the caller's.
-            size: in bytes.
-            writable: whether it may be written to here.
-            most: how many pieces may be mapped at once; what comes beyond them is copied. 0: any number.
+            ref: the reference.
+            number: of its type.
+            timeout: seconds that its calls may take.
+            value: of a str or number whose class is not Python's own.
         """
-        try:
-            memory = self.imports.deliver(ref, partial(buffers.map_shared, descriptor, size, writable=writable))
-        except (OSError, ValueError):  # no address space is left, say
-            self.decline(ref)
-            raise
-        return bytearray(memory) if most and self.imports.mapped > most else memory
-
-    def decline(self, ref: int) -> None:
-        """Give memory back that could not be taken."""
-        self.imports.deliver(ref, set)  # something that nobody holds
-
-    def module(self, name: str, timeout: float | None) -> Any:
-        """Return the stand-in of a module of the other side."""
-        return self._peer.module(name, timeout)
-
-    def origin(self, module: str) -> Any:
-        """Say where a module of the other side came from; see `envknit.explain`."""
-        return self._peer.origin(module)
-
-    def grant(self, value: object) -> tuple[int, int]:
-        """Let the other side refer to an object; from now on its threads may call back at any time."""
-        listen, self.on_export = self.on_export, None
-        if listen is not None:
-            listen()
-        return self.exports.grant(value)
-
-    def held(self) -> int:
-        """Count the objects of the other side that somebody here holds, but for functions that modules keep."""
-        return len(self.imports) - len(self.imports.dropped) - len(self.origins)
-
-    def owns(self, module: Any) -> bool:
-        """Tell whether a ModuleProxy stands for a module of the other side."""
-        return module._envknit_source is self._peer.source
-
-    def module_name(self, value: object) -> str:
-        """Return the name under which the host can ask for a module of ours; `""`: it is an object like others."""
-        if self.is_host:
-            return ""
-        name: str = getattr(value, "__name__", "")
-        return name if sys.modules.get(name) is value else ""
+        kind = self._classes.get(number) or self._passing.get(number)
+        if kind is None:
+            described = self.call(timeout, "describe", 0, (number,))
+            kind = make_class(*described)
+            # Classes that are made at run time would fill the table
+            (self._classes if described[-1]["lasting"] else self._passing)[number] = kind
+        if issubclass(kind, int):  # CPython has no weak references to what has a variable size (PyVarObject)
+            token = self.imports.deliver(ref, Token)
+            proxy = make(kind, self, ref, value)
+            object.__setattr__(proxy, "_envknit_token", token)
+        else:
+            proxy = self.imports.deliver(ref, partial(make, kind, self, ref, value))
+        object.__setattr__(proxy, "_envknit_timeout", timeout)
+        return proxy
 
     def listen(self, on_message: Callable[[bytes, Line | None], None] | None = None, *, daemon: bool = True) -> None:
         """Accept lines that the other side opens, each served by a thread of its own, until the channel closes.
@@ -233,7 +194,7 @@ class Channel:
                 return
             if not message:
                 return
-            line = self._line(socket.socket(fileno=rights[0])) if rights else None
+            line = self.lines.add(socket.socket(fileno=rights[0])) if rights else None
             if line is not None and (message == NEW_LINE or on_message is None):
                 threading.Thread(target=self.serve, args=(line,), name="envknit-line", daemon=daemon).start()
             elif on_message is not None:
@@ -259,74 +220,53 @@ class Channel:
             return
         self.closed = reason
         _channels.discard(self)
-        for line in list(self._lines):
-            if wake:  # close() would leave a thread that is in recvmsg() there for ever
-                line.hang_up()
-            else:
-                line.close()
-        for free in list(self._all_free):
-            while free:
-                with suppress(IndexError):  # its thread took the line in this moment, and will see its end
-                    free.pop().close()
-        self._threads = _Threads(self._all_free)
+        self.lines.close(wake=wake)
         if wake:
             with suppress(OSError):  # the other side is gone
                 self.control.shutdown(socket.SHUT_RDWR)  # what was said before still arrives
         self.control.close()
         self.arena.close()
         if wake:  # (in a fork another thread may have held the lock)
+            self.loop.stop()
             self.exports.clear()
-
-    def forget_lines(self) -> None:
-        """Let the calling thread open a new line for its next call: an interrupt left it anywhere."""
-        self._threads.free.clear()
-        self._threads.depth = 0
-
-    def adopt(self, end: socket.socket) -> Line:
-        """Take a connected socket as a line of the calling thread."""
-        line = self._main_line = self._line(end)
-        self._threads.free.append(line)
-        return line
-
-    def _line(self, end: socket.socket) -> Line:
-        line = Line(end, self.limit)
-        self._lines.add(line)
-        return line
 
     def _open(self) -> Line:
         if self.closed:
             raise self._gone(sent=False)
-        # A second line of the main thread (for a call out of a signal handler, say) gets a thread like any other
-        main = self.is_host and self._main_line is None and threading.current_thread() is threading.main_thread()
-        ours, theirs = socket.socketpair()
         try:
-            self.say(NEW_MAIN_LINE if main else NEW_LINE, [theirs.fileno()])
+            return self.lines.open()
         except OSError:
-            ours.close()
             raise self._gone(sent=False) from None
-        finally:
-            theirs.close()
-        line = self._line(ours)
-        if main:
-            self._main_line = line
-        return line
 
     def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: Sequence[int]) -> None:
+        """Deal with a frame that is no answer: objects that the other side dropped, or a call of it."""
         if kind == RELEASE:
             self.exports.release(loads(body))
-        elif kind in (CALL, CALL_RICH):
-            self._answer(line, kind, ident, body, descriptors)
-        else:
-            raise WorkerError("an answer that nobody asked for came through the channel", kind=kind)
-
-    def _answer(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: Sequence[int]) -> None:
-        threads = self._threads
-        free = threads.free
+            return
+        prints_there, kind = bool(kind & PRINTS_HERE), kind & ~PRINTS_HERE
+        if kind not in (CALL, CALL_RICH):
+            raise WorkerError("unexpected reply", kind=kind)
+        thread = self.lines.thread
+        free = thread.free
         free.append(line)  # calls back go to the thread that waits at the other end
-        packer: Packer | None = None
-        threads.depth += 1
+        thread.depth += 1
+        before, thread.prints_there = thread.prints_there, prints_there
+        kind, body, packer = self._answer(kind, body, descriptors, thread.depth)
+        thread.prints_there = before
+        thread.depth -= 1
+        if not (free and free[-1] is line):
+            raise Lost(sent=True)  # a call back was given up, and the line with it
+        free.pop()
+        line.pinned = packer.pinned if packer is not None else ()
+        descriptors = packer.descriptors if packer is not None else ()
+        line.send(kind, ident, body, descriptors, self.imports.releases() if self.imports.dropped else b"")
+
+    def _answer(
+        self, kind: int, body: bytes | memoryview, descriptors: Sequence[int], depth: int
+    ) -> tuple[int, bytes, Packer | None]:
+        """Do what a call asks for; return the frame that answers it."""
         try:
-            if threads.depth > _DEEPEST:
+            if depth > _DEEPEST:
                 raise RecursionError("calls between host and worker nest too deeply")  # noqa: TRY301 - as any failure
             if kind == CALL:
                 operation, ref, args, options = loads(body)
@@ -336,25 +276,15 @@ class Channel:
             options = {sys.intern(name): option for name, option in options.items()} if options else {}
             result = self.operations[operation](self.exports.get(ref), *args, **options)
             args = options = None  # what was lent for them is given back with the answer
-            kind, body, packer = packed(self, result, RETURN, RETURN_RICH)
+            return packed(self, result, RETURN, RETURN_RICH)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             packer = Packer(self)
-            kind, body = RAISE, packed_error(packer, error, self.limit)
-        threads.depth -= 1
-        if not (free and free[-1] is line):
-            raise Lost(sent=True)  # a call back was given up, and the line with it
-        free.pop()
-        line.pinned = packer.pinned if packer is not None else []
-        descriptors = packer.descriptors if packer is not None else ()
-        line.send(kind, ident, body, descriptors, self._releases() if self.imports.dropped else b"")
+            return RAISE, packed_error(packer, error, self.limit), packer
 
     def _give_up(self, line: Line, error: BaseException, timeout: float | None) -> NoReturn:
-        line.close()
-        main = line is self._main_line
-        if main:
-            self._main_line = None
-        if isinstance(error, BlockingIOError):
-            raise self._peer.overdue(timeout or 0.0) from None
+        main = self.lines.give_up(line)
+        if isinstance(error, BlockingIOError):  # what a socket says whose SO_RCVTIMEO is over
+            raise self.peer.timeout_error(timeout or 0.0) from None
         if isinstance(error, Lost):
             raise self._gone(sent=error.sent) from None
         if main and self.is_host and not self.closed:
@@ -363,21 +293,11 @@ class Channel:
         raise error
 
     def _gone(self, *, sent: bool) -> WorkerGone:
-        return WorkerGone(self.closed, sent=sent) if self.closed else self._peer.explain(sent=sent)
+        return WorkerGone(self.closed, sent=sent) if self.closed else self.peer.lost_error(sent=sent)
 
-    def _releases(self) -> bytes:
-        self._released = monotonic()
-        dropped = self.imports.take_dropped()
-        return frame(RELEASE, 0, dumps(dropped, self.limit)) if dropped else b""
-
-    def _on_drop(self) -> None:
-        free = self._threads.free
-        if self.closed or not free or monotonic() - self._released < _BETWEEN_RELEASES:
-            return  # they go with the next call
-        self._released = monotonic()
-        dropped = self.imports.take_dropped()
-        if dropped and not free[-1].post(frame(RELEASE, 0, dumps(dropped, self.limit))):
-            self.imports.dropped.extend(dropped)
+    def _free_line(self) -> Line | None:
+        free = self.lines.thread.free
+        return free[-1] if free and not self.closed else None
 
 
 _ANSWERS = frozenset([RETURN, RETURN_RICH, RAISE])

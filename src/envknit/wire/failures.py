@@ -1,14 +1,16 @@
-"""Exceptions that cross: builtin ones as what they were, others as a `WorkerError` of the same name and bases.
+"""Exceptions that cross: the standard library's as what they were, others as a `WorkerError` of that name and bases.
 
-A package's exception class has no meaning in a process without the package, but its name and its builtin bases have:
-`LinAlgError(ValueError)` arrives as a class `LinAlgError(WorkerError, ValueError)`, the same one each time, and
-`np.linalg.LinAlgError` read through the proxy is that class: `except` clauses work either way.
+A package's exception class has no meaning in a process without the package, but its name has, and so have its bases
+that are Python's: `LinAlgError(ValueError)` arrives as a class `LinAlgError(WorkerError, ValueError)`, the same one
+each time, and `np.linalg.LinAlgError` read through the proxy is that class: `except` clauses work either way.
 """
 
 from __future__ import annotations
 
 import builtins
+import sys
 from contextlib import suppress
+from importlib import import_module
 
 import envknit.errors
 from envknit.errors import EnvknitError, WorkerError
@@ -17,6 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
+
+
+class WorkerGone(WorkerError):  # noqa: N818 - a WorkerError whose name says what happened
+    """The worker is gone; `sent` tells whether it may have executed the call."""
+
+    sent: bool
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - it is the cause of an error, as in concurrent.futures
@@ -83,9 +91,24 @@ class Mirror:
             return own
         kind = self._classes.get(tree)
         if kind is None:
-            parents = tuple(dict.fromkeys(self.stand_in(base) for base in bases))
-            kind = self._classes[tree] = _make(module, name, parents)
+            kind = _of_standard_library(module, name)
+            if kind is None:
+                kind = _make(module, name, tuple(dict.fromkeys(self.stand_in(base) for base in bases)))
+            self._classes[tree] = kind
         return kind
+
+
+def _of_standard_library(module: str, name: str) -> type | None:
+    """Find an exception class that both sides have, since both have a standard library; an older one may lack it."""
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return None
+    try:
+        found: object = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return None
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
 def _make(module: str, name: str, parents: tuple[type, ...]) -> type:
@@ -131,6 +154,8 @@ def _own_facts(error: BaseException) -> dict[str, object]:
         return {"name": error.name, "path": error.path}
     if isinstance(error, (AttributeError, NameError)):
         return {"name": getattr(error, "name", None)}
+    if type(error).__module__.partition(".")[0] in sys.stdlib_module_names:
+        return {name: fact for name, fact in vars(error).items() if name != "__notes__"}
     return {}
 
 
@@ -154,8 +179,11 @@ def rebuild(kind: Any, args: tuple[object, ...], text: str, facts: dict[str, Any
     try:
         if kind.__module__ == envknit.errors.__name__:
             error = kind(*args, hint=facts.pop("hint"), **facts.pop("facts"))
-        else:
+        elif kind.__module__ == "builtins" or issubclass(kind, RemoteError):
             error = kind(*args)
+        else:  # json.JSONDecodeError and its like take other arguments than they keep in `args`
+            error = kind.__new__(kind, *args)
+            error.args = args
     except Exception:  # noqa: BLE001 - a class of another Python may take other arguments
         error = WorkerError(f"{kind.__name__}: {text}")
     if isinstance(error, RemoteError):

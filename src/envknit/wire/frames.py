@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROTOCOL = 3
-MARSHAL = 2  # without back references: those of version 3 cost a hash per object and nothing here needs them
+MARSHAL = 2  # without back references: those of version 3 (FLAG_REF, Python/marshal.c) cost a hash for each object
 LARGEST = 1 << 30  # bytes of one frame's body, unless the pool is told another limit
 MOST_DESCRIPTORS = 64  # of one frame; Linux takes 253 in one message
 
 CALL, CALL_RICH, RETURN, RETURN_RICH, RAISE, RELEASE = range(1, 7)
 _KINDS = frozenset([CALL, CALL_RICH, RETURN, RETURN_RICH, RAISE, RELEASE])
+
+PRINTS_HERE = (
+    0x80  # a bit of the kind of a call: sys.stdout or sys.stderr of the caller is not what the process began with
+)
 
 HEADER = struct.Struct("<IBBI")
 
@@ -45,12 +49,12 @@ def dumps(tree: Any, limit: int) -> bytes:
     except ValueError as error:
         raise RecursionError("the value contains itself or nests too deeply to be sent") from error
     if len(body) > limit:
-        raise over_limit(len(body), limit)
+        raise limit_error(len(body), limit)
     return body
 
 
-def over_limit(size: int, limit: int) -> WorkerError:
-    """Say that a value is too large to cross by value."""
+def limit_error(size: int, limit: int) -> WorkerError:
+    """Return the error for a value that is too large to cross by value."""
     return WorkerError(
         "the value is over the limit of what crosses by value",
         bytes=size,
@@ -68,7 +72,7 @@ def loads(body: bytes | memoryview) -> Any:
     try:
         return marshal.loads(body)  # noqa: S302 - the peer is our own child; code objects in it are never run
     except (EOFError, ValueError, TypeError) as error:
-        raise WorkerError("a damaged frame came through the channel", error=repr(error)) from error
+        raise WorkerError("received a damaged frame", error=repr(error)) from error
 
 
 def header(data: bytes | memoryview, limit: int) -> tuple[int, int, int, int]:
@@ -78,6 +82,6 @@ def header(data: bytes | memoryview, limit: int) -> tuple[int, int, int, int]:
         WorkerError: no such frame can have been sent.
     """
     length, kind, descriptors, ident = HEADER.unpack_from(data)
-    if length > limit or kind not in _KINDS or descriptors > MOST_DESCRIPTORS:
-        raise WorkerError("not a frame came through the channel", length=length, kind=kind, descriptors=descriptors)
+    if length > limit or kind & ~PRINTS_HERE not in _KINDS or descriptors > MOST_DESCRIPTORS:
+        raise WorkerError("received bytes that are not a frame", length=length, kind=kind, descriptors=descriptors)
     return length, kind, descriptors, ident

@@ -1,28 +1,18 @@
-"""A line: one socket between one thread of the host and the thread of the worker that serves it.
-
-Each host thread has a line of its own. So calls of different threads overlap without locks and without handing replies
-from thread to thread, and what is bound to a thread (decimal contexts, numpy.errstate, SQLite connections) stays with
-the host's thread. A call costs one write and one read on each side.
-"""
+"""The lines of one end of a channel: which there are, and on which of them the calling thread may send a call."""
 
 from __future__ import annotations
 
-import array
-import os
 import socket
-import struct
 import threading
+import weakref
+from contextlib import suppress
 
-from envknit.wire.frames import HEADER, MOST_DESCRIPTORS, frame, header
+from envknit.wire.line import Line
+from envknit.wire.peer import NEW_LINE, NEW_MAIN_LINE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from envknit.wire.proxy import Proxy
-
-_CHUNK = 64 * 1024
-_RIGHTS = socket.CMSG_SPACE(MOST_DESCRIPTORS * 4)
+    from collections.abc import Callable, Sequence
 
 
 def check_timeout(seconds: object) -> None:
@@ -32,145 +22,95 @@ def check_timeout(seconds: object) -> None:
     raise ValueError(f"timeout is seconds above zero, or None for as long as it takes; not {seconds!r}")
 
 
-class Lost(Exception):  # noqa: N818 - a fact for the channel, which makes an error of it
-    """The other end is gone; `sent` tells whether the request may have been executed."""
-
-    def __init__(self, *, sent: bool) -> None:
-        super().__init__(sent)
-        self.sent = sent
+class _Free(list):  # type: ignore[type-arg]
+    __slots__ = ("__weakref__",)
+    __hash__ = object.__hash__  # type: ignore[assignment]  # (two of them are never the same)
 
 
-class Line:
-    """One end of a line.
+class _Thread(threading.local):
+    """What one thread knows of the channel."""
+
+    def __init__(self, all_free: weakref.WeakSet[_Free]) -> None:
+        self.free = _Free()  # lines on which it may send a call now
+        all_free.add(self.free)
+        self.depth = 0  # calls that it is answering, each out of the one before
+        self.prints_there = False  # whether the call that it is answering came from where sys.stdout is replaced
+
+
+class Lines:
+    """Opens lines, finds the calling thread's own, and closes them all.
 
     Args:
-        end: a connected stream socket of AF_UNIX, blocking.
-        limit: bytes of the largest body.
+        say: sends a message over the control socket.
+        is_host: whether this is the host's end.
+        limit: bytes of the largest value that crosses by value.
     """
 
-    __slots__ = ("__weakref__", "_descriptors", "_limit", "_rest", "end", "pinned", "serial", "timeout")
-
-    def __init__(self, end: socket.socket, limit: int) -> None:
-        self.end = end
-        self.pinned: list[Proxy] = []  # proxies in the last answer: when the next call comes, it was read
-        self.serial = 0  # id of the last request sent from this end
+    def __init__(self, say: Callable[[bytes, Sequence[int]], None], *, is_host: bool, limit: int) -> None:
+        self._say = say
+        self._is_host = is_host
         self._limit = limit
-        self._rest = b""
-        self._descriptors: list[int] = []
-        self.timeout: float | None = None
+        self._all: weakref.WeakSet[Line] = weakref.WeakSet()
+        self._all_free: weakref.WeakSet[_Free] = weakref.WeakSet()
+        self._main: Line | None = None  # with the main threads of both sides at its ends
+        self.thread = _Thread(self._all_free)
 
-    def wait_at_most(self, seconds: float | None) -> None:
-        """Let reads and writes fail with BlockingIOError after so long; None: never.
+    def add(self, end: socket.socket) -> Line:
+        """Take a connected socket that the other side opened as a line."""
+        line = Line(end, self._limit)
+        self._all.add(line)
+        return line
 
-        The kernel keeps the time (SO_RCVTIMEO): Python's own socket timeouts cost a poll() before each read.
-        """
-        if seconds == self.timeout:
-            return
-        whole = max(seconds, 0.000001) if seconds is not None else 0.0  # all zero means for ever
-        value = struct.pack("@ll", int(whole), int(whole % 1 * 1e6))
-        self.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-        self.end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
-        self.timeout = seconds
+    def adopt(self, end: socket.socket) -> Line:
+        """Take a connected socket as the line between the main threads, one of which calls this."""
+        line = self._main = self.add(end)
+        self.thread.free.append(line)
+        return line
 
-    def send(self, kind: int, ident: int, body: bytes, descriptors: Sequence[int] = (), before: bytes = b"") -> None:
-        """Write a frame, after the whole frames in `before`; the descriptors go with it, and stay ours, too.
+    def open(self) -> Line:
+        """Open a line for the calling thread.
 
         Raises:
-            Lost: the other end is gone, and will not have seen the whole frame.
-            BlockingIOError: the deadline passed.
+            OSError: the other side is gone.
         """
+        # Signals, GUIs and some libraries want the main thread. A second line of it (for a call out of a signal
+        # handler, say) gets a thread like any other, since the other main thread waits for the first
+        main = self._is_host and self._main is None and threading.current_thread() is threading.main_thread()
+        ours, theirs = socket.socketpair()
         try:
-            if not descriptors:
-                self.end.sendall(before + frame(kind, ident, body))
-                return
-            data = before + frame(kind, ident, body, len(descriptors))
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-            written = self.end.sendmsg([data], rights)
-            if written < len(data):  # a signal or the deadline may have cut it short
-                self.end.sendall(memoryview(data)[written:])
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            raise Lost(sent=False) from error
-
-    def post(self, data: bytes) -> bool:
-        """Write a small frame if that takes no waiting."""
-        try:
-            return self.end.send(data, socket.MSG_DONTWAIT) == len(data)
+            self._say(NEW_MAIN_LINE if main else NEW_LINE, [theirs.fileno()])
         except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        line = self.add(ours)
+        if main:
+            self._main = line
+        return line
+
+    def give_up(self, line: Line) -> bool:
+        """Close a line whose call was not answered, so that no late answer meets another call; tell if it was main."""
+        line.close()
+        if line is not self._main:
             return False
+        self._main = None
+        return True
 
-    def receive(self) -> tuple[int, int, bytes | memoryview, Sequence[int]]:
-        """Read the next frame: kind, request id, body, and the descriptors that came with it, now the caller's.
+    def forget(self) -> None:
+        """Let the calling thread open a new line for its next call: an interrupt left it anywhere."""
+        self.thread.free.clear()
+        self.thread.depth = 0
 
-        Raises:
-            Lost: the other end is gone.
-            BlockingIOError: the deadline passed.
-            WorkerError: what came is not a frame.
-        """
-        data = self._rest or self._read(_CHUNK)
-        while len(data) < HEADER.size:
-            data += self._read(_CHUNK)
-        length, kind, expected, ident = header(data, self._limit)
-        end = HEADER.size + length
-        body: bytes | memoryview
-        if len(data) == end:
-            self._rest = b""
-            body = data[HEADER.size :]
-        elif len(data) > end:
-            self._rest = data[end:]
-            body = data[HEADER.size : end]
-        else:
-            self._rest = b""
-            body = memoryview(bytearray(length))
-            self._fill(body, data[HEADER.size :])
-        if not expected:
-            return kind, ident, body, ()
-        descriptors, self._descriptors = self._descriptors[:expected], self._descriptors[expected:]
-        return kind, ident, body, descriptors
-
-    def hang_up(self) -> None:
-        """Let both ends read the end of file, also a thread that waits at this one."""
-        try:
-            self.end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it was closed already
-
-    def close(self) -> None:
-        """Close this end; the other end reads its end of file."""
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = []
-        self.end.close()
-
-    def __del__(self) -> None:
-        self.close()  # a thread that ended takes its lines with it
-
-    def _read(self, size: int) -> bytes:
-        try:
-            data, messages, _, _ = self.end.recvmsg(size, _RIGHTS)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            raise Lost(sent=True) from error
-        for _, _, rights in messages:
-            arrived = array.array("i")
-            arrived.frombytes(rights[: len(rights) - len(rights) % arrived.itemsize])
-            self._descriptors += arrived
-        if not data:
-            raise Lost(sent=True)
-        return data
-
-    def _fill(self, view: memoryview, have: bytes) -> None:
-        view[: len(have)] = have
-        at = len(have)
-        while at < len(view):
-            try:
-                count = self.end.recv_into(view[at:])
-            except BlockingIOError:
-                raise
-            except OSError as error:
-                raise Lost(sent=True) from error
-            if not count:
-                raise Lost(sent=True)
-            at += count
+    def close(self, *, wake: bool) -> None:
+        """Close them all; `wake` ends what threads wait for on them."""
+        for line in list(self._all):
+            if wake:  # close() would leave a thread that is in recvmsg() there for ever
+                line.hang_up()
+            else:
+                line.close()
+        for free in list(self._all_free):
+            while free:
+                with suppress(IndexError):  # its thread took the line in this moment, and will see its end
+                    free.pop().close()
+        self.thread = _Thread(self._all_free)

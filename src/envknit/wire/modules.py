@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from envknit.wire.values import is_plain
+from envknit.wire.operations import is_offered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def open_module(_: None, name: str) -> None:
-    """Import a module; `""`: none."""
-    if name:
-        import_module(name)
-
-
 def attribute(_: None, module: str, name: str) -> object:
     """Return an attribute of a module; a submodule is imported for it.
 
     Raises:
-        AttributeError: it has none of that name; or it is a dunder that is not plain data.
+        AttributeError: it has none of that name; or it is a dunder that means something in this process alone.
     """
     owner = import_module(module)  # (not sys.modules: another thread may be in the middle of the import)
     try:
@@ -36,13 +30,12 @@ def attribute(_: None, module: str, name: str) -> object:
             if error.name != full:
                 raise
         raise
-    if name.startswith("__") and name.endswith("__") and not is_plain(value):
+    if name.startswith("__") and name.endswith("__") and not is_offered(name):
         raise AttributeError(f"module {module!r} offers no {name!r} to another process")
     return value
 
 
 OPERATIONS: dict[str, Callable[..., object]] = {
-    "import": open_module,
     "attribute": attribute,
     "module-set": lambda _, module, name, value: setattr(import_module(module), name, value),
     "module-delete": lambda _, module, name: delattr(import_module(module), name),

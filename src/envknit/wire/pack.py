@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-from functools import reduce
-from operator import getitem, or_
 from types import BuiltinFunctionType, GenericAlias, ModuleType, UnionType
 
 from envknit.wire import arrays, failures
-from envknit.wire.frames import over_limit
+from envknit.wire.frames import limit_error
 from envknit.wire.proxy import Method, ModuleProxy, Proxy
-from envknit.wire.values import ATOMS, LARGE, by_name, is_annotation, named, put_together, taken_apart
+from envknit.wire.values import (
+    ALIGNMENT,
+    ATOMS,
+    LARGE,
+    by_name,
+    is_annotation,
+    is_plain_namedtuple,
+    is_standard_member,
+    taken_apart,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from envknit.wire.buffers import Lease
-    from envknit.wire.channel import Channel
-
-_ALIGNMENT = 64  # bytes; of each buffer in a frame's memory: what vector instructions like
-_MOST_MAPPED = 64  # pieces of the other side's memory; each takes a descriptor of this process, and keeps it from reuse
+    from envknit.wire.caller import Caller
 
 
 class Packer:
@@ -33,7 +35,7 @@ class Packer:
         channel: where references are granted.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Caller) -> None:
         self._channel = channel
         self._granted: list[int] = []
         self.pinned: list[Proxy] = []  # must not be released before the other side has read the frame
@@ -67,7 +69,7 @@ class Packer:
         self._granted = []
 
     def _lent(self, lease: Lease) -> int:
-        ref, _ = self._channel.grant(lease)
+        ref, _ = self._channel.exports.grant(lease)
         self._granted.append(ref)
         return ref
 
@@ -77,27 +79,42 @@ class Packer:
         if issubclass(kind, type):  # (in Python 3.10 `list[int]` says that it is one, too)
             return self._pack_class(value)
         if isinstance(value, BaseException):
-            return self.pack_exception(value, "")
+            return self.pack_exception(value, failures.text_of(value, 0))
         if kind is ModuleProxy or kind is ModuleType:
             return self._pack_module(value, kind)
         return self._pack_value(value, kind) or self._reference(value)
 
     def _pack_value(self, value: Any, kind: type) -> Any:
-        host = self._channel.is_host
         if kind is BuiltinFunctionType:
-            return by_name(value, builtins_only=not host)
-        if host and is_annotation(kind):
-            return self._pack_annotation(value)
-        parts = taken_apart(value)
+            return by_name(value, builtins_only=not self._channel.is_host)
+        parts = taken_apart(value, changeable=self._channel.is_host)
         if parts is not None:
             return ("k", parts[0], *map(self.pack, parts[1]))
-        flat = arrays.flatten(value) if host and arrays.is_numpy(kind) else None
+        if issubclass(kind, tuple):
+            return self._pack_namedtuple(value, kind)
+        if is_standard_member(value, kind):
+            return ("g", kind.__module__, f"{kind.__qualname__}.{value.name}")
+        return self._pack_of_host(value, kind) if self._channel.is_host else None
+
+    def _pack_of_host(self, value: Any, kind: type) -> Any:
+        if is_annotation(kind):
+            return self._pack_annotation(value)
+        flat = arrays.flatten(value) if arrays.is_numpy(kind) else None
         if flat is not None:
             dtype, shape, order, data = flat
             return ("n", self.pack(dtype), self.pack(shape), order, self._data(data))
-        if host and kind.__module__ == "array" and kind.__name__ == "array":
+        if kind.__module__ == "array" and kind.__name__ == "array":
             return ("a", value.typecode, self._data(memoryview(value)))
         return None
+
+    def _pack_namedtuple(self, value: Any, kind: Any) -> Any:
+        if self._channel.is_host:
+            real = kind if is_plain_namedtuple(kind) else None
+        else:
+            real = kind.__dict__.get("envknit_class")  # one of the host's goes home
+        if real is None:
+            return None
+        return ("N", self.pack(real), kind.__name__, kind._fields, *map(self.pack, value))
 
     def _pack_annotation(self, value: Any) -> Any:
         made = value.__reduce__()  # as its pickle says: a name of `typing`, or what is subscribed, and with what
@@ -113,16 +130,21 @@ class Packer:
 
     def _pack_module(self, value: Any, kind: type) -> Any:
         if kind is ModuleType:
-            name = self._channel.module_name(value)
-            return ("M", name) if name else self._reference(value)
-        if not self._channel.owns(value):
+            name = getattr(value, "__name__", "")
+            importable = not self._channel.is_host and sys.modules.get(name) is value
+            return ("M", name) if importable else self._reference(value)
+        if value._envknit_source is not self._channel.peer.source:
             raise TypeError(f"{value!r} cannot be handed to another worker")
         return ("I", value._envknit_name)
 
-    def _reference(self, value: object) -> tuple[str, int, int]:
-        ref, number = self._channel.grant(value)
+    def _reference(self, value: object) -> tuple[object, ...]:
+        ref, number = self._channel.exports.grant(value)
         self._granted.append(ref)
-        return "o", ref, number
+        if isinstance(value, str):  # not str(), which a subclass may answer otherwise
+            return "x", ref, number, str.__str__(value)
+        if isinstance(value, float):
+            return "x", ref, number, float.__float__(value)
+        return ("x", ref, number, int.__int__(value)) if isinstance(value, int) else ("o", ref, number)
 
     def _pack_proxy(self, value: Any) -> Any:
         proxy = value._envknit_owner if isinstance(value, Method) else value
@@ -136,7 +158,7 @@ class Packer:
         return ("w", proxy._envknit_ref, value._envknit_name)
 
     def _pack_view(self, proxy: Proxy) -> Any:
-        facts, memory = arrays.view(proxy)
+        facts, memory = arrays.view(proxy._envknit_channel, proxy._envknit_ref, proxy._envknit_timeout)
         order = "C" if "strides" not in facts or facts["strides"] == _c_strides(facts) else "F"
         dtype = facts["descr"] if str(facts["typestr"])[1] == "V" else facts["typestr"]
         return ("n", self.pack(dtype), self.pack(tuple(facts["shape"])), order, self._data(memoryview(memory)))
@@ -171,10 +193,10 @@ class Packer:
     def _data(self, data: bytes | bytearray | memoryview) -> int | bytes:
         size = data.nbytes if isinstance(data, memoryview) else len(data)
         if self._memory + size > self._channel.limit:
-            raise over_limit(self._memory + size, self._channel.limit)
+            raise limit_error(self._memory + size, self._channel.limit)
         if size < LARGE:
             return bytes(data)
-        padding = -size % _ALIGNMENT
+        padding = -size % ALIGNMENT
         self._buffers += (memoryview(data).cast("B"), bytes(padding))
         self._memory += size + padding
         return size
@@ -223,134 +245,4 @@ _PACK: dict[type, Callable[[Packer, Any], Any]] = {
     range: lambda _, value: ("r", value.start, value.stop, value.step),
     GenericAlias: Packer._pack_alias,
     UnionType: Packer._pack_union,
-}
-
-
-class Unpacker:
-    """Turns the trees of one frame back into values.
-
-    Args:
-        channel: where references are looked up.
-        descriptors: what came with the frame.
-        timeout: seconds that calls through the new proxies may take.
-    """
-
-    def __init__(self, channel: Channel, descriptors: Sequence[int], timeout: float | None) -> None:
-        self._channel = channel
-        self._descriptors = iter(descriptors)
-        self._buffers = memoryview(b"")
-        self._timeout = timeout
-
-    def unpack(self, tree: Any) -> Any:
-        """Return the value of a tree."""
-        kind = type(tree)
-        if kind is tuple:
-            return _UNPACK[tree[0]](self, tree)
-        return list(map(self.unpack, tree)) if kind is list else tree
-
-    def close(self) -> None:
-        """Close the descriptors that nothing took: the frame could not be read to its end."""
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-
-    def _borrow(self, ref: int, size: int, *, writable: bool = True, most: int = 0) -> Any:
-        descriptor = next(self._descriptors, None)
-        if descriptor is None:  # the kernel drops what a process has no room for
-            self._channel.decline(ref)
-            raise OSError(errno.EMFILE, "no file descriptor is left to receive shared memory with")
-        try:
-            return self._channel.borrow(ref, descriptor, size, writable=writable, most=most)
-        finally:
-            os.close(descriptor)
-
-    def _object(self, tree: Any) -> Proxy:
-        return self._channel.deliver(tree[1], tree[2], self._timeout)
-
-    def _items(self, tree: Any) -> Any:
-        return map(self.unpack, tree[1:])
-
-    def _dict(self, tree: Any) -> dict[Any, Any]:
-        items = self._items(tree)
-        return dict(zip(items, items, strict=True))
-
-    def _bytes(self, data: int | bytes) -> bytes:
-        return data if isinstance(data, bytes) else bytes(self._memory(data))
-
-    def _memory(self, data: int | bytes) -> Any:
-        # A picture of its own for the receiver: it may write to it, and nobody else sees that
-        if isinstance(data, bytes):
-            return data
-        memory, self._buffers = self._buffers[:data], self._buffers[data + -data % _ALIGNMENT :]
-        return memory
-
-    def _whole(self, tree: Any) -> Any:
-        _, ref, size, tree = tree
-        self._buffers = memoryview(self._borrow(ref, size, most=_MOST_MAPPED))
-        return self.unpack(tree)
-
-    def _array(self, tree: Any) -> Any:
-        import array  # noqa: PLC0415 - rare
-
-        value = array.array(tree[1])
-        value.frombytes(self._memory(tree[2]))
-        return value
-
-    def _numpy(self, tree: Any) -> object:
-        return arrays.restore(self.unpack(tree[1]), self.unpack(tree[2]), tree[3], self._memory(tree[4]))
-
-    def _view(self, tree: Any) -> memoryview:
-        view = memoryview(self._memory(tree[3])).cast("B")
-        return view.cast(tree[1], tree[2]) if view.nbytes else view
-
-    def _shared(self, tree: Any) -> tuple[dict[str, Any], Any]:
-        _, ref, facts = tree
-        facts = self.unpack(facts)
-        if not ref:
-            return facts, b""
-        return facts, self._borrow(ref, facts["size"], writable=facts["writable"])
-
-    def _exception(self, tree: Any) -> BaseException:
-        _, kind, args, said, text, facts, reference = tree
-        pairs = iter(self.unpack(facts))
-        error = failures.rebuild(
-            self._channel.mirror.stand_in(kind), self.unpack(args), said, dict(zip(pairs, pairs, strict=True))
-        )
-        if reference is not None:
-            remote = self._object(reference)
-            if isinstance(error, failures.RemoteError):
-                error.remote = remote
-        if text:
-            error.__cause__ = failures.RemoteTraceback(text)
-        return error
-
-    def _attribute(self, tree: Any) -> Any:
-        return getattr(self._channel.exports.get(tree[1]), tree[2])
-
-
-_UNPACK: dict[str, Callable[[Unpacker, Any], Any]] = {
-    "t": lambda unpacker, tree: tuple(unpacker._items(tree)),
-    "s": lambda unpacker, tree: set(unpacker._items(tree)),
-    "f": lambda unpacker, tree: frozenset(unpacker._items(tree)),
-    "d": Unpacker._dict,
-    ":": lambda unpacker, tree: slice(*unpacker._items(tree)),
-    "r": lambda _, tree: range(*tree[1:]),
-    "!": lambda _unpacker, _tree: NotImplemented,
-    "[": lambda unpacker, tree: getitem(*unpacker._items(tree)),
-    "|": lambda unpacker, tree: reduce(or_, unpacker._items(tree)),
-    "b": lambda unpacker, tree: unpacker._bytes(tree[1]),
-    "y": lambda unpacker, tree: bytearray(unpacker._memory(tree[1])),
-    "a": Unpacker._array,
-    "n": Unpacker._numpy,
-    "v": Unpacker._view,
-    "S": Unpacker._shared,
-    "@": Unpacker._whole,
-    "I": lambda _, tree: sys.modules[tree[1]],
-    "k": lambda unpacker, tree: put_together(tree[1], map(unpacker.unpack, tree[2:])),
-    "g": lambda _, tree: named(tree[1], tree[2]),
-    "c": lambda unpacker, tree: unpacker._channel.mirror.stand_in(tree[1]),
-    "e": Unpacker._exception,
-    "o": Unpacker._object,
-    "p": lambda unpacker, tree: unpacker._channel.exports.get(tree[1]),
-    "w": Unpacker._attribute,
-    "M": lambda unpacker, tree: unpacker._channel.module(tree[1], unpacker._timeout),
 }

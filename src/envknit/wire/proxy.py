@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import MethodType
+
 from envknit.errors import WorkerError
 from envknit.wire import arrays
+from envknit.wire.awaiting import result_of
+from envknit.wire.failures import WorkerGone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from envknit.wire.channel import Channel
+    from envknit.wire.caller import Caller
 
 
-class WorkerGone(WorkerError):  # noqa: N818 - a WorkerError whose name says what happened
-    """The worker is gone; `sent` tells whether it may have executed the call."""
+class _ProxyType(type):
+    """The class of proxies' classes: `type(proxy).__module__` is a string, also where `proxy.__module__` is asked."""
 
-    sent: bool
+    @property
+    def __module__(cls) -> str:  # type: ignore[override]
+        module: str = cls.__dict__.get("_envknit_module", __name__)
+        return module
 
 
-class Proxy:
+class Proxy(metaclass=_ProxyType):
     """Stands for one object of the other side; what is done to it is done there."""
 
-    __slots__ = ("__weakref__", "_envknit_channel", "_envknit_ref", "_envknit_timeout")
+    __slots__ = ()
 
-    _envknit_channel: Channel
-    _envknit_ref: int
-    _envknit_timeout: float | None
+    if TYPE_CHECKING:  # a class that inherits from `str`, too, keeps these in its `__dict__`
+        _envknit_channel: Caller
+        _envknit_ref: int
+        _envknit_timeout: float | None
+
+    @property
+    def __annotations__(self) -> Any:  # type: ignore[override]
+        return self.__getattr__("__annotations__")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -55,13 +68,17 @@ class Proxy:
         return names
 
     def _envknit_origin(self) -> Any:
-        return self._envknit_channel.origin(str(getattr(self, "__module__", None) or "builtins"))
+        return self._envknit_channel.peer.origin(str(getattr(self, "__module__", None) or "builtins"))
 
     def __reduce_ex__(self, protocol: object) -> Any:
         raise TypeError(
             f"a proxy of a {type(self).__qualname__} cannot be pickled or copied: its object lives in another process"
             "; envknit.fetch(proxy) brings a picklable object over by value"
         )
+
+
+class _ObjectProxy(Proxy):
+    __slots__ = ("__weakref__", "_envknit_channel", "_envknit_ref", "_envknit_timeout")
 
 
 class ModuleProxy:
@@ -102,7 +119,7 @@ class ModuleProxy:
             raise AttributeError(f"a proxy of the module {self._envknit_name!r} has no {name!r}")
         value = self._envknit_source.attribute(self._envknit_name, name, self._envknit_timeout)
         if isinstance(value, Proxy) and callable(value):
-            value._envknit_channel.origins[value._envknit_ref] = (self, name)
+            value._envknit_channel.imports.origins[value._envknit_ref] = (self, name)
             self._envknit_source.keep(self, name, value)
         elif type(value) is ModuleProxy:
             self._envknit_source.keep(self, name, value)
@@ -142,7 +159,7 @@ class Method:
         object.__setattr__(self, "_envknit_owner", owner)
         object.__setattr__(self, "_envknit_name", name)
 
-    def __call__(self, *args: object, **options: object) -> Any:
+    def __call__(self, /, *args: object, **options: object) -> Any:
         """Call the method."""
         owner = self._envknit_owner
         return owner._envknit_channel.call(
@@ -182,42 +199,45 @@ class Method:
         return owner._envknit_channel.call(owner._envknit_timeout, "get", owner._envknit_ref, (self._envknit_name,))
 
 
-def make(kind: type[Proxy], channel: Channel, ref: int) -> Proxy:
-    """Make the proxy of one object."""
-    proxy = kind.__new__(kind)
-    object.__setattr__(proxy, "_envknit_channel", channel)
+def make(kind: type[Proxy], caller: Caller, ref: int, value: object) -> Proxy:
+    """Make the proxy of one object; `value` is what it is as a str or number, where its class is a kind of these."""
+    base = kind.__dict__.get("_envknit_value")
+    proxy = kind.__new__(kind) if base is None else base.__new__(kind, value)
+    object.__setattr__(proxy, "_envknit_channel", caller)  # behind our own __setattr__
     object.__setattr__(proxy, "_envknit_ref", ref)
     return proxy
 
 
-_slots: Any = vars(Proxy)  # behind our own __setattr__
-set_timeout: Callable[[Proxy, float | None], None] = _slots["_envknit_timeout"].__set__
-
-
 def make_class(
-    module: str, name: str, protocol: Sequence[str], methods: Sequence[str], traits: Sequence[str]
+    module: str, name: str, protocol: Sequence[str], methods: Sequence[str], traits: dict[str, Any]
 ) -> type[Proxy]:
     """Make the class of proxies for a type of the other side (see `operations.describe`)."""
-    body: dict[str, Any] = {"__slots__": (), "__module__": module, "__qualname__": name}
-    for method in methods:
-        body[method] = _method(method)
-    for operation in protocol:
-        body[operation] = _SPECIAL.get(operation) or _forward(operation)
+    body: dict[str, Any] = {"__slots__": (), "__qualname__": name, "_envknit_module": module, "__module__": module}
+    body |= {method: _method(method) for method in methods}
+    body |= {operation: _SPECIAL.get(operation) or _forward(operation) for operation in protocol}
     if "__eq__" in protocol and "__hash__" not in protocol:
         body["__hash__"] = None
     body["__doc__"] = _data("__doc__")
     if "class" in traits or "__call__" in protocol:
-        body["__module__"] = _data("__module__")  # of the function or class, not of its type
-    if "class" in traits:
-        body["__mro_entries__"] = _no_subclass
-        body["__bases__"] = property(_bases)  # what issubclass() asks of a class that is none here
-    if "array" in traits:
-        body["__array_interface__"] = property(_array_interface)
-    if "as-array" in traits:
-        body["__array__"] = _as_array
-    if "buffer" in traits:
-        body["__buffer__"] = _buffer
-    return type(name.rpartition(".")[2], (Proxy,), body)
+        body |= {"__module__": _data("__module__"), "__signature__": property(_signature)}  # not of its type
+    for trait in traits.keys() & _TRAITS.keys():
+        body |= _TRAITS[trait]
+    if "fields" in traits:
+        body["__dataclass_fields__"] = _dataclass_fields(traits["fields"])
+    value = _VALUES.get(traits.get("value", ""))
+    if value is not None:
+        del body["__slots__"]  # CPython lets no subclass of int have slots, and none of str beside those of a Proxy
+        # Whoever makes more of its kind, as statistics.mean() does, gets plain ones
+        body |= {"_envknit_value": value, "__new__": lambda _, *args: value(*args)}
+    bases = (_ObjectProxy,) if value is None else (Proxy, value)
+    kind: Any = _ProxyType(name.rpartition(".")[2], bases, body)
+    for abstract in traits.get("abstract", ()):
+        home, _, abc = abstract.rpartition(".")
+        getattr(import_module(home), abc).register(kind)
+    return kind  # type: ignore[no-any-return]
+
+
+_VALUES: dict[str, type] = {"str": str, "int": int, "float": float}
 
 
 def _method(name: str) -> property:
@@ -239,11 +259,11 @@ def _forward(operation: str) -> Callable[..., Any]:
     return forward
 
 
-def _call(self: Proxy, *args: object, **options: object) -> Any:
+def _call(self: Proxy, /, *args: object, **options: object) -> Any:
     try:
         return self._envknit_channel.call(self._envknit_timeout, "call", self._envknit_ref, args, options)
     except WorkerGone as error:
-        origin = self._envknit_channel.origins.get(self._envknit_ref)
+        origin = self._envknit_channel.imports.origins.get(self._envknit_ref)
         if error.sent or origin is None:
             raise
     # The worker that is started now has this function too, under the same name
@@ -264,7 +284,58 @@ def _exit(self: Proxy, _kind: object, error: BaseException | None, _trace: objec
     return self._envknit_channel.call(self._envknit_timeout, "__exit__", self._envknit_ref, (error,))
 
 
-_SPECIAL: dict[str, Callable[..., Any]] = {"__call__": _call, "__iter__": _iter, "__exit__": _exit}
+_SPECIAL: dict[str, Callable[..., Any]] = {
+    "__call__": _call,
+    "__iter__": _iter,
+    "__exit__": _exit,
+    "__await__": lambda self: result_of(self, "__await__").__await__(),
+    "__anext__": lambda self: result_of(self, "__anext__"),
+    "__aenter__": lambda self: result_of(self, "__aenter__"),
+    "__aexit__": lambda self, _kind, error, _trace: result_of(self, "__aexit__", error),
+}
+
+
+def _run(self: Any) -> Any:
+    """Return the coroutine of this side that awaits one of the other; a loop steps it with `send` and `throw`."""
+    try:
+        return object.__getattribute__(self, "_envknit_run")
+    except AttributeError:
+        run = result_of(self, "__await__")
+        object.__setattr__(self, "_envknit_run", run)
+        return run
+
+
+# asyncio.run() and create_task() take what has these four methods for a coroutine (collections.abc.Coroutine)
+_COROUTINE: dict[str, Any] = {
+    "__slots__": ("_envknit_run",),
+    "send": lambda self, value: _run(self).send(value),
+    "throw": lambda self, *error: _run(self).throw(*error),
+    "close": lambda self: (_run(self).close(), Method(self, "close")())[0],
+}
+
+
+def _bind(self: Any, instance: object, owner: object = None) -> Any:  # noqa: ARG001 - the descriptor protocol
+    return self if instance is None else MethodType(self, instance)
+
+
+def _signature(self: Proxy) -> Any:
+    """Be `__signature__`, which inspect.signature() asks for first (PEP 362)."""
+    from inspect import Parameter, Signature  # noqa: PLC0415 - only who asks pays
+
+    caller, ref = self._envknit_channel, self._envknit_ref
+    described = caller.call(self._envknit_timeout, "signature", ref, ())
+    if described is None:
+        raise AttributeError(f"no signature is known of {self!r}")
+    parameters, returns = described
+    kinds: Any = type(Parameter.VAR_KEYWORD)  # an enumeration without a public name
+    return Signature([Parameter(name, kinds(kind), **facts) for name, kind, facts in parameters], **returns)
+
+
+def _dataclass_fields(names: Sequence[str]) -> dict[str, Any]:
+    from dataclasses import make_dataclass  # noqa: PLC0415 - rare, and it loads inspect
+
+    fields: dict[str, Any] = make_dataclass("Fields", names).__dataclass_fields__  # type: ignore[attr-defined]
+    return fields
 
 
 def _bases(self: Proxy) -> Any:
@@ -279,7 +350,7 @@ def _no_subclass(self: Proxy, bases: object) -> Any:  # noqa: ARG001 - PEP 560
 
 
 def _array_interface(self: Proxy) -> dict[str, object]:
-    facts, memory = arrays.view(self)
+    facts, memory = arrays.view(self._envknit_channel, self._envknit_ref, self._envknit_timeout)
     facts = {name: fact for name, fact in facts.items() if name in _INTERFACE}
     return {**facts, "data": memory}
 
@@ -297,14 +368,14 @@ def _as_array(self: Proxy, dtype: object = None, copy: bool | None = None) -> An
 
 
 def _buffer(self: Proxy, flags: int) -> memoryview:
-    facts, memory = arrays.view(self)
+    facts, memory = arrays.view(self._envknit_channel, self._envknit_ref, self._envknit_timeout)
     view = memoryview(memory)
     if flags & 1 and view.readonly:  # PyBUF_WRITABLE
         raise BufferError(f"the memory of this {type(self).__qualname__} is a read-only picture; it lives in a worker")
     code, shape = facts.get("format"), facts["shape"]
     if not code or ("strides" in facts and not _is_c_order(facts, view.nbytes)):
         raise BufferError(f"the memory of this {type(self).__qualname__} has a layout that Python cannot view here")
-    return view.cast("B").cast(str(code).lstrip("<>=@|"), shape) if view.nbytes else view  # type: ignore[call-overload]
+    return arrays.shaped(view, str(code).lstrip("<>=@|"), shape)
 
 
 def _is_c_order(facts: dict[str, Any], size: int) -> bool:
@@ -314,3 +385,18 @@ def _is_c_order(facts: dict[str, Any], size: int) -> bool:
         if stride != expected:
             return False
     return True
+
+
+# What the class of proxies has besides, by what `operations.describe` says of the type
+_TRAITS: dict[str, dict[str, Any]] = {
+    "class": {
+        "__class__": property(lambda _: type),  # so that isinstance(proxy, type) holds, which inspect and others ask
+        "__mro_entries__": _no_subclass,
+        "__bases__": property(_bases),  # what issubclass() asks of a class that is none here
+    },
+    "function": {"__get__": _bind},  # set on a class, it is a method
+    "coroutine": _COROUTINE,
+    "array": {"__array_interface__": property(_array_interface)},
+    "as-array": {"__array__": _as_array},
+    "buffer": {"__buffer__": _buffer},
+}

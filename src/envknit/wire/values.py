@@ -1,7 +1,8 @@
 """What crosses by value, and how: plain data as it is, everything else as a tree of tagged tuples.
 
 Only exact types are values: a subclass may carry more than its base shows. Nothing here runs code of a package, and
-nothing is pickled: what is not a value stays where it is and crosses as a reference (see `channel`).
+nothing is pickled: what is not a value stays where it is and crosses as a reference. Of a kind of str, int or float its
+value crosses with the reference: C code looks at that (`"".join`, json) and would refuse a mere proxy.
 
 A tree is marshal data. Atoms and lists stand for themselves; every tuple in it is a tag and its fields:
 
@@ -12,15 +13,19 @@ A tree is marshal data. Atoms and lists stand for themselves; every tuple in it 
     ("@", ref, size, tree) ("S", ref, facts)                    the frame's shared memory; that of an array: see `pack`
     ("n", dtype, shape, order, size | bytes) ("v", ...)         numpy array or scalar; memoryview
     ("k", kind, *fields)                                        datetime, Decimal, Path, ...: `_KINDS`
+    ("N", class, name, fields, *items)                          a namedtuple of the host; class: a reference
     ("g", module, name)                                         a type or function known to both sides by its name
     ("[", origin, parameters) ("|", *types)                     list[int], Optional[int]; int | None
     ("e", ...) ("c", ...)                                       exception, exception class: see `failures`
-    ("o", ...) ("m", ...) ("p", ref) ("w", ref, name)           references: see `channel`
+    ("o", ref, type) ("x", ref, type, value)                    a new reference; one of a kind of str or number
+    ("p", ref) ("w", ref, name)                                 an object of the receiver; a method of one
+    ("M", name) ("I", name)                                     a module of the sender; of the receiver
 """
 
 from __future__ import annotations
 
 import sys
+from collections import namedtuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGE = 64 * 1024  # bytes from which a buffer crosses beside the body of a frame and not in it
+ALIGNMENT = 64  # bytes; of each buffer in a frame's memory: what vector instructions like
 ATOMS = frozenset({type(None), bool, int, float, complex, str, type(...)})
 _SEQUENCES = frozenset({tuple, list, set, frozenset})
 
@@ -125,7 +131,11 @@ def _plainly(kind: Any, *fields: Any) -> object:
     return kind(*fields)
 
 
-# Immutable types of the standard library: how to take one apart, and how to put it together
+def _text(value: object) -> tuple[str]:
+    return (str(value),)
+
+
+# Types of the standard library: how to take one apart, and how to put it together
 _KINDS: dict[str, tuple[Callable[[Any], tuple[object, ...]], Callable[..., object]]] = {
     "datetime.date": (lambda value: (value.year, value.month, value.day), _plainly),
     "datetime.datetime": (_datetime, _folded),
@@ -133,24 +143,64 @@ _KINDS: dict[str, tuple[Callable[[Any], tuple[object, ...]], Callable[..., objec
     "datetime.timedelta": (lambda value: (value.days, value.seconds, value.microseconds), _plainly),
     "datetime.timezone": (lambda value: value.__getinitargs__(), _plainly),
     "zoneinfo.ZoneInfo": (lambda value: (value.key,), _plainly),
-    "decimal.Decimal": (lambda value: (str(value),), _plainly),
+    "decimal.Decimal": (_text, _plainly),
     "fractions.Fraction": (lambda value: (value.numerator, value.denominator), _plainly),
-    "uuid.UUID": (lambda value: (str(value),), _plainly),
-    "pathlib.PosixPath": (lambda value: (str(value),), _plainly),
-    "pathlib.PurePosixPath": (lambda value: (str(value),), _plainly),
+    "uuid.UUID": (_text, _plainly),
+    "pathlib.PosixPath": (_text, _plainly),
+    "pathlib.PurePosixPath": (_text, _plainly),
+    **{
+        f"ipaddress.IPv{version}{kind}": (_text, _plainly)
+        for version in (4, 6)
+        for kind in ("Address", "Interface", "Network")
+    },
+    "re.Pattern": (lambda value: (value.pattern, value.flags), lambda _, *fields: named("re", "compile")(*fields)),
+}
+# These can change, as lists and dicts can: the host's arrive in a worker as copies. A worker's own stay there, where
+# its package may hold them and expect to see what is done to them
+_CHANGEABLE: dict[str, Callable[[Any], tuple[object, ...]]] = {
+    "collections.OrderedDict": lambda value: (dict(value),),
+    "collections.Counter": lambda value: (dict(value),),
+    "collections.defaultdict": lambda value: (value.default_factory, dict(value)),
+    "collections.deque": lambda value: (list(value), value.maxlen),
 }
 
 
-def taken_apart(value: object) -> tuple[str, tuple[object, ...]] | None:
-    """Return the kind and fields of an immutable value of the standard library, or None."""
+def taken_apart(value: object, *, changeable: bool) -> tuple[str, tuple[object, ...]] | None:
+    """Return the kind and fields of a value of the standard library, or None; `changeable`: containers, too."""
     kind = type(value)
     module = "pathlib" if kind.__module__ == "pathlib._local" else kind.__module__  # 3.13 moved it
     name = f"{module}.{kind.__name__}"
     entry = _KINDS.get(name)
-    return (name, entry[0](value)) if entry is not None else None
+    if entry is not None:
+        return name, entry[0](value)
+    fields = _CHANGEABLE.get(name) if changeable else None
+    return (name, fields(value)) if fields is not None else None
 
 
 def put_together(name: str, fields: Iterable[object]) -> object:
     """Make the value that `taken_apart` described."""
     module, _, kind = name.rpartition(".")
-    return _KINDS[name][1](named(module, kind), *fields)
+    make = _KINDS[name][1] if name in _KINDS else _plainly
+    return make(named(module, kind), *fields)
+
+
+def is_standard_member(value: Any, kind: type) -> bool:
+    """Tell whether a value is a member of an enumeration of the standard library: `http.HTTPStatus.OK`."""
+    members = getattr(kind, "__members__", None)
+    if not members or kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    return members.get(value.name) is value
+
+
+def is_plain_namedtuple(kind: type) -> bool:
+    """Tell whether a class is what `collections.namedtuple` makes, without methods or defaults of its own."""
+    fields = kind.__dict__.get("_fields")
+    return kind.__bases__ == (tuple,) and type(fields) is tuple and set(kind.__dict__) <= {*_OF_NAMEDTUPLE, *fields}
+
+
+# What those of `typing.NamedTuple` have besides, in one version of Python or another
+_OF_TYPING = {
+    "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__", "__firstlineno__",
+    "__orig_bases__", "__static_attributes__",
+}  # fmt: skip
+_OF_NAMEDTUPLE = frozenset(vars(namedtuple("_None", ()))) | _OF_TYPING  # noqa: PYI024 - it has no field

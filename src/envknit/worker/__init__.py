@@ -1,6 +1,7 @@
-"""Flow 5: outside the user's program. Standard library only.
+"""Workers: packages and environments in processes of their own. Standard library only.
 
-`envknit.worker` is this package and the public function at once: calling it calls `envknit.worker.api.worker`.
+`envknit.worker` is this package, which the import system puts there when it is loaded, and the public function: calling
+the package calls `envknit.worker.api.worker`.
 """
 
 from __future__ import annotations
@@ -10,31 +11,27 @@ from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-
-    from envknit.worker.api import WorkerContext
+    from typing import Any
 
 
-class _CallableModule(ModuleType):
-    def __call__(
-        self,
-        name: str,
-        version: str,
-        *,
-        timeout: float | None = 30.0,
-        install_path: str | os.PathLike[str] | None = None,
-        env: str | None = None,
-        lock: str | os.PathLike[str] | None = None,
-        python: str | None = None,
-        module: str | None = None,
-    ) -> WorkerContext:
+class _WorkerPackage(ModuleType):
+    """A module that can be called, as "Customizing module attribute access" of the language reference allows."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
         """Open a package of any version in a process of its own; see `envknit.worker.api.worker`."""
-        from envknit.worker import api  # noqa: PLC0415 - on first use
+        return self._function()(*args, **options)
 
-        return api.worker(
-            name, version, timeout=timeout, install_path=install_path, env=env, lock=lock, python=python, module=module
-        )
+    @property
+    def __signature__(self) -> Any:
+        from inspect import signature  # noqa: PLC0415 - who asks has it
+
+        return signature(self._function())
+
+    def _function(self) -> Any:
+        from envknit.worker.api import worker  # noqa: PLC0415 - on first use
+
+        return worker
 
 
 worker = sys.modules[__name__]  # what `envknit.worker` is, whoever loads it first
-worker.__class__ = _CallableModule
+worker.__class__ = _WorkerPackage

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from itertools import count
 
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
 from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
@@ -96,6 +98,7 @@ def worker(
     lock: str | os.PathLike[str] | None = None,
     python: str | None = None,
     module: str | None = None,
+    private: bool = False,
 ) -> WorkerContext:
     """Open a package of any version in a process of its own.
 
@@ -111,6 +114,7 @@ def worker(
         lock: the lock to take it from, which need not be in use; None: those in use.
         python: another interpreter to run it: `3.10`, or a path.
         module: the module to give, where the distribution has several.
+        private: a process that no other block shares, and that ends with this one.
 
     Raises:
         LinkError: no environment of the lock holds it; the error names the versions there are.
@@ -122,6 +126,7 @@ def worker(
         order, found = order_for_folder(name, version, os.fspath(install_path), python=python, module=module)
     else:
         order, found = order_for_pin(name, version, environment=env, lock=lock, python=python, module=module)
+    order.private = next(_private) if private else 0
     return WorkerContext(pool.worker(order), found, timeout)
 
 
@@ -185,8 +190,8 @@ def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:
 
     Args:
         proxy: a proxy; anything else is returned as it is.
-        trust: top-level packages whose classes and functions the copy may be made of; None: the package of the
-            object's own type, and numpy. The standard library's plain types are always allowed.
+        trust: top-level packages whose classes and functions the copy may be made of; None: those that this program
+            opened in the worker. The standard library's plain types and numpy's arrays are always allowed.
 
     Raises:
         WorkerError: the object cannot be pickled, or needs what is not trusted or not importable here.
@@ -197,7 +202,37 @@ def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:
         return proxy
     from envknit.wire.fetching import load  # noqa: PLC0415 - loads pickle
 
-    timeout, channel, ref = proxy._envknit_timeout, proxy._envknit_channel, proxy._envknit_ref
-    package = channel.call(timeout, "package", ref, ())
-    data = channel.call(timeout, "pickle", ref, ())
-    return load(data, {package, "numpy"} if trust is None else set(trust))
+    caller = proxy._envknit_channel
+    data = caller.call(proxy._envknit_timeout, "pickle", proxy._envknit_ref, ())
+    return load(data, caller.peer.source.asked - sys.stdlib_module_names if trust is None else set(trust))
+
+
+def send(value: Any, *, to: Any) -> Any:
+    """Take an object to a worker by value, as a copy of its own, and return the copy's proxy: the inverse of `fetch`.
+
+    It is pickled here and made again there, with the classes of that side's packages. What lives in another worker goes
+    from there.
+
+    Args:
+        value: an object that can be pickled, or a proxy of one.
+        to: a module or an object of the worker.
+
+    Raises:
+        WorkerError: the worker cannot make it.
+    """
+    if isinstance(to, ModuleProxy):
+        worker, timeout = vars(to)["_envknit_source"], vars(to)["_envknit_timeout"]
+    elif isinstance(to, Proxy):
+        worker, timeout = to._envknit_channel.peer.source, to._envknit_timeout
+    else:
+        raise WorkerError("an object is sent to a module or an object of a worker", to=repr(to))
+    if isinstance(value, Proxy):
+        data = value._envknit_channel.call(value._envknit_timeout, "pickle", value._envknit_ref, ())
+    else:
+        import pickle  # noqa: PLC0415 - only where something is sent
+
+        data = pickle.dumps(value, protocol=4)
+    return worker.call(timeout, "unpickle", (data,))
+
+
+_private = count(1)

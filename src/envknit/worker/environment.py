@@ -167,6 +167,7 @@ def _call(
     pool.enter(worker)
     try:
         worker.open("", timeout)
+        worker.asked.add(module.partition(".")[0])
         return worker.call(timeout, "run", (root, module, name, *args), options)
     finally:
         pool.leave(worker)

@@ -17,8 +17,8 @@ from time import monotonic
 
 from envknit.interpreter.session import Session
 from envknit.wire.channel import Channel
+from envknit.wire.failures import WorkerGone
 from envknit.wire.peer import Peer
-from envknit.wire.proxy import WorkerGone
 from envknit.worker.process import GRACE
 
 TYPE_CHECKING = False
@@ -52,6 +52,7 @@ class InterpreterWorker(Peer):
         self.source = source
         self.pid = os.getpid()
         self.python = sys.version
+        self.is_overdue = False
         self._session = Session("own", order.label)
         try:
             self._session.ask("configure", order.lock, order.plan)
@@ -61,7 +62,7 @@ class InterpreterWorker(Peer):
             raise
         self.channel = Channel(ours, is_host=True, limit=limit, peer=self, mirror=mirror)
         listener = threading.Thread(target=self.channel.listen, name="envknit-worker-lines", daemon=True)
-        self.channel.on_export = listener.start
+        self.channel.exports.on_first = listener.start
         self._thread = threading.Thread(
             target=self._serve, args=(theirs.detach(), limit), name=source.label, daemon=True
         )
@@ -78,7 +79,7 @@ class InterpreterWorker(Peer):
         """Whether something runs in it, be it a call that nobody waits for any more."""
         return self._thread.is_alive()
 
-    def explain(self, *, sent: bool) -> WorkerGone:
+    def lost_error(self, *, sent: bool) -> WorkerGone:
         """See `Peer`."""
         self.shut(f"{self.source.label} ended")
         return WorkerGone(
@@ -87,17 +88,16 @@ class InterpreterWorker(Peer):
             hint="its objects are gone with it; the next call through the module makes another",
         )
 
-    def overdue(self, seconds: float) -> BaseException:
+    def timeout_error(self, seconds: float) -> BaseException:
         """See `Peer`: it is left alone, since nothing can end a call in this process."""
-        self.shut(f"{self.source.label} was left: it did not answer within {seconds:g} seconds")
+        if self.source.blocks > 1:
+            self.is_overdue = True
+        else:
+            self.shut(f"{self.source.label} was left: it did not answer within {seconds:g} seconds")
         return TimeoutError(
             f"{self.source.label} did not answer within {seconds:g} seconds; it ends when its call does"
             "; the next call makes another, and a worker in a process of its own can be killed"
         )
-
-    def module(self, name: str, timeout: float | None) -> Any:
-        """See `Peer`."""
-        return self.source.module(name, timeout)
 
     def close(self, reason: str) -> None:
         """Let it end; returns at once, `wait` waits."""

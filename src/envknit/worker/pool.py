@@ -9,9 +9,10 @@ import weakref
 from time import monotonic
 
 from envknit.errors import WorkerError
-from envknit.wire.failures import Mirror
+from envknit.wire.failures import Mirror, WorkerGone
 from envknit.wire.frames import LARGEST
-from envknit.wire.proxy import ModuleProxy, WorkerGone
+from envknit.wire.output import host_level
+from envknit.wire.proxy import ModuleProxy
 from envknit.worker.process import Order, WorkerProcess, start
 
 TYPE_CHECKING = False
@@ -33,7 +34,8 @@ class Worker:
     def __init__(self, order: Order, pool: Pool) -> None:
         self.order = order
         self.label = f"the {order.isolation} of {order.label}"
-        self.why = "it was asked for"  # that it lives there
+        self.why = "it was asked for"  # the reason why it lives there, for `envknit.explain`
+        self.asked: set[str] = set()  # top-level packages that the host opened here: `fetch` trusts these
         self.used = monotonic()
         self.blocks = 0
         self._pool = pool
@@ -54,6 +56,12 @@ class Worker:
         return process is not None and process.alive
 
     @property
+    def is_overdue(self) -> bool:
+        """Whether a call that was given up may still run there."""
+        process = self._process
+        return process is not None and process.is_overdue
+
+    @property
     def pid(self) -> int | None:
         """The process's id; None where none runs. An interpreter's is that of this process."""
         process = self._process
@@ -69,7 +77,7 @@ class Worker:
     def idle(self) -> bool:
         """Whether nobody is in a block of it or holds an object of it."""
         process = self._process
-        return self.blocks == 0 and (process is None or not process.channel.held())
+        return self.blocks == 0 and (process is None or not len(process.channel.imports))
 
     def call(
         self,
@@ -131,11 +139,18 @@ class Worker:
         return InterpreterWorker(self.order, self, self._mirror, self._pool.largest)
 
     def open(self, module: str, timeout: float | None) -> None:
-        """Import the module, in a process that runs now."""
+        """Import a module there; `""`: none. A process that died since it was last called is replaced first."""
         process = self._process
         if process is not None and not process.alive:
-            process.explain(sent=False)
-        self.call(timeout, "import", (module,))
+            process.lost_error(sent=False)
+        arguments = module, host_level()
+        try:
+            self.call(timeout, "import", arguments)
+        except WorkerGone:
+            if process is None:  # it was started for this import, which then ended it
+                raise
+            self.call(timeout, "import", arguments)  # it was dying while we asked; nothing of the caller's was begun
+        self.asked.add(module.partition(".")[0])
 
     def close(self) -> None:
         """End the process, if one runs: exit handlers run, and after a second it is killed."""
@@ -203,16 +218,22 @@ class Pool:
     def enter(self, worker: Worker) -> None:
         """Count one more block in which a worker is used."""
         with self._changed:
+            self._workers.setdefault(worker.order.key, worker)
             worker.blocks += 1
 
     def leave(self, worker: Worker) -> None:
-        """Count one block less; the last one starts the worker's idle time."""
+        """Count one block less; the last one starts the worker's idle time, or ends it."""
         with self._changed:
             worker.blocks -= 1
             worker.used = monotonic()
+            ends = not worker.blocks and (worker.order.private or worker.is_overdue)
+            if worker.order.private and ends:
+                del self._workers[worker.order.key]
             if self._keeper is None:
                 self._keeper = threading.Thread(target=self._keep, name="envknit-workers", daemon=True)
                 self._keeper.start()
+        if ends:
+            worker.close()
 
     def workers(self) -> list[Worker]:
         """Return the workers whose process runs, by their labels."""

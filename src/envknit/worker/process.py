@@ -13,22 +13,21 @@ from time import monotonic
 from envknit.errors import WorkerError
 from envknit.wire import buffers, handshake
 from envknit.wire.channel import Channel
+from envknit.wire.failures import Mirror, WorkerGone
 from envknit.wire.peer import QUIT, Peer
-from envknit.wire.proxy import WorkerGone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from typing import Any
 
-    from envknit.wire.failures import Mirror
 
 START = 60.0  # seconds that a start may take, without the import of the package
 GRACE = 1.0  # seconds to run exit handlers in
 
 
 class Order:
-    """What a worker is to be.
+    """How to launch a worker.
 
     Args:
         label: how messages name it: `numpy 1.26.4`.
@@ -38,9 +37,10 @@ class Order:
         first: folders that come before everything else on `sys.path`.
         last: folders that come behind everything else.
         isolation: `worker`, a process; or `interpreter`, a sub-interpreter of this one.
+        private: a number that no other order has: nobody else gets this worker. 0: all with this order share it.
     """
 
-    __slots__ = ("first", "isolation", "label", "last", "lock", "plan", "python")
+    __slots__ = ("first", "isolation", "label", "last", "lock", "plan", "private", "python")
 
     def __init__(
         self,
@@ -52,8 +52,10 @@ class Order:
         first: tuple[str, ...] = (),
         last: tuple[str, ...] = (),
         isolation: str = "worker",
+        private: int = 0,
     ) -> None:
         self.label = label
+        self.private = private
         self.isolation = isolation
         self.python = python or sys.executable
         self.lock = lock
@@ -64,7 +66,7 @@ class Order:
     @property
     def key(self) -> tuple[object, ...]:
         """What makes two orders one worker."""
-        return self.label, self.isolation, self.python, self.lock, self.plan, self.first, self.last
+        return self.label, self.isolation, self.python, self.lock, self.plan, self.first, self.last, self.private
 
 
 class WorkerProcess(Peer):
@@ -86,6 +88,7 @@ class WorkerProcess(Peer):
         self.pid = popen.pid
         self.started = monotonic()
         self.python = ""
+        self.is_overdue = False  # whether a call that was given up may still run there
         self._popen = popen
         self._words = words
         self._ending = threading.Lock()
@@ -114,19 +117,19 @@ class WorkerProcess(Peer):
         self._line.settimeout(None)
         self.python = answer["python"]
         if threading.current_thread() is threading.main_thread():
-            self.channel.adopt(self._line)
+            self.channel.lines.adopt(self._line)
         else:
             self._line.close()  # it leads to the worker's main thread, which waits for ours
         listener = threading.Thread(target=self.channel.listen, name="envknit-worker-lines", daemon=True)
-        self.channel.on_export = listener.start
+        self.channel.exports.on_first = listener.start
 
     @property
     def alive(self) -> bool:
         """Whether it can be called."""
         return not self.channel.closed and self._popen.poll() is None
 
-    def explain(self, *, sent: bool) -> WorkerGone:
-        """See `Peer`."""
+    def lost_error(self, *, sent: bool) -> WorkerGone:
+        """See `Peer`: it takes the exit status and the last words of the process, too, and kills what does not end."""
         facts = self._end()
         when = "during this call" if sent else "between calls"
         self.shut(f"the worker of {self.order.label} died")
@@ -137,18 +140,29 @@ class WorkerProcess(Peer):
             hint="its objects are gone with it; the next call through the module starts another",
         )
 
-    def overdue(self, seconds: float) -> BaseException:
-        """See `Peer`: a worker that does not answer is killed, since nothing else would stop it."""
+    def timeout_error(self, seconds: float) -> BaseException:
+        """See `Peer`: nothing else would stop the call, so the process is killed, unless others use it."""
+        late = f"the worker of {self.order.label} did not answer within {seconds:g} seconds"
+        if self.source.blocks > 1 and self._answers():
+            self.is_overdue = True
+            return TimeoutError(
+                f"{late}; others use it, so it goes on until they are done, and timeout= gives it longer"
+            )
         self.shut(f"the worker of {self.order.label} was killed: it did not answer within {seconds:g} seconds")
         self.kill()
-        return TimeoutError(
-            f"the worker of {self.order.label} did not answer within {seconds:g} seconds and was killed"
-            "; the next call starts another, and timeout= gives it longer"
-        )
+        return TimeoutError(f"{late} and was killed; the next call starts another, and timeout= gives it longer")
 
-    def module(self, name: str, timeout: float | None) -> Any:
-        """See `Peer`."""
-        return self.source.module(name, timeout)
+    def _answers(self) -> bool:
+        """Tell whether it answers on another thread: not while C code keeps its GIL, nor when it was stopped."""
+        answered = threading.Event()
+
+        def ask() -> None:
+            with suppress(WorkerError):
+                self.channel.call(None, "repr", 0, ())
+                answered.set()
+
+        threading.Thread(target=ask, name="envknit-ask", daemon=True).start()
+        return answered.wait(GRACE)
 
     def close(self, reason: str) -> None:
         """Let the worker run its exit handlers, and end it; returns at once, `wait` waits."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 
-from envknit.wire import handshake, modules
+from envknit.wire import handshake, modules, output
 from envknit.wire.channel import Channel
 from envknit.wire.peer import INTERRUPT, NEW_MAIN_LINE, QUIT
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from envknit.wire.lines import Line
+    from envknit.wire.line import Line
 
 
 environment = ""  # the name of the environment that this worker has; only a worker loads this module
@@ -55,7 +55,7 @@ def serve(control: int, life: int, line: int, words: int, stderr: int, *, site_p
         handshake.say(main_line, error=f"{type(error).__name__}: {error}")
         sys.exit(1)
     handshake.say(main_line, python=sys.version)
-    worker.run(channel.adopt(main_line))
+    worker.run(channel.lines.adopt(main_line))
 
 
 def _activate(config: dict[str, Any], site_packages: list[str]) -> None:
@@ -83,6 +83,7 @@ class _Worker:
         self._channel = channel
         self._words = words
         self._stderr = stderr
+        self._error_stream: output.ForwardedStream | None = None
         self._main_lines: SimpleQueue[Line | None] = SimpleQueue()
         self._serving: Line | None = None
         self._interrupted = False
@@ -91,9 +92,10 @@ class _Worker:
 
     def run(self, line: Line) -> None:
         signal.signal(signal.SIGINT, self._on_interrupt)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # what is printed here mixes with what the host prints
-                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        if sys.stdout is not None:
+            output.ForwardedStream("stdout", self._channel)
+        if sys.stderr is not None:
+            self._error_stream = output.ForwardedStream("stderr", None)  # the start's last words go into the file
         threading.Thread(target=self._listen, name="envknit-control", daemon=True).start()
         self._main_lines.put(line)
         while self._serve_next():
@@ -107,7 +109,7 @@ class _Worker:
             self._serving = self._main_lines.get()
             if self._serving is None:
                 return False
-            self._channel.forget_lines()
+            self._channel.lines.forget()
             self._channel.serve(self._serving)
         except KeyboardInterrupt:
             return True  # the call that it was for is over
@@ -137,21 +139,27 @@ class _Worker:
             self._interrupted = False
             raise KeyboardInterrupt
 
-    def _import(self, _: None, name: str) -> None:
-        modules.open_module(None, name)
-        if self._stderr >= 0:
-            self._settle()
+    def _import(self, _: None, name: str, level: int | None = None) -> None:
+        if level is not None:
+            output.forward_logs(self._channel, level)
+        if name:
+            import_module(name)
+        # The start is over: stderr is the host's from now on, and the file waits for a crash. Lines of several threads
+        # may come here at once: whoever takes the descriptor settles it
+        stderr, self._stderr = self._stderr, -1
+        if stderr >= 0:
+            self._settle(stderr)
 
-    def _settle(self) -> None:
-        # The start is over: stderr is the host's from now on, and the file waits for a crash
+    def _settle(self, stderr: int) -> None:
         import faulthandler  # noqa: PLC0415 - once
 
         sys.stderr.flush()
         said = os.pread(self._words, 1 << 20, 0)
         os.ftruncate(self._words, 0)
-        os.dup2(self._stderr, 2)
-        os.close(self._stderr)
-        self._stderr = -1
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        if self._error_stream is not None:
+            self._error_stream.channel = self._channel
         if said:
             sys.stderr.write(said.decode(errors="replace"))
         os.lseek(self._words, 0, os.SEEK_SET)

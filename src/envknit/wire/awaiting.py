@@ -1,0 +1,157 @@
+"""Awaitables of the other side: they run on an event loop there, and are awaited on the loop that runs here.
+
+    here    `await proxy`: a future of the running loop; its task may be cancelled
+    there   `Loop.start` runs the awaitable as a task, and calls back when it is done
+
+No thread waits on either side, so thousands may be awaited at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import suppress
+
+from envknit.errors import WorkerError
+from envknit.wire.failures import WorkerGone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+
+def _leave(target: Any, error: BaseException | None) -> Awaitable[object]:
+    facts = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+    found: Awaitable[object] = type(target).__aexit__(target, *facts)
+    return found
+
+
+# The protocols of PEP 492: what is awaited there
+PROTOCOL: dict[str, Callable[..., Awaitable[object]]] = {
+    "__await__": lambda target: target,
+    "__anext__": lambda target: type(target).__anext__(target),
+    "__aenter__": lambda target: type(target).__aenter__(target),
+    "__aexit__": _leave,
+}
+
+
+class Loop:
+    """Runs awaitables of this side for the other one, and knows which of theirs are awaited here."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own: AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self.awaited: dict[Callable[..., None], AbstractEventLoop] = {}  # what is told of the end of each
+
+    def start(self, target: object, operation: str, done: Callable[..., object], *args: object) -> Callable[[], object]:
+        """Start an awaitable of this side; return the function that cancels it.
+
+        Args:
+            target: the object.
+            operation: a name of `PROTOCOL`.
+            done: is called with an exception, or with None and the result.
+            args: what else the operation takes.
+        """
+        import asyncio  # noqa: PLC0415 - not every program awaits
+
+        async def run() -> object:
+            return await PROTOCOL[operation](target, *args)
+
+        future = asyncio.run_coroutine_threadsafe(run(), self._running())
+        future.add_done_callback(lambda future: _tell(future, done))
+        return future.cancel
+
+    def stop(self) -> None:
+        """End what is awaited and what runs: the other side is gone."""
+        for done in list(self.awaited):
+            done(WorkerGone("the other side ended while its answer was awaited", sent=True), None)
+        with self._lock:
+            own, self._own = self._own, None
+        if own is not None:
+            own.call_soon_threadsafe(own.stop)
+
+    def _running(self) -> AbstractEventLoop:
+        # An awaitable of the host belongs to the loop that awaits the worker now, if one does: its locks and
+        # connections are bound to that one
+        for loop in list(self.awaited.values()):
+            if loop.is_running():
+                return loop
+        with self._lock:
+            if self._own is None:
+                import asyncio  # noqa: PLC0415 - as in `start`
+
+                self._own = asyncio.new_event_loop()
+                # Threads of a sub-interpreter with a GIL of its own may not be daemons (PEP 684); `stop` ends it
+                daemon = "envknit.interpreter.inside" not in sys.modules
+                self._thread = threading.Thread(target=_run_loop, args=(self._own,), name="envknit-loop", daemon=daemon)
+                self._thread.start()
+            return self._own
+
+
+def _run_loop(loop: AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _tell(future: Any, done: Callable[..., object]) -> None:
+    import asyncio  # noqa: PLC0415 - it is there
+
+    error = asyncio.CancelledError() if future.cancelled() else future.exception()
+    with suppress(WorkerError):  # nobody is there to be told
+        done(error, None if error is not None else future.result())
+
+
+async def result_of(proxy: Any, operation: str, *args: object) -> Any:
+    """Await an object of the other side.
+
+    Args:
+        proxy: the object's proxy.
+        operation: a name of `PROTOCOL`.
+        args: what else the operation takes.
+
+    Raises:
+        TimeoutError: it took longer than a call through this proxy may; it was cancelled then.
+        WorkerError: the other side is gone.
+        BaseException: what the awaitable raised.
+    """
+    import asyncio  # noqa: PLC0415 - its loop runs
+
+    loop = asyncio.get_running_loop()
+    end: Future[Any] = loop.create_future()
+    caller, timeout = proxy._envknit_channel, proxy._envknit_timeout
+
+    def done(error: BaseException | None, value: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(_settle, end, error, value)
+
+    caller.loop.awaited[done] = loop
+    try:
+        cancel = caller.call(timeout, "await", proxy._envknit_ref, (operation, done, *args))
+        try:
+            finished, _ = await asyncio.wait([end], timeout=timeout)
+        except asyncio.CancelledError:
+            with suppress(WorkerError):  # it is gone
+                cancel()
+            raise
+        if not finished:
+            cancel()
+            raise TimeoutError(f"what was awaited in a worker took more than {timeout:g} seconds and was cancelled")
+        return end.result()
+    finally:
+        del caller.loop.awaited[done]
+
+
+def _settle(end: Future[Any], error: BaseException | None, value: object) -> None:
+    if end.done():
+        return
+    if error is None:
+        end.set_result(value)
+    elif type(error).__name__ == "CancelledError":
+        end.cancel()
+    else:
+        end.set_exception(error)
