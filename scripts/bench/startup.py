@@ -106,7 +106,7 @@ def _project(knit: Path, store: Path, name: str, packages: Sequence[str], indexe
     rows += ["    packages:", *(f"      - {package}" for package in packages)]
     (folder / "envknit.yaml").write_text("\n".join([*rows, ""]), encoding="utf-8")
     env = environment(ENVKNIT_HOME=str(store))
-    for verb in (["lock"], ["install", "--compile"]):
+    for verb in (["lock"], ["install"]):
         began = time.perf_counter()
         subprocess.run([knit, "-m", "envknit", "-q", *verb], cwd=folder, env=env, check=True)
         print(f"envknit {' '.join(verb)} of {name}: {time.perf_counter() - began:.1f} s")

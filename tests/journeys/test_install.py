@@ -360,14 +360,44 @@ def test_a_lock_that_names_folders_is_installed_as_it_is(shop: Shop) -> None:
         shop.install()
 
 
-def test_compile_writes_bytecode_where_the_loader_looks(shop: Shop) -> None:
+def test_what_is_placed_is_compiled_where_the_loader_looks(shop: Shop) -> None:
     files = {"app/__init__.py": "x = 1\n", "app/broken.py": "def\n", "app/sub/a.py": "y = 2\n"}
     shop.write(pin_of(shop.index.publish("app", "1.0", files)))
-    plan = Plan.read(shop.install(compile_bytecode=True).views["default"] + "/plan")
+    plan = Plan.read(shop.install().views["default"] + "/plan")
 
     root = shop.store.path(plan.pins["app", "1.0"].folder)
     made = {path for path in files if Path(bytecode_path(str(shop.store.root), str(root / path))).exists()}
     assert {"app/__init__.py", "app/sub/a.py"} == made
+
+
+@pytest.mark.parametrize("option", ["no bytecode", "PYTHONDONTWRITEBYTECODE"])
+def test_only_no_compile_leaves_modules_to_their_first_import(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    shop.write(pin_of(shop.index.publish("app", "1.0", {"app.py": "x = 1\n"})))
+    done = shop.install(compile_bytecode=option != "no bytecode")
+
+    plan = Plan.read(done.views["default"] + "/plan")
+    source = shop.store.path(plan.pins["app", "1.0"].folder) / "app.py"
+    assert (option != "no bytecode") == Path(bytecode_path(str(shop.store.root), str(source))).exists()
+
+
+def test_what_was_placed_without_bytecode_is_compiled_by_the_next_install_that_needs_it(shop: Shop) -> None:
+    files = {"one": {"shared/__init__.py": "x = 1\n"}, "two": {"shared/more.py": "y = 2\n"}}
+    pins = [pin_of(shop.index.publish(name, "1.0", content)) for name, content in files.items()]
+    shop.write(*pins)
+    shop.install(compile_bytecode=False)
+    done = shop.install(environments=["default"], compile_bytecode=False)
+    other = install(shop.write(*pins, lock=shop.root / "other" / "envknit.lock.yaml"))
+
+    assert 0 == other.placed
+    folder = Plan.read(done.views["default"] + "/plan").pins["one", "1.0"].folder
+    assert folder.startswith("bundles/")
+    for module in ("__init__.py", "more.py"):
+        made = Path(bytecode_path(str(shop.store.root), str(shop.store.path(folder) / "shared" / module)))
+        assert 2 == made.stat().st_nlink  # that of the entry, linked
 
 
 def test_progress_is_told_and_adds_up(shop: Shop) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
 
-EXAMPLE = "envknit install --no-dev --compile"
+EXAMPLE = "envknit install --no-dev --offline"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
     add_environment(parser, "install this environment (may be repeated; default: all for this Python)", many=True)
     add_selection(parser)
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
-    parser.add_argument("--compile", action="store_true", help="compile every module now, not at its first import")
+    parser.add_argument("--no-compile", action="store_true", help="leave modules to be compiled at their first import")
 
 
 def main(arguments: Namespace, screen: Screen) -> int:
@@ -43,7 +43,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         environments=arguments.env,
         selection=selection_of(arguments),
         offline=arguments.offline,
-        compile_bytecode=arguments.compile,
+        compile_bytecode=not arguments.no_compile,
     )
     return 0
 
@@ -81,13 +81,13 @@ def install_place(
     environments: Sequence[str] | None = None,
     selection: Selection = USUAL,
     offline: bool = False,
-    compile_bytecode: bool = False,
+    compile_bytecode: bool = True,
 ) -> None:
     """Install the lock of a place, and say what was done."""
     from envknit.install.installed import find_installed  # noqa: PLC0415 - `--help` needs none of it
 
     began = time.perf_counter()
-    if not compile_bytecode and find_installed(place.lock, environments, selection):
+    if find_installed(place.lock, environments, selection):
         screen.say("everything is installed")
         return
     from envknit.install.flow import install  # noqa: PLC0415 - heavy, and needed only where there is work

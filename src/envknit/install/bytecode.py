@@ -1,89 +1,158 @@
-"""Compile the modules of plans at once, instead of each at its first import: `install --compile`.
+"""Compile what an install places, as pip does: once for each interpreter, while other things are downloaded.
 
-Two processes, since compiling holds the GIL; each reads paths from its standard input, in the order given.
+`PYTHONDONTWRITEBYTECODE` says nothing about it: that is about programs, which write beside their sources.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import tempfile
-from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined] # not in typeshed
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from envknit.errors import InstallError
 from envknit.plan import bytecode_path
+from envknit.store.bundle import bundled_entries, link_tree
 from envknit.store.disk import walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+    from typing import Any
 
-    from envknit.plan import Plan
     from envknit.reporter import Reporter
     from envknit.store.store import Store
 
-_PROCESSES = 2
-_NO_HASH = b"\0" * 8  # entries never change, so nothing is compared with the source (PEP 552, unchecked)
+_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compile_modules.py")
+_MOST_PROCESSES = 8
+_JOB = 50  # modules: small enough that one large package keeps all processors busy
 
 
-def compile_plans(store: Store, plans: Sequence[Plan], reporter: Reporter) -> None:
-    """Compile every module of these plans that has no bytecode yet for this interpreter.
+class Compiler:
+    """Compiles the modules of folders, in as many processes as there are processors; `close()` ends them.
 
-    Raises:
-        InstallError: a process ended badly; modules that are no valid Python are passed over, as in pip.
+    Args:
+        store: where the folders will be.
 
-    Cost: about two milliseconds a module and process.
+    Cost: about two milliseconds a module and process; no process is started before there is something to compile.
+    """
+
+    def __init__(self, store: Store) -> None:
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        count = min(processors, _MOST_PROCESSES)
+        self._root = str(store.root)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="envknit-compile")
+        self._idle: SimpleQueue[subprocess.Popen[str] | None] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(None)
+        self._jobs: list[Future[None]] = []
+        self._ready: list[tuple[Path, str]] = []
+
+    def close(self) -> None:
+        """End the processes; what is not compiled yet will not be."""
+        self._threads.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            process = self._idle.get()
+            if process is not None:
+                process.communicate()
+
+    def add(self, source: Path, folder: str, into: Path) -> None:
+        """Begin to compile what lies in a folder.
+
+        Args:
+            source: where it is now.
+            folder: where it will be, relative to the store.
+            into: the folder for its bytecode; does not exist yet.
+        """
+        modules = list(_modules(str(source)))
+        if modules:
+            into.mkdir(mode=0o700, parents=True)
+            self._ready.append((into, bytecode_folder(self._root, folder)))
+        for at in range(0, len(modules), _JOB):
+            job = (str(source), f"{self._root}/{folder}", str(into), modules[at : at + _JOB])
+            self._jobs.append(self._threads.submit(self._compile, job))
+
+    def finish(self) -> list[tuple[Path, str]]:
+        """Wait for all that was begun; returns the folders of bytecode, and the places they shall have.
+
+        Raises:
+            InstallError: a process ended badly.
+        """
+        for job in self._jobs:
+            job.result()
+        ready, self._ready, self._jobs = self._ready, [], []
+        return ready
+
+    def _compile(self, job: tuple[Any, ...]) -> None:
+        process = self._idle.get() or self._start()
+        try:
+            assert process.stdin is not None  # noqa: S101 - for mypy: both are pipes
+            assert process.stdout is not None  # noqa: S101 - as above
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        finally:
+            self._idle.put(process)
+        if answer != "\n":
+            reason = answer.strip() or f"the process ended with status {process.wait()}"
+            raise InstallError(f"modules could not be compiled: {reason}", folder=job[1], hint="try: --no-compile")
+
+    def _start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-I", "-S", *["-O"] * sys.flags.optimize, _PROGRAM]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=self._root)
+
+
+def compile_missing(store: Store, folders: Iterable[str], compiler: Compiler, reporter: Reporter) -> None:
+    """Compile what was placed before, for another interpreter say, and give bundles the bytecode of their entries.
+
+    Args:
+        store: where the folders are.
+        folders: of pins, relative to the store; what a lock names elsewhere is none of ours.
+        compiler: does it.
+        reporter: hears of it.
     """
     root = str(store.root)
-    folders = {str(store.path(pin.folder)) for plan in plans for pin in plan.pins.values()}
-    sources = [source for folder in sorted(folders) if folder.startswith(root) for source in _sources(folder)]
-    missing = [source for source in sources if not os.path.exists(bytecode_path(root, source))]
-    if not missing:
-        return
-    reporter.stage(f"Compiling {len(missing)} modules")
-    environment = {**os.environ, "ENVKNIT": "0", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, *["-O"] * sys.flags.optimize, "-c", f"from {__name__} import main; main()", root]
-    processes = []
-    for at in range(_PROCESSES):
-        with tempfile.TemporaryFile() as paths:
-            paths.write(b"".join(os.fsencode(source) + b"\0" for source in missing[at::_PROCESSES]))
-            paths.seek(0)
-            processes.append(subprocess.Popen(command, stdin=paths, env=environment, cwd=root))
-    statuses = [process.wait() for process in processes]
-    if any(statuses):
-        raise InstallError("modules could not be compiled", store=root)
+
+    def lacks(folder: str) -> bool:
+        return not os.path.isabs(folder) and not os.path.isdir(os.path.join(root, bytecode_folder(root, folder)))
+
+    missing = sorted(filter(lacks, set(folders)))
+    with store.workspace() as workspace:
+        bundles = [folder for folder in missing if folder.startswith("bundles/")]
+        inside = [entry for bundle in bundles for entry in bundled_entries(store, bundle)]
+        entries = {*missing, *filter(lacks, inside)}.difference(bundles)
+        if entries:
+            reporter.stage(f"Compiling {len(entries)} packages")
+        for number, folder in enumerate(sorted(entries)):
+            compiler.add(store.path(folder), folder, workspace / str(number))
+        store.place(compiler.finish())
+        joined = [_joined(store, bundle, workspace / os.path.basename(bundle)) for bundle in bundles]
+        store.place([each for each in joined if each[0].is_dir()])
 
 
-def compile_module(store: str, source: str) -> bool:
-    """Compile one source file; returns whether it is valid Python."""
-    with open(source, "rb") as file:
-        text = file.read()
-    try:
-        code = compile(text, source, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return False
-    target = bytecode_path(store, source)
-    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-    temporary = f"{target}.{os.getpid()}"
-    with open(temporary, "wb") as file:
-        file.write(_code_to_hash_pyc(code, _NO_HASH, False))  # noqa: FBT003 - `checked`, by position
-    os.replace(temporary, target)
-    return True
+def bytecode_folder(root: str, folder: str) -> str:
+    """Name the folder that holds the bytecode of a folder of the store for this interpreter, relative to the store."""
+    return os.path.relpath(os.path.dirname(bytecode_path(root, f"{root}/{folder}/_.py")), root)
 
 
-def main() -> None:
-    """Compile the files named on standard input into the store named on the command line."""
-    import warnings  # noqa: PLC0415 - the child's only
+def _joined(store: Store, bundle: str, into: Path) -> tuple[Path, str]:
+    for entry in bundled_entries(store, bundle):
+        source = store.path(bytecode_folder(str(store.root), entry))
+        if source.is_dir():
+            link_tree(str(source), into)
+    return into, bytecode_folder(str(store.root), bundle)
 
-    warnings.simplefilter("ignore")  # what a package's source makes Python warn about is not the person's to mend
-    for source in sys.stdin.buffer.read().split(b"\0")[:-1]:
-        compile_module(sys.argv[1], os.fsdecode(source))
 
-
-def _sources(folder: str) -> Iterator[str]:
+def _modules(folder: str) -> Iterator[str]:
     for parent, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
+        inside = os.path.relpath(parent, folder)
         for name in sorted(names):
             if name.endswith(".py"):
-                yield os.path.join(parent, name)
+                yield name if inside == "." else f"{inside}/{name}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Artifact
     from envknit.index.index import Index, Link
+    from envknit.install.bytecode import Compiler
     from envknit.install.choose import ChosenPin
     from envknit.store.store import Store
 
@@ -48,10 +49,18 @@ class Fetcher:
         store: where to.
         open_index: opens the index; called at most once, and not at all where nothing is missing.
         reporter: hears of progress, from one thread at a time.
+        compiler: compiles what is placed, while the rest is downloaded; None: nobody does.
     """
 
-    def __init__(self, store: Store, open_index: Callable[[Reporter], Index], reporter: Reporter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        open_index: Callable[[Reporter], Index],
+        reporter: Reporter,
+        compiler: Compiler | None = None,
+    ) -> None:
         self.store = store
+        self._compiler = compiler
         self.placed = 0
         self.downloaded = 0
         self._open_index = open_index
@@ -131,7 +140,10 @@ class Fetcher:
         self._opened().prefetch(sorted({want.name for want in missing if not artifacts.has(want.sha256)}))
         self._reporter.stage(f"Installing {len(missing)} packages")
         with self.store.workspace() as workspace:
-            self.placed += self.store.place(self._in_parallel(missing, workspace))
+            ready = self._in_parallel(missing, workspace)
+            compiled = self._compiler.finish() if self._compiler else []
+            places = {place for _, place in ready}
+            self.placed += len(places.intersection(self.store.place([*ready, *compiled])))
         for want in missing:
             artifacts.forget(want.sha256)  # it is in the store now
 
@@ -162,6 +174,8 @@ class Fetcher:
             notes = unpack_wheel(
                 artifact, workspace / "entry", wheel=wheel, name=want.name, version=want.version, sha256=want.sha256
             )
+            if self._compiler is not None:
+                self._compiler.add(workspace / "entry", folder, workspace / "bytecode")
         for note in notes:
             self._reporter.warn(f"{want.name} {want.version}: {note}")
         return workspace / "entry", folder

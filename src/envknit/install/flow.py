@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 
 from envknit.errors import LockError
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
+from envknit.install.bytecode import Compiler, compile_missing
 from envknit.install.choose import ChosenPin, accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project
     from envknit.install.selection import Selection
+    from envknit.plan import Plan
 
 
 def install(
@@ -39,7 +42,7 @@ def install(
     environments: Sequence[str] | None = None,
     selection: Selection = USUAL,
     offline: bool = False,
-    compile_bytecode: bool = False,
+    compile_bytecode: bool = True,
     reporter: Reporter | None = None,
 ) -> Installed:
     """Install the environments of a lock for the interpreter that runs this.
@@ -50,7 +53,7 @@ def install(
         environments: which; all that are for this interpreter where it is not given.
         selection: which groups and extras of the project.
         offline: only what the store and the cache hold.
-        compile_bytecode: also compile every module, instead of at its first import.
+        compile_bytecode: whether every module is compiled now, instead of at its first import.
         reporter: hears of progress.
 
     Raises:
@@ -58,7 +61,7 @@ def install(
         InstallError: a pin has no artifact here, or one could not be downloaded, built, verified or placed.
         StoreError: the store is not this user's own, or is damaged.
     """
-    done = None if compile_bytecode else find_installed(lock_path, environments, selection)
+    done = find_installed(lock_path, environments, selection)
     if done is not None:
         return done
     path = os.path.abspath(lock_path)
@@ -72,7 +75,7 @@ def install(
     for note in skipped:
         reporter.warn(note)
     store = Store().open()
-    with store.installing():
+    with store.installing(), closing(Compiler(store)) if compile_bytecode else nullcontext() as compiler:
         store.clean()
         chosen = {environment.name: choose(environment, selection, lock.default_groups) for environment in wanted}
         indexes = project.indexes if project else ()
@@ -80,6 +83,7 @@ def install(
             store,
             lambda told: open_index(indexes, Path(path).parent, home=store.root, offline=offline, reporter=told),
             reporter,
+            compiler,
         )
         folders = fetcher.fetch([pin for pins in chosen.values() for pin in pins], offline=offline)
         plans, warnings = [], []
@@ -89,19 +93,10 @@ def install(
             plan, said = make_plan(lock, name, placed, store=store, lock_path=Path(path), selection=selection)
             plans.append(plan)
             warnings += said
-        folder = Path(plans_folder(str(store.root), key(lock_bytes)))
-        with disk_faults(folder):
-            write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
-            views, clashes = place_views(store, lock_bytes, plans)
-            warnings += clashes
-            if environments is None:
-                write_atomically(folder / ALL, "".join(f"{plan.environment}\n" for plan in plans).encode())
-            register(store, path, folder, views)
-        if compile_bytecode:
-            from envknit.install.bytecode import compile_plans  # noqa: PLC0415 - only where it was asked for
-
-            compile_plans(store, plans, reporter)
-    warnings = list(dict.fromkeys(warnings))
+        if compiler is not None:
+            compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
+        views, said = _put_in_use(store, path, lock_bytes, plans, everything=environments is None)
+    warnings = list(dict.fromkeys([*warnings, *said]))
     for warning in warnings:
         reporter.warn(warning)
     return Installed(
@@ -149,6 +144,20 @@ def _placed(pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, p
     if not os.path.isdir(folder):
         raise LockError(f"{pin.pin.name} {pin.pin.version} is not where the lock says", lock=path, install_path=folder)
     return PlacedPin(chosen=pin, entry=read_foreign(folder))
+
+
+def _put_in_use(
+    store: Store, path: str, lock_bytes: bytes, plans: Sequence[Plan], *, everything: bool
+) -> tuple[dict[str, Path], list[str]]:
+    """Place the views of plans, and note that they are those of the lock at `path`; returns views and sentences."""
+    folder = Path(plans_folder(str(store.root), key(lock_bytes)))
+    with disk_faults(folder):
+        write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
+        views, clashes = place_views(store, lock_bytes, plans)
+        if everything:
+            write_atomically(folder / ALL, "".join(f"{plan.environment}\n" for plan in plans).encode())
+        register(store, path, folder, views)
+    return views, clashes
 
 
 def register(store: Store, path: str, folder: Path, views: Mapping[str, Path]) -> None:

@@ -39,7 +39,7 @@ def place_bundle(store: Store, entries: Sequence[Entry]) -> str:
     with disk_faults(store.root), store.workspace() as workspace:
         made = workspace / "bundle"
         for entry in entries:
-            _link_tree(entry.location, made)
+            link_tree(entry.location, made)
         make_read_only(made)
         write_atomically(store.path(bundle + ".entries"), folders)  # before the bundle: gc reads what it is made of
         store.place([(made, bundle)])
@@ -54,11 +54,12 @@ def bundled_entries(store: Store, bundle: str) -> list[str]:
         return []
 
 
-def _link_tree(source: str, target: Path) -> None:
+def link_tree(source: str, target: Path) -> None:
+    """Link the files of a tree into another, which keeps those that it has."""
     for parent, folders, names in walk(source):
         folders.sort()
         inside = target / os.path.relpath(parent, source)
-        inside.mkdir(exist_ok=True)
+        inside.mkdir(parents=True, exist_ok=True)
         for name in sorted(names):
             _link(os.path.join(parent, name), inside / name)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,18 +138,18 @@ class Store:
             if parts is not None and (parts[0], parts[1], parts[3]) == wanted
         }
 
-    def place(self, ready: Sequence[tuple[Path, str]]) -> int:
+    def place(self, ready: Sequence[tuple[Path, str]]) -> list[str]:
         """Move finished folders to their places, all after one write-out of the file system.
 
         Args:
             ready: pairs of a folder in `tmp/` and the place it shall have, relative to the store.
 
         Returns:
-            How many were placed; those that another process placed meanwhile are dropped.
+            The places of those that were placed; those that another process placed meanwhile are dropped.
         """
         if not ready:
-            return 0
-        placed = 0
+            return []
+        placed = []
         parents = set()
         with disk_faults(self.root):
             write_out(self.root)
@@ -156,7 +157,8 @@ class Store:
                 target = self.root / folder
                 target.parent.mkdir(parents=True, exist_ok=True)
                 parents.add(target.parent)
-                placed += _move(source, target)
+                if _move(source, target):
+                    placed.append(folder)
             for parent in parents:
                 sync_folder(parent)
         return placed
@@ -247,16 +249,17 @@ class Store:
         return Stats(entries=len(entries), names=len(distributions), files=len(seen), size=sum(seen.values()))
 
 
-def _move(source: Path, target: Path) -> int:
+def _move(source: Path, target: Path) -> bool:
+    mode = stat.S_IMODE(source.stat().st_mode)
     source.chmod(0o755)  # a folder can be moved only while it may be written: its `..` changes
     try:
         os.rename(source, target)
     except OSError as error:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
-        return 0  # another process was faster, with the same bytes
-    target.chmod(0o555)
-    return 1
+        return False  # another process was faster, with the same bytes
+    target.chmod(mode)
+    return True
 
 
 def _claimed_folder(tmp: Path) -> tuple[Path, int]:

@@ -1,0 +1,49 @@
+"""A program that compiles modules: runs in a process of its own, since compiling holds the GIL.
+
+Run by its path, without site and without envknit. Each line of its input is a job as JSON: the folder of the sources,
+the folder that they will have in the store, the folder for bytecode, and the modules. Each is answered by one line,
+which says what failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined] # not in typeshed
+
+_NO_HASH = b"\0" * 8  # entries never change, so nothing is compared with the source (PEP 552, unchecked)
+
+
+def main() -> None:
+    """Compile until the input ends."""
+    warnings.simplefilter("ignore")  # what a package's source makes Python warn about is not the person's to mend
+    for line in sys.stdin:
+        source, final, into, modules = json.loads(line)
+        answer = ""
+        try:
+            for module in modules:
+                target = os.path.join(into, f"{module}c")
+                compile_module(os.path.join(source, module), os.path.join(final, module), target)
+        except OSError as error:  # the disk is full, or the install was given up and took the sources away
+            answer = str(error)
+        sys.stdout.write(answer + "\n")
+        sys.stdout.flush()
+
+
+def compile_module(source: str, final: str, target: str) -> None:
+    """Compile one source file, unless it is no valid Python: such a file is passed over, as in pip."""
+    with open(source, "rb") as file:
+        text = file.read()
+    try:
+        code = compile(text, final, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
+        return
+    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+    with open(target, "wb") as file:
+        file.write(_code_to_hash_pyc(code, _NO_HASH, False))  # noqa: FBT003 - `checked`, by position
+
+
+if __name__ == "__main__":
+    main()
