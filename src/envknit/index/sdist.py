@@ -10,13 +10,13 @@ import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from envknit.errors import UnsafeWheelError
+from envknit.index.damage import DAMAGE, is_damage
 from envknit.index.metadata import is_static
 
 if TYPE_CHECKING:
@@ -30,15 +30,6 @@ _MOST_MEMBERS = 100_000
 _DEEPEST = 64
 _MOST_HEADER_WORK = 1 << 34  # the sum of the squares of the lengths of extended headers
 _MOST_PKG_INFO = 8 << 20
-_DAMAGED = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),  # OSError: gzip and bz2 say so, too
-    *(
-        RuntimeError,
-        ValueError,
-        ArithmeticError,
-        LookupError,
-    ),  # RuntimeError: an encrypted ZIP, or too deep a recursion
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,11 +93,9 @@ def unpack(archive: Path, filename: str, into: Path) -> Path:
 def _reading(filename: str) -> Iterator[None]:
     try:
         yield
-    except UnsafeWheelError:
-        raise  # an OSError, too
-    except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's, not the archive's
+    except DAMAGE as error:
+        if not is_damage(error):
+            raise
         raise UnsafeWheelError(f"{filename} cannot be unpacked: {error}") from error
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import io
-import lzma
-import struct
 import zipfile
-import zlib
 from typing import TYPE_CHECKING
 
-from envknit.errors import PackageIndexError
 from envknit.files.filenames import parse_version
+from envknit.index.damage import DAMAGE, is_damage
 from envknit.index.metadata import UnusableMetadataError
 from envknit.naming import canonical_name
 
@@ -24,10 +21,6 @@ _TAIL = 16 << 10  # wheels end with `.dist-info` and the directory; for nine of 
 _STEP = 32 << 10
 _MOST_METADATA = 8 << 20
 _MOST_DIRECTORY = 16 << 20  # bytes that may be fetched of one wheel; the longest real directories have 4 MB
-_DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
-    *(RuntimeError, ValueError, ArithmeticError, LookupError),  # RuntimeError: encrypted, or an unknown compression
-)
 
 
 def metadata_by_ranges(session: Session, link: Link) -> bytes | None:
@@ -71,11 +64,9 @@ def metadata_in_wheel(file: io.RawIOBase | io.BufferedIOBase, filename: str) -> 
                 found, _, found_version = stem.rpartition("-")
                 if canonical_name(found) == canonical_name(name) and _same_version(found_version, version):
                     return archive.read(member)
-    except PackageIndexError:
-        raise  # an OSError, too: the bytes could not be had
-    except _DAMAGED as cause:
-        if isinstance(cause, OSError) and cause.errno is not None:
-            raise  # the disk's, not the wheel's
+    except DAMAGE as cause:
+        if not is_damage(cause):
+            raise
         raise UnusableMetadataError(f"{filename} is not a wheel: {cause}") from cause
     raise UnusableMetadataError(f"{filename} holds no metadata of its own")
 
