@@ -5,20 +5,24 @@ What the lock holds stays as it is wherever the requirements still allow it; `--
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envknit.cli.changes import as_data, as_lines, changes
 from envknit.cli.parser import add_environment, add_json
 from envknit.cli.place import find_place
+from envknit.errors import ProjectError
+from envknit.files.model import PRERELEASES, RESOLUTIONS
 from envknit.plan import home
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
+    from envknit.errors import ResolutionError
     from envknit.files.model import Lock
 
 EXAMPLE = "envknit lock --update flask"
@@ -34,6 +38,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--split", action="store_true", help="accept several versions of a package where one cannot satisfy everything"
     )
+    parser.add_argument("--resolution", choices=RESOLUTIONS, help="which of the versions that fit to take")
+    parser.add_argument("--prerelease", choices=PRERELEASES, help="when to take pre-releases")
+    parser.add_argument("--exclude-newer", metavar="TIME", help="take nothing uploaded after this date or time")
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache holds")
     parser.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
     parser.add_argument("--check", action="store_true", help="exit with 1 if the lock would change; write nothing")
@@ -46,10 +53,13 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
     place = find_place(arguments)
     previous = read_previous(place)
+    failures: dict[str, ResolutionError] = {}
     lock = resolve_place(
         place, previous, screen, environments=arguments.env, update=arguments.update, upgrade=arguments.upgrade,
-        split=arguments.split, offline=arguments.offline,
+        split=arguments.split, offline=arguments.offline, settings=_settings(arguments), failures=failures,
     )  # fmt: skip
+    if failures.keys() >= lock.environments.keys() | set(arguments.env or ()):
+        raise next(iter(failures.values()))
     rewritten = not holds(place.lock, lock)
     found = changes(previous, lock)
     write = not (arguments.dry_run or arguments.check)
@@ -61,7 +71,22 @@ def main(arguments: Namespace, screen: Screen) -> int:
         for line in as_lines(lock, found, rewritten=rewritten):
             screen.say(line)
         screen.say(_closing(place, rewritten=rewritten, write=write))
-    return 1 if arguments.check and rewritten else 0
+    for place_of_it, error in failures.items():
+        screen.say(f"not locked: {place_of_it}")
+        screen.fail(error)
+    return 1 if arguments.check and rewritten else 3 if failures and not arguments.check else 0
+
+
+def _settings(arguments: Namespace) -> dict[str, str]:
+    """Return what options say in place of the project."""
+    from envknit.files.settings import read_time  # noqa: PLC0415 - as in `main`
+    from envknit.files.values import Value  # noqa: PLC0415 - as in `main`
+
+    found = {key: getattr(arguments, key) for key in ("resolution", "prerelease") if getattr(arguments, key)}
+    if arguments.exclude_newer:
+        option = Value(data=arguments.exclude_newer, file="--exclude-newer", error=ProjectError, kind="option")
+        found["exclude_newer"] = read_time(option)
+    return found
 
 
 def read_previous(place: Place) -> Lock | None:
@@ -80,12 +105,14 @@ def resolve_place(
     upgrade: bool = False,
     split: bool = False,
     offline: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    failures: dict[str, ResolutionError] | None = None,
 ) -> Lock:
     """Resolve the project of a place with the index that it uses."""
     from envknit.index.index import open_index  # noqa: PLC0415 - loads the HTTP client
     from envknit.resolve.resolver import resolve  # noqa: PLC0415 - loads the resolver
 
-    project = place.load()
+    project = replace(place.load(), **(settings or {}))
     with open_index(project.indexes, project.root, home=Path(home()), offline=offline, reporter=screen) as index:
         return resolve(
             project,
@@ -96,6 +123,7 @@ def resolve_place(
             update_all=upgrade,
             split=split,
             reporter=screen,
+            failures=failures,
         )
 
 

@@ -15,6 +15,8 @@ from envknit.files.model import (
     DEFAULT_GROUPS,
     DEFAULT_STARTUP,
     MOST_SIZE,
+    PRERELEASES,
+    RESOLUTIONS,
     SCHEMA_VERSION,
     Artifact,
     Edge,
@@ -79,6 +81,9 @@ def parse_lock(data: bytes, origin: str) -> Lock:
         system_site_packages="system_site_packages" in fields and fields["system_site_packages"].flag(),
         startup=tuple(_name(item) for item in fields["startup"].items()) if "startup" in fields else DEFAULT_STARTUP,
         default_groups=_texts(fields["default_groups"]) if "default_groups" in fields else DEFAULT_GROUPS,
+        exclude_newer=fields["exclude_newer"].text() if "exclude_newer" in fields else "",
+        resolution=fields["resolution"].text() if "resolution" in fields else RESOLUTIONS[0],
+        prerelease=fields["prerelease"].text() if "prerelease" in fields else PRERELEASES[0],
         schema_version=schema.text(),
     )
 
@@ -97,6 +102,7 @@ def _environment(name: str, value: Value) -> Environment:
         extras=_requirements_of_each(fields.get("extras")),
         constraints=_requirements(fields.get("constraints")),
         overrides=_requirements(fields.get("overrides")),
+        unlocked=_texts(fields.get("unlocked")),
         pins=tuple(sorted(pins, key=_order)),
     )
 
@@ -294,6 +300,9 @@ def _lines(lock: Lock) -> Iterator[str]:
     if lock.default_groups != DEFAULT_GROUPS:
         yield from _list("default_groups", lock.default_groups, "", empty=True)
     yield from _list("targets", lock.targets, "")
+    for key, usual in (("exclude_newer", ""), ("resolution", RESOLUTIONS[0]), ("prerelease", PRERELEASES[0])):
+        if getattr(lock, key) != usual:
+            yield f"{key}: {_quoted(getattr(lock, key))}"
     yield "environments:" if lock.environments else "environments: {}"
     for name, environment in sorted(lock.environments.items()):
         yield f"  {_scalar(name)}:"
@@ -305,6 +314,7 @@ def _lines(lock: Lock) -> Iterator[str]:
         yield from _lists("extras", environment.extras)
         yield from _list("constraints", environment.constraints, "    ")
         yield from _list("overrides", environment.overrides, "    ")
+        yield from _list("unlocked", environment.unlocked, "    ")
         yield "    packages:" if environment.pins else "    packages: []"
         for pin in sorted(environment.pins, key=_order):
             yield from _pin_lines(pin)

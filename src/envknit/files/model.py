@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 SCHEMA_VERSION = "1.0"
 DEFAULT_GROUPS = ("dev",)  # which are installed where nobody says
 DEFAULT_STARTUP = ("coverage", "setuptools")  # their start-up lines are inert until asked for
+RESOLUTIONS = ("highest", "lowest", "lowest-direct")
+PRERELEASES = ("if-necessary-or-explicit", "if-necessary", "explicit", "allow", "disallow")
 MOST_SIZE = 999_999_999_999_999  # bytes of a file; an index that states more invents it
 
 
@@ -79,7 +81,8 @@ class Environment:
     """One environment of a lock: what was asked for, and the pins that answer it, sorted by name and version.
 
     `python_version` is a specifier (`>=3.11`); `requirements`, `groups`, `extras`, `constraints` and `overrides` are
-    what the project said, normalised, so that a changed project can be told from its lock.
+    what the project said, normalised, so that a changed project can be told from its lock. `unlocked` names the groups
+    and extras for which there was no answer (`group lint`): their requirements are not among the pins.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Environment:
     extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    unlocked: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
 
 
@@ -101,4 +105,7 @@ class Lock:
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
     default_groups: tuple[str, ...] = DEFAULT_GROUPS
+    exclude_newer: str = ""
+    resolution: str = RESOLUTIONS[0]
+    prerelease: str = PRERELEASES[0]
     schema_version: str = SCHEMA_VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from envknit.files.model import DEFAULT_GROUPS, DEFAULT_STARTUP
+from envknit.files.model import DEFAULT_GROUPS, DEFAULT_STARTUP, PRERELEASES, RESOLUTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 PROJECT_FILE = "envknit.yaml"
 LOCK_FILE = "envknit.lock.yaml"
 OWN_INDEXES = "pip"  # among the indexes of a project: those that the user's pip is configured for
-RESOLUTIONS = ("highest", "lowest", "lowest-direct")
-PRERELEASES = ("if-necessary-or-explicit", "if-necessary", "explicit", "allow", "disallow")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

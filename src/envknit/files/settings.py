@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from envknit.files.model import DEFAULT_STARTUP, PLATFORMS
-from envknit.files.project import PRERELEASES, RESOLUTIONS, RequestedEnvironment
+from envknit.files.model import DEFAULT_STARTUP, PLATFORMS, PRERELEASES, RESOLUTIONS
+from envknit.files.project import RequestedEnvironment
 from envknit.files.requested import read_environment_name, read_python_version, read_requirement
 from envknit.naming import canonical_name
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envknit.files.project import OWN_INDEXES, PRERELEASES, RESOLUTIONS, RequestedEnvironment
+from envknit.files.model import PRERELEASES, RESOLUTIONS
+from envknit.files.project import OWN_INDEXES, RequestedEnvironment
 from envknit.files.settings import read_choice, read_default_groups, read_time, requirements
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from envknit.index.metadata import read_metadata
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from packaging.requirements import Requirement
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 _EXTRA = re.compile(r"""\bextra\s*[=!]=\s*["']([^"']+)""")
 
 
-def refuse_other(pin: ChosenPin, folder: Path) -> None:
+def refuse_other(pin: ChosenPin, folder: Path, overridden: Collection[str] = ()) -> None:
     """Compare what an entry of the store requires with what its pin was locked with.
 
     Args:
         pin: with the edges that hold for this interpreter.
         folder: the entry.
+        overridden: names of which the person says what is required, whatever the entry says.
 
     Raises:
         InstallError: they differ; the message says in what.
@@ -39,7 +40,7 @@ def refuse_other(pin: ChosenPin, folder: Path) -> None:
     Cost: reads one file.
     """
     file = next(folder.glob("*.dist-info/METADATA"), None)
-    told = differences(read_metadata(file.read_bytes()), pin) if file else []
+    told = differences(read_metadata(file.read_bytes()), pin, overridden) if file else []
     if told:
         raise InstallError(
             f"{pin.pin.name} {pin.pin.version} is not what was locked",
@@ -49,7 +50,7 @@ def refuse_other(pin: ChosenPin, folder: Path) -> None:
         )
 
 
-def differences(metadata: Metadata, pin: ChosenPin) -> list[str]:
+def differences(metadata: Metadata, pin: ChosenPin, overridden: Collection[str] = ()) -> list[str]:
     """Say in what the metadata of a wheel differs from its pin, for this interpreter.
 
     Which extras were asked for is not in a lock, so a dependency of any extra may have been locked. What an sdist was
@@ -65,12 +66,16 @@ def differences(metadata: Metadata, pin: ChosenPin) -> list[str]:
         for name, requirements in needed.items()
         for requirement in requirements
         if name != metadata.name
+        and name not in overridden
         and not (
             requirement.url or any(requirement.specifier.contains(v, prereleases=True) for v in locked.get(name, ()))
         )
     ]
     if pin.artifact is not None and pin.artifact.is_wheel:
-        told += [f"it does not require {name}, which was locked" for name in sorted(locked.keys() - possible.keys())]
+        told += [
+            f"it does not require {name}, which was locked"
+            for name in sorted(locked.keys() - possible.keys() - set(overridden))
+        ]
         told += _python_range(metadata.requires_python, pin.pin.requires_python)
     return told
 

@@ -18,7 +18,7 @@ from envknit.wheel.unpack import unpack_wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from envknit.files.model import Artifact
@@ -70,12 +70,15 @@ class Fetcher:
         self._unpacking = threading.Semaphore(_UNPACKING)
         self._stop = threading.Event()
 
-    def fetch(self, pins: Iterable[ChosenPin], *, offline: bool) -> dict[tuple[str, str], str]:
+    def fetch(
+        self, pins: Iterable[ChosenPin], *, offline: bool, overridden: Collection[str] = ()
+    ) -> dict[tuple[str, str], str]:
         """Make sure that the store has an entry of each pin's artifact.
 
         Args:
             pins: those without an artifact are passed over.
             offline: whether only the cache may be asked for what the store lacks.
+            overridden: names whose requirements in wheels do not count.
 
         Returns:
             The folder of each pin's entry, by name and version.
@@ -103,7 +106,7 @@ class Fetcher:
             if self._index is not None:
                 self._index.close()
         for want, pin in wants.items():
-            refuse_other(pin, self.store.path(folders[want.name, want.version]))
+            refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden)
         return folders
 
     def _placed(self, want: _Want) -> str:

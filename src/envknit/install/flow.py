@@ -7,6 +7,8 @@ from contextlib import closing, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from envknit.errors import LockError
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
@@ -85,7 +87,9 @@ def install(
             reporter,
             compiler,
         )
-        folders = fetcher.fetch([pin for pins in chosen.values() for pin in pins], offline=offline)
+        overridden = {Requirement(text).name for one in wanted for text in one.overrides}
+        all_pins = [pin for pins in chosen.values() for pin in pins]
+        folders = fetcher.fetch(all_pins, offline=offline, overridden=overridden)
         plans, warnings = [], []
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")

@@ -61,13 +61,26 @@ class Selection:
                 raise LockError(f"the lock has no {kind} {name!r}", lock=path, **{f"{kind}s": there})
 
     def chosen(self, environment: Environment, default_groups: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the groups and the extras that are taken of an environment."""
-        if self.only:
-            return frozenset(self.only), frozenset()
+        """Return the groups and the extras that are taken of an environment.
+
+        Raises:
+            LockError: one of them could not be locked.
+        """
         wanted = {*default_groups, *self.groups}
         groups = set(environment.groups) if "*" in wanted else wanted
-        extras = set(environment.extras) if "*" in self.extras else set(self.extras)
-        return frozenset(groups - set(self.without)), frozenset(extras)
+        groups, extras = groups - set(self.without), set(self.extras)
+        if "*" in self.extras:
+            extras = set(environment.extras)
+        if self.only:
+            groups, extras = set(self.only), set()
+        asked = {*(f"group {name}" for name in groups), *(f"extra {name}" for name in extras)}
+        for label in sorted(asked.intersection(environment.unlocked)):
+            raise LockError(
+                f"{label} could not be locked with the rest",
+                environment=environment.name,
+                hint="`envknit lock` says why" + (f"; to do without it: --no-{label}" if label[0] == "g" else ""),
+            )
+        return frozenset(groups), frozenset(extras)
 
 
 USUAL = Selection()  # the project and its default groups

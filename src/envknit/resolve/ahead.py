@@ -6,8 +6,6 @@ import contextlib
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from envknit.resolve.requirements import dependencies_of
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
@@ -52,7 +50,7 @@ class LookAhead:
 
     def _follow_metadata(self, requirement: Requirement, done: Future[Metadata]) -> None:
         if not (done.cancelled() or done.exception()):
-            self.follow(dependencies_of(done.result(), requirement.extra, self._judge.targets, here=requirement.here))
+            self.follow(self._judge.expected(done.result(), requirement))
 
     def in_batches(self, candidates: Iterator[Candidate], tried: int) -> Iterator[Candidate]:
         """Give candidates as they are; the more were tried in vain, the more are fetched side by side."""

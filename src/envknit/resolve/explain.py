@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 
     from envknit.files.project import RequestedEnvironment
     from envknit.resolve.judge import Candidate
-    from envknit.resolve.provider import Information, Provider
+    from envknit.resolve.provider import Information, Provider, Watcher
     from envknit.resolve.releases import Release
     from envknit.resolve.requirements import Requirement
-    from envknit.resolve.watcher import Watcher
 
 _MOST_REASONS = 3
 
@@ -79,6 +78,13 @@ class _Story:
         """Tell of a project of which no version does."""
         sentences = self._sentences(asked)
         releases = self._judge.releases(name)
+        if not releases and name in self._judge.too_new:
+            return ResolutionError(
+                f"no file of {name} is known to have been uploaded until {self._judge.rules.exclude_newer}",
+                **self._place,
+                because=_lines(sentences),
+                hint="choose a later `exclude_newer`, or an index that says when its files were uploaded (PEP 700)",
+            )
         if not releases:
             return ResolutionError(
                 f"no index has a package named {name}",
@@ -113,7 +119,8 @@ class _Story:
                 hint="loosen one of these requirements, or put what cannot agree into environments of its own",
             )
         newest = next((release for release in releases if not release.version.is_prerelease), releases[0])
-        there = f"the newest that the index has is {newest.version}"
+        until = f" until {self._judge.rules.exclude_newer}" if name in self._judge.too_new else ""
+        there = f"the newest that the index has{until} is {newest.version}"
         hint = f"ask for a version of {name} that exists"
         if newest is not releases[0]:
             there += f"; its newest pre-release is {releases[0].version}"
@@ -177,6 +184,8 @@ class _Story:
             reason = next(filter(None, map(release.refusal, requirements)), "")
             if not reason and release.yanked is not None:
                 reason = "was yanked from the index" + (f": {release.yanked}" if release.yanked else "")
+            if not reason and release.version.is_prerelease:
+                reason = f"is a pre-release, and `prerelease` is `{self._judge.rules.prerelease}`"
             if reason:
                 reasons.setdefault(reason, []).append(f"{release.name} {release.version}")
         return [

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from envknit.resolve.judge import Candidate, Judge
+    from envknit.resolve.provider import Clash
     from envknit.resolve.requirements import Requirement
     from envknit.resolve.targets import Targets
-    from envknit.resolve.watcher import Clash
 
 _MOST_LITERALS = 4  # side by side in one alternative of a marker; nobody writes more
 

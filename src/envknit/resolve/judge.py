@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from envknit.files.model import PRERELEASES, RESOLUTIONS
 from envknit.index.metadata import UnusableMetadataError
 from envknit.resolve.markers import without_extra
 from envknit.resolve.releases import Releases
-from envknit.resolve.requirements import Requirement, applying, dependencies_of, identify
+from envknit.resolve.requirements import Overrides, Requirement, applying, dependencies_of, identify
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -56,6 +58,23 @@ class Candidate:
         return f"{identify(self.name, self.extra)} {self.version}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """How the person wants candidates chosen.
+
+    Args:
+        resolution: one of `RESOLUTIONS` (see files/model.py).
+        prerelease: one of `PRERELEASES`.
+        exclude_newer: the time (ISO 8601, with a zone) after which nothing that was uploaded counts; `""`: none.
+        overrides: requirements that stand in place of whatever anything asks of their names.
+    """
+
+    resolution: str = RESOLUTIONS[0]
+    prerelease: str = PRERELEASES[0]
+    exclude_newer: str = ""
+    overrides: Sequence[str] = ()
+
+
 class Judge:
     """Judges for one environment.
 
@@ -65,6 +84,7 @@ class Judge:
         roots: what the person asks for.
         constraints: limits on projects that are needed for other reasons.
         kept: versions that come first where they fit: those of the previous lock.
+        rules: how candidates are chosen.
         reporter: hears of slow work.
     """
 
@@ -76,6 +96,7 @@ class Judge:
         roots: Sequence[Requirement],
         constraints: Iterable[Requirement] = (),
         kept: Mapping[str, Collection[Version]],
+        rules: Rules,
         reporter: Reporter,
     ) -> None:
         self.index = index
@@ -86,18 +107,34 @@ class Judge:
         self._constraints: dict[str, list[Requirement]] = {}
         for requirement in constraints:
             self._constraints.setdefault(requirement.name, []).append(requirement)
+        self.rules = rules
+        self._newest = datetime.fromisoformat(rules.exclude_newer) if rules.exclude_newer else None
+        self._overrides = Overrides(rules.overrides)
         self._pinned = {requirement.name for requirement in roots if is_pinned(requirement.specifier)}
         self._releases: dict[str, Releases] = {}
         self._fitting: dict[Requirement, frozenset[Version]] = {}
         self._candidates: dict[tuple[str, Version], Candidate] = {}
         self._dependencies: dict[Candidate, list[Requirement]] = {}
         self._read: set[Link] = set()
+        self.too_new: dict[str, Link] = {}
 
     def releases(self, name: str) -> Releases:
         """Return all versions of a project."""
         if name not in self._releases:
-            self._releases.setdefault(name, Releases(name, self.index.links(name), self.targets))
+            links = [link for link in self.index.links(name) if not self._is_too_new(link)]
+            self._releases.setdefault(name, Releases(name, links, self.targets))
         return self._releases[name]
+
+    def _is_too_new(self, link: Link) -> bool:
+        if self._newest is None:
+            return False
+        try:
+            too_new = datetime.fromisoformat(link.upload_time.replace("Z", "+00:00")) > self._newest
+        except (TypeError, ValueError):  # the index states no time, or one without a zone
+            too_new = True
+        if too_new:
+            self.too_new[link.name] = link
+        return too_new
 
     def constraints(self, name: str) -> list[Requirement]:
         """Return the constraints on a project."""
@@ -144,15 +181,29 @@ class Judge:
             fitting = fitting & self.fitting(limit)
         kept = fitting.intersection(self._kept.get(name, ()))
         pinned = name in self._pinned or any(limit.exact or is_pinned(limit.specifier) for limit in limits)
-        named = any(limit.exact or limit.specifier.prereleases for limit in limits)
-        for prereleases in (None,) if named else (False, True):
+        for prereleases in self._choices(limits):
             yield (
                 release
-                for release in chain(releases.of(kept), releases.of(fitting - kept if kept else fitting))
+                for release in chain(releases.of(kept), self._in_order(name, fitting - kept if kept else fitting))
                 if prereleases in (None, release.version.is_prerelease)
                 and (pinned or release.yanked is None or release.version in kept)
                 and not any(map(release.refusal, requirements))
             )
+
+    def _choices(self, limits: Iterable[Requirement]) -> tuple[bool | None, ...]:
+        """Say what to choose from, in turn: releases (False), pre-releases (True), or both at once (None)."""
+        named = any(limit.exact or limit.specifier.prereleases for limit in limits)
+        rule = self.rules.prerelease
+        if rule == "allow" or (named and rule in ("explicit", "if-necessary-or-explicit")):
+            return (None,)
+        return (False,) if rule in ("disallow", "explicit") else (False, True)
+
+    def _in_order(self, name: str, versions: frozenset[Version]) -> Iterator[Release]:
+        lowest = self.rules.resolution == "lowest" or (
+            self.rules.resolution == "lowest-direct" and any(root.name == name for root in self.roots)
+        )
+        found = self._releases[name].of(versions)
+        return reversed(list(found)) if lowest else found
 
     def fitting(self, requirement: Requirement) -> frozenset[Version]:
         """Return the versions that a requirement accepts, whether they can be used or not."""
@@ -225,7 +276,12 @@ class Judge:
         if not (link.is_wheel or link.metadata or link in self._read):
             self._read.add(link)
             self._reporter.stage(f"Reading {link.filename}")
-        return self.index.metadata(link)
+        return self._overrides.applied(self.index.metadata(link))
+
+    def expected(self, metadata: Metadata, requirement: Requirement) -> Iterator[Requirement]:
+        """Give what a candidate for a requirement will require, by its metadata."""
+        metadata = self._overrides.applied(metadata)
+        return dependencies_of(metadata, requirement.extra, self.targets, here=requirement.here)
 
 
 def is_pinned(specifier: SpecifierSet) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.naming import canonical_name
-from envknit.resolve.markers import is_of_extra, without_extra
+from envknit.resolve.markers import all_of, is_of_extra, without_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,25 +65,62 @@ def identify(name: str, extra: str, copy: str = "") -> str:
     return f"{name}[{extra}]" if extra else name
 
 
+class Overrides:
+    """Requirements of the person that stand in place of whatever anything asks of their names; extras stay asked for.
+
+    Args:
+        texts: what the person wrote.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
+
+        self._by_name: dict[str, list[pep508.Requirement]] = {}
+        for text in texts:
+            requirement = Pep508(text)
+            self._by_name.setdefault(canonical_name(requirement.name), []).append(requirement)
+
+    def of(self, requirement: pep508.Requirement) -> Iterator[pep508.Requirement]:
+        """Give what stands in place of a requirement; itself where nothing does."""
+        from packaging.markers import Marker  # noqa: PLC0415 - as above
+
+        for other in self._by_name.get(canonical_name(requirement.name), [requirement]):
+            merged = copy(other)
+            merged.extras = other.extras | requirement.extras
+            if other is not requirement and requirement.marker is not None:
+                merged.marker = Marker(all_of([str(requirement.marker), str(other.marker or "")]) or "")
+            yield merged
+
+    def applied(self, metadata: Metadata) -> Metadata:
+        """Return metadata with what stands in place of its requirements."""
+        if all(canonical_name(requirement.name) not in self._by_name for requirement in metadata.requires_dist):
+            return metadata
+        return replace(metadata, requires_dist=tuple(chain.from_iterable(map(self.of, metadata.requires_dist))))
+
+
 def asked_for(wanted: RequestedEnvironment, targets: Targets) -> Iterator[Requirement]:
     """Give what the person asks for in an environment, in its groups and extras too."""
-    yield from read(wanted.requirements, targets)
+    overrides = Overrides(wanted.overrides)
+    yield from read(wanted.requirements, targets, overrides)
     for name, requirements in wanted.groups.items():
-        yield from read(requirements, targets, given=f"'{name}' in dependency_groups")
+        yield from read(requirements, targets, overrides, given=f"'{name}' in dependency_groups")
     for name, requirements in wanted.extras.items():
-        yield from read(requirements, targets, given=f"'{name}' in extras")
+        yield from read(requirements, targets, overrides, given=f"'{name}' in extras")
 
 
-def read(requirements: Iterable[str], targets: Targets, *, given: str = "") -> Iterator[Requirement]:
+def read(
+    texts: Iterable[str], targets: Targets, overrides: Overrides | None = None, *, given: str = ""
+) -> Iterator[Requirement]:
     """Read what a person wrote, a group or extra of the project if `given` says so."""
     from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
 
-    for text in requirements:
-        requirement = Pep508(text)
-        if requirement.url is not None:
+    for text in texts:
+        written = Pep508(text)
+        if written.url is not None:
             raise ProjectError(f"`{text}` has a source of its own, which cannot be locked yet")
-        marker = str(requirement.marker or "")
-        yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given)
+        for requirement in overrides.of(written) if overrides else [written]:
+            marker = str(requirement.marker or "")
+            yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given)
 
 
 def split_by_extra(

@@ -9,7 +9,7 @@ from envknit.files.filenames import parse_version
 from envknit.resolve.explain import explain, explain_depth
 from envknit.resolve.forks import Fork, joined, parts_of
 from envknit.resolve.graph import Graph
-from envknit.resolve.judge import Judge
+from envknit.resolve.judge import Judge, Rules
 from envknit.resolve.markers import all_of
 from envknit.resolve.requirements import asked_for, read
 from envknit.resolve.targets import Targets
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from envknit.files.project import Project, RequestedEnvironment
     from envknit.index.index import Index
     from envknit.reporter import Reporter
-    from envknit.resolve.watcher import Clash
+    from envknit.resolve.provider import Clash
 
 _MOST_ROUNDS = 100_000
 
@@ -64,6 +64,12 @@ class Resolution:
         self._wanted = wanted
         self._index = index
         self._reporter = reporter
+        self._rules = Rules(
+            resolution=project.resolution,
+            prerelease=project.prerelease,
+            exclude_newer=project.exclude_newer,
+            overrides=wanted.overrides,
+        )
         self._targets = Targets.of(project.targets, wanted.python_version)
         copies = [(pin.name, pin.marker) for pin in old.pins]
         self._was_split = {name for name, marker in copies if copies.count((name, marker)) > 1}
@@ -91,6 +97,7 @@ class Resolution:
             roots=list(asked_for(self._wanted, targets)),
             constraints=list(read(self._wanted.constraints, targets)),
             kept=self._kept(targets, before),
+            rules=self._rules,
             reporter=self._reporter,
         )
         splitting = Splitting(judge, accepted=self._splittable, reporter=self._reporter)
@@ -119,8 +126,11 @@ class Resolution:
     def _search(self, judge: Judge, marker: str) -> Graph | _Failure:
         from resolvelib import resolvers  # noqa: PLC0415 - as above
 
-        from envknit.resolve.provider import HopelessError, Provider  # noqa: PLC0415 - as above
-        from envknit.resolve.watcher import Watcher  # noqa: PLC0415 - as above
+        from envknit.resolve.provider import (  # noqa: PLC0415 - as above
+            HopelessError,
+            Provider,
+            Watcher,
+        )
 
         provider = Provider(judge)
         watcher = Watcher(provider, self._reporter)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from envknit.errors import ProjectError
+from envknit.errors import ProjectError, ResolutionError
 from envknit.files.model import Environment, Lock
 from envknit.naming import canonical_name
 from envknit.reporter import Reporter
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
 
     from envknit.files.project import Project, RequestedEnvironment
     from envknit.index.index import Index
+    from envknit.resolve.graph import Graph
     from envknit.resolve.requirements import Requirement
+
+
+_ASKED = ("requirements", "groups", "extras", "constraints", "overrides")
+_SETTINGS = (
+    *("targets", "system_site_packages", "startup", "default_groups"),
+    *("exclude_newer", "resolution", "prerelease"),
+)
 
 
 def resolve(
@@ -32,6 +42,7 @@ def resolve(
     update_all: bool = False,
     split: bool = False,
     reporter: Reporter | None = None,
+    failures: dict[str, ResolutionError] | None = None,
 ) -> Lock:
     """Choose a version of everything that a project needs, directly or not.
 
@@ -45,6 +56,8 @@ def resolve(
         split: whether any name may have several versions where it must; else those that the project names, and those
             that have them in `previous`.
         reporter: hears of progress.
+        failures: gets what could not be locked, by environment, or by environment and group or extra: an environment
+            then stays as it was. None: the first failure is raised.
 
     Raises:
         ResolutionError: no set of versions fits; the message says why.
@@ -60,29 +73,91 @@ def resolve(
     index.prefetch(sorted({root.name for name in chosen for root in _roots(project, name)}))
     before = previous.environments if previous else {}
     done = {name: before[name] for name in project.environments if name not in chosen and name in before}
+    if previous and (previous.resolution, previous.prerelease) != (project.resolution, project.prerelease):
+        update_all = True
     for name in chosen:
         reporter.stage(f"Resolving {name}")
         old = before.get(name, Environment(name=name))
         updated = frozenset(pin.name for pin in old.pins) if update_all else names
-        wanted = project.environments[name]
-        work = Resolution(project, wanted, index, old, updated=updated, split=split, reporter=reporter)
-        done[name] = Environment(
-            name=name,
+        work = _Work(project, index, old, updated=updated, split=split, reporter=reporter)
+        try:
+            done[name] = work.lock(project.environments[name], failures)
+        except ResolutionError as error:
+            if failures is None:
+                raise
+            failures[name] = error
+            if name in before:
+                done[name] = before[name]
+    return Lock(environments=dict(sorted(done.items())), **{key: getattr(project, key) for key in _SETTINGS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The work on one environment."""
+
+    project: Project
+    index: Index
+    old: Environment
+    _: KW_ONLY
+    updated: Collection[str]
+    split: bool
+    reporter: Reporter
+
+    def lock(self, wanted: RequestedEnvironment, failures: dict[str, ResolutionError] | None) -> Environment:
+        """Lock an environment; of its groups and extras those that can be."""
+        unlocked: dict[str, ResolutionError] = {}
+        try:
+            answer = self._resolve(wanted)
+        except ResolutionError:
+            if not (wanted.groups or wanted.extras):
+                raise
+            answer, unlocked = self._one_by_one(wanted)
+        for label, error in unlocked.items():
+            if failures is not None:
+                failures[f"{wanted.name}, {label}"] = error
+            elif label not in self.old.unlocked:
+                raise error
+        asked: dict[str, Any] = {
+            key: dict(value) if isinstance(value, Mapping) else value
+            for key, value in ((key, getattr(wanted, key)) for key in _ASKED)
+        }
+        return Environment(
+            name=wanted.name,
             python_version=wanted.python_version or f"==3.{sys.version_info[1]}.*",
-            requirements=wanted.requirements,
-            groups=dict(wanted.groups),
-            extras=dict(wanted.extras),
-            constraints=wanted.constraints,
-            overrides=wanted.overrides,
-            pins=Pins(index, old, updated, reporter).make(*work.run()),
+            unlocked=tuple(sorted(unlocked)),
+            pins=Pins(self.index, self.old, self.updated, self.reporter).make(*answer),
+            **asked,
         )
-    return Lock(
-        environments=dict(sorted(done.items())),
-        targets=project.targets,
-        system_site_packages=project.system_site_packages,
-        startup=project.startup,
-        default_groups=project.default_groups,
-    )
+
+    def _resolve(self, wanted: RequestedEnvironment) -> tuple[Graph, dict[str, str]]:
+        work = Resolution(
+            self.project,
+            wanted,
+            self.index,
+            self.old,
+            updated=self.updated,
+            split=self.split,
+            reporter=self.reporter,
+        )
+        return work.run()
+
+    def _one_by_one(
+        self, wanted: RequestedEnvironment
+    ) -> tuple[tuple[Graph, dict[str, str]], dict[str, ResolutionError]]:
+        """Resolve without groups and extras, then with one more after the other as long as that goes well."""
+        unlocked: dict[str, ResolutionError] = {}
+        able = replace(wanted, groups={}, extras={})
+        answer = self._resolve(able)
+        for kind in ("extra", "group"):
+            field = f"{kind}s"
+            for name, requirements in getattr(wanted, field).items():
+                change: dict[str, Any] = {field: {**getattr(able, field), name: requirements}}
+                more = replace(able, **change)
+                try:
+                    answer, able = self._resolve(more), more
+                except ResolutionError as error:
+                    unlocked[f"{kind} {name}"] = error
+        return answer, unlocked
 
 
 def is_current(project: Project, lock: Lock) -> bool:
@@ -93,15 +168,12 @@ def is_current(project: Project, lock: Lock) -> bool:
     pythons = {name: wanted.python_version for name, wanted in project.environments.items() if wanted.python_version}
     if any(name in locked and lock.environments[name].python_version != python for name, python in pythons.items()):
         return False
-    settings = (project.targets, project.system_site_packages, project.startup, project.default_groups)
-    locked_settings = (lock.targets, lock.system_site_packages, lock.startup, lock.default_groups)
-    return asked == locked and settings == locked_settings
+    return asked == locked and all(getattr(project, key) == getattr(lock, key) for key in _SETTINGS)
 
 
 def _asked(environment: RequestedEnvironment | Environment, unknown: Collection[str]) -> dict[str, object]:
     """Return what an environment was asked for, but for the fields that only a build backend knows."""
-    fields = ("requirements", "groups", "extras", "constraints", "overrides")
-    return {field: getattr(environment, field) for field in fields if field not in unknown}
+    return {field: getattr(environment, field) for field in _ASKED if field not in unknown}
 
 
 def _chosen(project: Project, environments: Sequence[str] | None) -> list[str]:

@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from envknit.errors import ResolutionError
-from envknit.resolve.split import smallest_split
-from envknit.resolve.split_provider import JudgeCatalogue, graph_of
-from envknit.resolve.split_report import crossings, describe
+from envknit.resolve.graph import Graph
+from envknit.resolve.split import crossings, describe, smallest_split
+from envknit.resolve.split_search import ROOT, Dependency
 from envknit.resolve.targets import can_use_here
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Hashable, Iterator, Sequence
 
     from packaging.version import Version
 
     from envknit.reporter import Reporter
-    from envknit.resolve.graph import Graph
-    from envknit.resolve.judge import Judge
+    from envknit.resolve.judge import Candidate, Judge
     from envknit.resolve.releases import Release
+    from envknit.resolve.requirements import Requirement
     from envknit.resolve.split import Split
+
+
+class JudgeCatalogue:
+    """A `Catalogue` over a judge.
+
+    Args:
+        judge: knows the candidates.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self._versions: dict[Requirement, tuple[Version, ...]] = {}
+
+    def candidates(self, name: str) -> Sequence[Version]:
+        """Return the versions of a project, newest first."""
+        return [release.version for release in self.judge.releases(name)]
+
+    def dependencies(self, name: str, version: Hashable, extra: str) -> Sequence[Dependency] | None:
+        """Return what a candidate asks for, or what an extra adds; None where its metadata rules it out."""
+        asked = self.judge.roots if name == ROOT else self.judge.dependencies(self.candidate(name, version, extra))
+        found = []
+        for requirement in asked:
+            if requirement.refusal:
+                return None
+            if requirement.exact is None:  # else the tie of an extra to its own project, which goes without saying here
+                extras = frozenset([requirement.extra]) if requirement.extra else frozenset[str]()
+                if requirement not in self._versions:
+                    self._versions[requirement] = self.judge.versions(requirement)
+                found.append(Dependency(name=requirement.name, versions=self._versions[requirement], extras=extras))
+        return found
+
+    def candidate(self, name: str, version: Hashable, extra: str = "") -> Candidate:
+        """Return the one candidate of that version, with that extra."""
+        return self.judge.candidate(self.judge.releases(name).by_version[cast("Version", version)], extra)
 
 
 class Splitting:
@@ -121,4 +156,33 @@ def _native(split: Split, name: str, version: Version, error: ResolutionError | 
         **describe(split),
         hint="give one side an environment of its own, and reach it through envknit.worker() (a process of its own) or"
         " envknit.SubInterpreterEnv",
+    )
+
+
+def graph_of(split: Split, catalogue: JudgeCatalogue) -> Graph:
+    """Make the graph of a split: each copy is a project of its own there, and each requirement means one of them."""
+    copies = split.copies
+
+    def copy_of(name: str, version: Hashable) -> str:
+        return str(version) if name in copies else ""
+
+    def requirements_of(candidate: Candidate) -> list[Requirement]:
+        plain = catalogue.candidate(candidate.name, candidate.version, candidate.extra)
+        seen = {candidate.name: candidate.version, **split.links[candidate.name, candidate.version]}
+        return [
+            replace(requirement, copy=copy_of(requirement.name, seen[requirement.name]))
+            for requirement in catalogue.judge.dependencies(plain)
+        ]
+
+    chosen = [
+        replace(catalogue.candidate(name, version, extra), copy=copy_of(name, version))
+        for (name, version), extras in split.pins.items()
+        for extra in ("", *sorted(extras))
+    ]
+    own = split.links[ROOT, ""]
+    return Graph(
+        {candidate.identifier: candidate for candidate in chosen},
+        [replace(root, copy=copy_of(root.name, own[root.name])) for root in catalogue.judge.roots],
+        requirements_of,
+        catalogue.judge.targets,
     )

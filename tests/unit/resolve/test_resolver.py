@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -234,3 +235,70 @@ def test_a_lock_with_forks_is_made_the_same_again(tmp_path: Path, index: Loopbac
     ]
     assert {pin.version for pin in moved.environments["default"].pins} == {"1.6", "2.6", "2.5"}
     assert parse_lock(render_lock(first).encode(), "envknit.lock.yaml") == first
+
+
+def test_one_environment_that_cannot_be_locked_leaves_the_others_alone(tmp_path: Path, index: LoopbackIndex) -> None:
+    index.publish("a", "1.0")
+    asked = project(tmp_path, default=["a"], broken=["a>=2"])
+    failures: dict[str, ResolutionError] = {}
+
+    made = lock(tmp_path, index, asked, failures=failures)
+
+    assert pins(made) == {"a": "1.0"}
+    assert list(failures) == ["broken"]
+    assert "no version of a is >=2" in str(failures["broken"])
+    assert not is_current(asked, made)
+    with pytest.raises(ResolutionError, match="no version of a is >=2"):
+        lock(tmp_path, index, asked)
+
+
+def test_a_group_or_extra_that_cannot_be_locked_leaves_the_others_alone(tmp_path: Path, index: LoopbackIndex) -> None:
+    for name in ("a", "b", "c"):
+        index.publish(name, "1.0")
+    wanted = RequestedEnvironment(
+        name="default",
+        requirements=("a",),
+        groups={"dev": ("b",), "lint": ("nosuch",)},
+        extras={"x": ("c",), "y": ("a>=2",)},
+    )
+    asked = Project(path=tmp_path / "envknit.yaml", environments={"default": wanted})
+    failures: dict[str, ResolutionError] = {}
+
+    made = lock(tmp_path, index, asked, failures=failures)
+
+    assert pins(made) == {"a": "1.0", "b": "1.0", "c": "1.0"}
+    assert set(failures) == {"default, group lint", "default, extra y"}
+    assert made.environments["default"].unlocked == ("extra y", "group lint")
+    assert is_current(asked, made)
+    assert parse_lock(render_lock(made).encode(), "envknit.lock.yaml") == made
+    with pytest.raises(ResolutionError, match="no version of a is >=2"):
+        lock(tmp_path, index, asked)
+    assert lock(tmp_path, index, asked, previous=made) == made
+
+
+def test_what_an_extra_adds_for_a_group_is_under_that_group(tmp_path: Path, index: LoopbackIndex) -> None:
+    index.publish("a", "1.0", requires=["b ; extra == 'x'"], extras=["x"])
+    index.publish("b", "1.0")
+    wanted = RequestedEnvironment(
+        name="default", requirements=("a",), groups={"dev": ('a[x]; sys_platform == "linux"',)}
+    )
+    asked = Project(path=tmp_path / "envknit.yaml", environments={"default": wanted})
+
+    a, b = lock(tmp_path, index, asked).environments["default"].pins
+
+    assert a.roots == ("", '"dev" in dependency_groups and sys_platform == "linux"')
+    assert [edge.marker for edge in a.dependencies] == ['"dev" in dependency_groups and sys_platform == "linux"']
+    assert (a.dev, b.dev) == (False, True)
+
+
+def test_other_rules_let_every_pin_move(tmp_path: Path, index: LoopbackIndex) -> None:
+    for version in ("1.0", "2.0"):
+        index.publish("a", version)
+    asked = project(tmp_path, default=["a"])
+    first = lock(tmp_path, index, asked)
+
+    lowest = lock(tmp_path, index, replace(asked, resolution="lowest"), previous=first)
+
+    assert (pins(first), pins(lowest)) == ({"a": "2.0"}, {"a": "1.0"})
+    assert not is_current(asked, lowest)
+    assert is_current(replace(asked, resolution="lowest"), parse_lock(render_lock(lowest).encode(), "x"))

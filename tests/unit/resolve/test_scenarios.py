@@ -54,7 +54,8 @@ def publish(index: LoopbackIndex, name: str, versions: dict[str, Any]) -> None:
         requires += ["b (>=1"] if facts.pop("broken", False) else []
         make = index.publish_sdist if facts.pop("sdist", False) else index.publish
         facts["requires_python"] = facts.get("requires_python", "").replace("R", RUNNING)
-        make(name, version, requires=requires, extras=list(extras), **facts)
+        uploaded = facts.pop("upload_time", "2024-01-01T00:00:00Z")
+        make(name, version, requires=requires, extras=list(extras), **facts).upload_time = uploaded
 
 
 def write_project(folder: Path, case: dict[str, Any]) -> Path:
@@ -62,9 +63,11 @@ def write_project(folder: Path, case: dict[str, Any]) -> Path:
         "packages": case["asks"],
         "dev_packages": case.get("dev", []),
         "constraints": case.get("constraints", []),
+        "overrides": case.get("overrides", []),
         "python_version": case.get("python_version", RUNNING).replace("R", RUNNING),
     }
     project = {"environments": {"default": environment}, "targets": case.get("targets", [])}
+    project |= {key: case[key] for key in ("resolution", "prerelease", "exclude_newer") if key in case}
     path = folder / "envknit.yaml"
     path.write_text(yaml.safe_dump(project), encoding="utf-8")
     return path
@@ -78,6 +81,7 @@ def previous(case: dict[str, Any]) -> Lock | None:
 
 
 def run(index: LoopbackIndex, folder: Path, case: dict[str, Any], heard: Heard) -> Lock:
+    index.json = case.get("json", index.json)
     for name, versions in case["index"].items():
         publish(index, name, versions)
     project = load_project(write_project(folder, case))
