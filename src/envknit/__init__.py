@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from envknit.runtime.defaults import disable, enable, set_default
     from envknit.runtime.explain import explain, explain_isinstance
     from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
-    from envknit.worker.api import configure_workers, fetch, worker, workers
+    from envknit.worker.api import configure_workers, fetch, send, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
 
 _NAMES = {
@@ -50,6 +50,7 @@ _NAMES = {
     "import_version": "envknit.isolation.import_hook",
     "in_env": "envknit.worker.environment",
     "run_in": "envknit.worker.environment",
+    "send": "envknit.worker.api",
     "set_default": "envknit.runtime.defaults",
     "submit": "envknit.worker.environment",
     "use": "envknit.isolation.import_hook",
@@ -82,6 +83,7 @@ __all__ = [
     "import_version",
     "in_env",
     "run_in",
+    "send",
     "set_default",
     "submit",
     "use",

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,25 +22,10 @@ from envknit.errors import WorkerError
 from envknit.wire.frames import CALL, HEADER
 from envknit.wire.line import Lost
 from envknit.worker.pool import pool
-from kit.gadget import write_gadget
 from kit.machine import shared_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from envknit.wire.line import Line
-
-
-@pytest.fixture(name="folder", scope="module")
-def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield write_gadget(tmp_path_factory.mktemp("gadget"))
-    pool.close()
-
-
-@pytest.fixture(name="gadget")
-def _gadget(folder: Path) -> Iterator[Any]:
-    with envknit.worker("gadget", "1.0", install_path=folder, timeout=20) as gadget:
-        yield gadget
 
 
 def gone(pid: int, seconds: float = 2.0) -> bool:
@@ -419,3 +405,43 @@ def test_a_host_with_closed_streams_can_have_workers(folder: Path, tmp_path: Pat
     )
     host.communicate(timeout=20)
     assert (tmp_path / "answer").read_text() == "ok"
+
+
+def test_threads_may_open_a_fresh_worker_at_the_same_time(folder: Path) -> None:
+    def open_one() -> str:
+        barrier.wait(20)
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            return str(gadget.echo("ok"))
+
+    barrier = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(10):
+            pool.close()
+            assert list(threads.map(lambda _: open_one(), range(8))) == ["ok"] * 8
+
+
+def test_a_block_that_opens_while_its_worker_dies_starts_another(folder: Path) -> None:
+    for _ in range(20):
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            pid = gadget.pid()
+        os.kill(pid, signal.SIGKILL)
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            assert gadget.pid() != pid
+
+
+def test_an_object_cannot_name_the_package_that_is_trusted(tmp_path: Path) -> None:
+    (tmp_path / "sly.py").write_text(
+        "import os, timeit\n"
+        "class Sly:\n"
+        "    def __reduce__(self): return timeit.timeit, ('pass', 'import os; os.environ[\"SLY\"] = \"1\"')\n"
+        "Sly.__module__ = 'timeit'\n"
+        "class Honest:\n"
+        "    class Inner: pass\n"
+    )
+    with envknit.worker("sly", "1.0", install_path=tmp_path) as sly:
+        with pytest.raises(WorkerError, match="not trusted") as caught:
+            envknit.fetch(sly.Sly())
+        assert caught.value.needs == "timeit.timeit"
+        with pytest.raises(WorkerError, match="cannot be made here"):  # trusted, but not importable
+            envknit.fetch(sly.Honest.Inner())
+    assert "SLY" not in os.environ

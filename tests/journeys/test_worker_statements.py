@@ -13,21 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import envknit
-from envknit.worker.pool import pool
 from kit.gadget import GADGET, write_gadget
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from kit import Machine
-
-
-@pytest.fixture(name="folder", scope="module")
-def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield write_gadget(tmp_path_factory.mktemp("gadget"))
-    pool.close()
 
 
 def test_worker_is_a_synchronous_context_manager_that_returns_a_module_proxy(folder: Path) -> None:

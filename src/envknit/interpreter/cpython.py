@@ -153,7 +153,7 @@ def _load_static_types() -> None:
     """
     if _static or sys.version_info < (3, 13):
         return
-    from importlib.util import find_spec, module_from_spec  # noqa: PLC0415 - once, and only here
+    from importlib.util import find_spec, module_from_spec
 
     spec = find_spec("_datetime")
     if spec is None or spec.loader is None:

@@ -93,8 +93,8 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
     Returns:
         Verdicts by file, of every extension module that the import met; under `""` what else stopped it.
     """
-    import json  # noqa: PLC0415 - only for a probe
-    import subprocess  # noqa: PLC0415 - as above
+    import json
+    import subprocess
 
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
@@ -119,7 +119,7 @@ def _end(done: Any) -> str:
     """Say how a probe died; `""`: it did not."""
     if done.returncode == 0:
         return ""
-    import signal  # noqa: PLC0415 - only for a probe that failed
+    import signal
 
     words = done.stderr.decode(errors="replace").strip().splitlines()[:1]
     known = -done.returncode in set(signal.Signals)

@@ -159,7 +159,7 @@ class Guard:
 
     def _copy(self, path: str, name: str) -> str:
         """Copy a file to a place that looks like its own: what its `$ORIGIN` leads to is there as links."""
-        import shutil  # noqa: PLC0415 - only where something is copied
+        import shutil
 
         root = self._root(path, name)
         there = os.path.join(self._private, root.strip(os.sep).replace(os.sep, "%"))

@@ -94,14 +94,14 @@ class _Server:
         exec(compile(code, origin, "exec"), self.main)  # noqa: S102 - what the caller asked for
 
     def _eval(self, code: str) -> str:
-        import json  # noqa: PLC0415 - not every interpreter needs it
+        import json
 
         self.main.pop("result", None)
         self._run(code, "<eval_json>")
         return json.dumps(self.main.pop("result", {}))
 
     def _import(self, name: str) -> None:
-        from importlib import import_module  # noqa: PLC0415 - not every interpreter needs it
+        from importlib import import_module
 
         self._guard.refused.clear()
         try:
@@ -125,7 +125,7 @@ class _Server:
         return _function(target, self.main)(*args, **options)
 
     def _configure(self, lock: str, plan: str) -> None:
-        from envknit.runtime.activation import activate  # noqa: PLC0415 - only where there is a plan
+        from envknit.runtime.activation import activate
 
         putenv = os.putenv
         os.putenv = lambda _name, _value: None  # the C environment is the host's as well
@@ -137,10 +137,10 @@ class _Server:
 
     def _serve_channel(self, descriptor: int, limit: int) -> None:
         """Serve a channel until the host closes it: see `worker`."""
-        import socket  # noqa: PLC0415 - not every interpreter needs it
+        import socket
 
-        from envknit.wire import modules, output  # noqa: PLC0415 - as above
-        from envknit.wire.channel import Channel  # noqa: PLC0415 - as above
+        from envknit.wire import modules, output
+        from envknit.wire.channel import Channel
 
         channel = Channel(socket.socket(fileno=descriptor), is_host=False, limit=limit)
         channel.operations.update({**modules.OPERATIONS, "import": partial(_open, channel)})
@@ -164,7 +164,7 @@ class _Server:
             os.close(self._guard.activation.file)
 
     def _show_sources(self) -> None:
-        import linecache  # noqa: PLC0415 - only when something failed
+        import linecache
 
         for origin, code in self._sources.items():
             linecache.cache[origin] = (len(code), None, code.splitlines(keepends=True), origin)
@@ -174,10 +174,10 @@ _server: _Server
 
 
 def _open(channel: Channel, _: None, name: str, level: int | None = None) -> None:
-    from importlib import import_module  # noqa: PLC0415 - not every interpreter needs it
+    from importlib import import_module
 
     if level is not None:
-        from envknit.wire import output  # noqa: PLC0415 - it is there
+        from envknit.wire import output
 
         output.forward_logs(channel, level)
     if name:
@@ -188,12 +188,12 @@ def _function(target: tuple[Any, ...], main: dict[str, Any]) -> Callable[..., ob
     kind, *rest = target
     function: Any
     if kind == "path":
-        from pkgutil import resolve_name  # noqa: PLC0415 - not every interpreter needs it
+        from pkgutil import resolve_name
 
         function = resolve_name(rest[0])
         return function  # type: ignore[no-any-return]
-    import marshal  # noqa: PLC0415 - as above
-    from types import FunctionType  # noqa: PLC0415 - as above
+    import marshal
+    from types import FunctionType
 
     text, name, defaults, keyword_defaults = rest
     code: CodeType = marshal.loads(text)  # noqa: S302 - written by the host in this very process

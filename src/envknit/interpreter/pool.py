@@ -144,7 +144,7 @@ class InterpreterPool(_Executor):
 
 
 def _active_lock() -> str:
-    from envknit.runtime.activation import active  # noqa: PLC0415 - only where no lock is given
+    from envknit.runtime.activation import active
 
     activation = active()
     if activation is None:

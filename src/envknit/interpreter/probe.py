@@ -15,8 +15,8 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)  # packages print
     sys.path[:0] = order["folders"]
-    import _envknit_bootstrap  # noqa: F401, PLC0415 - its folder is on sys.path only now
-    from envknit.interpreter.session import Session  # noqa: PLC0415 - as above
+    import _envknit_bootstrap  # noqa: F401 - its folder is on sys.path only now
+    from envknit.interpreter.session import Session
 
     tried = [Session(order["gil"], "probe") for _ in range(2)]
     before = set(sys.modules)

@@ -113,7 +113,7 @@ class Session:
             with suppress(WorkerError):  # threads of it still run: CPython 3.13 keeps it then
                 interpreter.destroy()
         if os.path.isdir(self._copies):
-            import shutil  # noqa: PLC0415 - only where something was copied
+            import shutil
 
             shutil.rmtree(self._copies, ignore_errors=True)
 
@@ -168,7 +168,7 @@ def _leak(interpreter: Interpreter) -> None:
     CPython 3.12 ends an interpreter with the last reference to its id (Modules/_xxsubinterpretersmodule.c), also when
     modules are cleared at exit, and Py_EndInterpreter aborts the process while threads of it run.
     """
-    import ctypes  # noqa: PLC0415 - only for daemon threads on 3.12
+    import ctypes
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(interpreter))
 
@@ -177,7 +177,7 @@ def _remove_old_copies(folder: str) -> None:
     """Remove the copies of extension modules whose processes were killed."""
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
         if not _runs(int(name.partition("-")[0])):
-            import shutil  # noqa: PLC0415 - rarely needed
+            import shutil
 
             shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 

@@ -34,7 +34,7 @@ def start(names: "dict[str, Any]") -> None:
     _load(spec_from_file_location("_envknit_bootstrap", bootstrap))
     init = os.path.join(package, "__init__.py")
     _load(spec_from_file_location("envknit", init, submodule_search_locations=[package]))
-    from envknit.interpreter.inside import begin  # noqa: PLC0415 - it can be found only now
+    from envknit.interpreter.inside import begin
 
     begin(names, *facts)
 

@@ -73,7 +73,7 @@ class SubInterpreterEnv:
         session = getattr(self, "_session", None)
         if session is not None and not session.closed:
             session.close_later()
-            import warnings  # noqa: PLC0415 - rarely needed
+            import warnings
 
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
@@ -100,7 +100,7 @@ class SubInterpreterEnv:
             LockError: the lock has no environment of that name (a ValueError; it names those there are).
             WorkerError: the interpreter is closed, or has another environment.
         """
-        from envknit.runtime.lock_plans import plans_of_lock  # noqa: PLC0415 - only where there is a lock
+        from envknit.runtime.lock_plans import plans_of_lock
 
         if not isinstance(env_name, str):
             raise TypeError(f"env_name must be a str, not {type(env_name).__name__}")
@@ -127,7 +127,7 @@ class SubInterpreterEnv:
         Raises:
             WorkerError: the code raised (a RuntimeError, with the traceback inside it; the exception is its cause).
         """
-        import json  # noqa: PLC0415 - only here
+        import json
 
         return json.loads(self._run("eval", code))
 
@@ -206,7 +206,7 @@ def _prepare_fork() -> None:
     """Warn of open ones: a forked child of CPython 3.12.1 to 3.15.2 crashes when it finds other interpreters."""
     close_dropped()
     if _open:
-        import warnings  # noqa: PLC0415 - rarely needed
+        import warnings
 
         words = f"fork() while {len(_open)} SubInterpreterEnv are open: CPython may not survive that in the child"
         warnings.warn(f"{words}; close them first, or start processes by spawn", RuntimeWarning, stacklevel=2)
@@ -235,7 +235,7 @@ def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
             f"{fn.__qualname__} closes over {', '.join(code.co_freevars)}, which stay here",
             hint="hand them over as arguments",
         )
-    import marshal  # noqa: PLC0415 - only here
+    import marshal
 
     function: Any = fn
     return "code", marshal.dumps(code), function.__name__, function.__defaults__, function.__kwdefaults__

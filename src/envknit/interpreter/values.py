@@ -44,7 +44,7 @@ def decode(text: bytes, memory: Sequence[Any]) -> Any:
     """
     if text[:1] == b"m":
         return marshal.loads(memoryview(text)[1:])  # noqa: S302 - written by `encode` in this very process
-    import io  # noqa: PLC0415 - only where marshal does not do
+    import io
 
     count = int.from_bytes(text[1 : 1 + _COUNT], "little")
     unpickler = _classes()[1](io.BytesIO(memoryview(text)[1 + _COUNT :]), buffers=memory[count:])
@@ -53,7 +53,7 @@ def decode(text: bytes, memory: Sequence[Any]) -> Any:
 
 
 def _pickled(value: object) -> tuple[bytes, list[memoryview]]:
-    import io  # noqa: PLC0415 - as in decode
+    import io
 
     others: list[memoryview] = []
     out = io.BytesIO()
@@ -66,7 +66,7 @@ def _pickled(value: object) -> tuple[bytes, list[memoryview]]:
 def _classes() -> tuple[Any, Any]:
     """Define the two classes once: a class is a cycle, and would keep the memory of its call until a collection."""
     if not _defined:
-        import pickle  # noqa: PLC0415 - only where marshal does not do; both ends are this very process
+        import pickle
 
         class Pickler(pickle.Pickler):
             own: list[memoryview]

@@ -35,7 +35,7 @@ def is_numpy(kind: type) -> bool:
 
 def flatten(value: Any) -> tuple[object, tuple[int, ...], str, memoryview] | None:
     """Return dtype, shape, order and bytes of a numpy array or scalar; None where it holds objects."""
-    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - the value is numpy's own
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]
 
     if value.dtype.hasobject:
         return None
@@ -55,7 +55,7 @@ def restore(dtype: Any, shape: tuple[int, ...], order: str, data: Any) -> object
         TypeError: numpy is missing here and no memoryview can stand in.
     """
     try:
-        import numpy as np  # noqa: PLC0415 - numpy of this side, if any
+        import numpy as np
     except ImportError:
         return _as_view(dtype, shape, order, data)
     array = np.frombuffer(data, dtype=np.dtype(dtype))
@@ -139,7 +139,7 @@ def _offer(value: Any, arena: Arena, *, alone: bool) -> tuple[dict[str, object],
     """
     if not is_numpy(type(value)) and not hasattr(value, "__array_interface__"):
         return _picture_of_buffer(value, arena)
-    import numpy as np  # noqa: PLC0415 - the value is numpy's own
+    import numpy as np
 
     array = np.asarray(value)
     if array.dtype.hasobject:

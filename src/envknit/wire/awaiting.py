@@ -55,7 +55,7 @@ class Loop:
             done: is called with an exception, or with None and the result.
             args: what else the operation takes.
         """
-        import asyncio  # noqa: PLC0415 - not every program awaits
+        import asyncio
 
         async def run() -> object:
             return await PROTOCOL[operation](target, *args)
@@ -81,7 +81,7 @@ class Loop:
                 return loop
         with self._lock:
             if self._own is None:
-                import asyncio  # noqa: PLC0415 - as in `start`
+                import asyncio
 
                 self._own = asyncio.new_event_loop()
                 # Threads of a sub-interpreter with a GIL of its own may not be daemons (PEP 684); `stop` ends it
@@ -99,7 +99,7 @@ def _run_loop(loop: AbstractEventLoop) -> None:
 
 
 def _tell(future: Any, done: Callable[..., object]) -> None:
-    import asyncio  # noqa: PLC0415 - it is there
+    import asyncio
 
     error = asyncio.CancelledError() if future.cancelled() else future.exception()
     with suppress(WorkerError):  # nobody is there to be told
@@ -119,7 +119,7 @@ async def result_of(proxy: Any, operation: str, *args: object) -> Any:
         WorkerError: the other side is gone.
         BaseException: what the awaitable raised.
     """
-    import asyncio  # noqa: PLC0415 - its loop runs
+    import asyncio
 
     loop = asyncio.get_running_loop()
     end: Future[Any] = loop.create_future()

@@ -177,7 +177,7 @@ def scratch() -> int:
     if create is not None:
         descriptor: int = create("envknit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         return descriptor
-    import tempfile  # noqa: PLC0415 - only where there is no memfd
+    import tempfile
 
     descriptor, path = tempfile.mkstemp(prefix="envknit-")
     os.unlink(path)

@@ -191,14 +191,16 @@ class Channel:
             try:
                 message, rights, _, _ = socket.recv_fds(self.control, 1, 1)
             except OSError:
-                return
+                break
             if not message:
-                return
+                break
             line = self.lines.add(socket.socket(fileno=rights[0])) if rights else None
             if line is not None and (message == NEW_LINE or on_message is None):
                 threading.Thread(target=self.serve, args=(line,), name="envknit-line", daemon=daemon).start()
             elif on_message is not None:
                 on_message(message, line)
+        if self.loop.awaited and not self.closed:  # those who await read from no line, and would never hear of the end
+            self.peer.lost_error(sent=True)
 
     def say(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
         """Send one message over the control socket.

@@ -131,7 +131,7 @@ def text_of(error: BaseException, own_frames: int = 1) -> str:
     if trace is None and error.__cause__ is None:
         return ""
     try:
-        import traceback  # noqa: PLC0415 - only when something failed
+        import traceback
 
         return "".join(traceback.format_exception(type(error), error, trace))
     except Exception as failure:  # noqa: BLE001 - a package's own __str__ may fail, or no descriptor be left

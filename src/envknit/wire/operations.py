@@ -119,7 +119,7 @@ def _data(target: object, name: str) -> object:
 
 def _signature(target: Any) -> object:
     """Describe a signature: of each parameter what its constructor takes, and the annotation of the result."""
-    from inspect import signature  # noqa: PLC0415 - only who asks pays
+    from inspect import signature
 
     try:
         found = signature(target)
@@ -134,19 +134,19 @@ def _signature(target: Any) -> object:
 
 
 def _array(target: Any) -> object:
-    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - what has __array__ has numpy
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]
 
     return np.asarray(target)
 
 
 def _pickle(target: object) -> bytes:
-    import pickle  # noqa: PLC0415 - only for fetch()
+    import pickle
 
     return pickle.dumps(target, protocol=4)
 
 
 def _unpickle(_: None, data: bytes) -> object:
-    import pickle  # noqa: PLC0415 - only for send()
+    import pickle
 
     return pickle.loads(data)  # noqa: S301 - a worker does what its host says
 

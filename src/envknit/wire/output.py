@@ -63,7 +63,7 @@ def forward_logs(channel: Caller, level: int) -> None:
         channel: to the host.
         level: of the root logger: what the host would not take need not cross.
     """
-    import logging  # noqa: PLC0415 - only where the host logs
+    import logging
 
     root = logging.getLogger()
     root.setLevel(level)
@@ -76,7 +76,7 @@ def forward_logs(channel: Caller, level: int) -> None:
 
 
 def _send(channel: Caller, record: Any) -> None:
-    import logging  # noqa: PLC0415 - it is there
+    import logging
 
     # As logging.handlers.QueueHandler.prepare: the arguments and the traceback stay here, their text crosses
     facts = {**vars(record), "msg": record.getMessage(), "args": None, "exc_info": None}
@@ -87,7 +87,7 @@ def _send(channel: Caller, record: Any) -> None:
 
 
 def _log(_: None, facts: dict[str, Any]) -> None:
-    import logging  # noqa: PLC0415 - it is there: see `host_level`
+    import logging
 
     record = logging.makeLogRecord(facts)
     logger = logging.getLogger(record.name)

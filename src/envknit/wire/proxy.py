@@ -320,7 +320,7 @@ def _bind(self: Any, instance: object, owner: object = None) -> Any:  # noqa: AR
 
 def _signature(self: Proxy) -> Any:
     """Be `__signature__`, which inspect.signature() asks for first (PEP 362)."""
-    from inspect import Parameter, Signature  # noqa: PLC0415 - only who asks pays
+    from inspect import Parameter, Signature
 
     caller, ref = self._envknit_channel, self._envknit_ref
     described = caller.call(self._envknit_timeout, "signature", ref, ())
@@ -332,7 +332,7 @@ def _signature(self: Proxy) -> Any:
 
 
 def _dataclass_fields(names: Sequence[str]) -> dict[str, Any]:
-    from dataclasses import make_dataclass  # noqa: PLC0415 - rare, and it loads inspect
+    from dataclasses import make_dataclass
 
     fields: dict[str, Any] = make_dataclass("Fields", names).__dataclass_fields__  # type: ignore[attr-defined]
     return fields
@@ -359,7 +359,7 @@ _INTERFACE = frozenset({"version", "shape", "typestr", "descr", "strides"})
 
 
 def _as_array(self: Proxy, dtype: object = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
-    import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - numpy asks for this
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]
 
     array = np.asarray(self._envknit_channel.call(self._envknit_timeout, "array", self._envknit_ref, ()))
     if dtype is not None and array.dtype != dtype:

@@ -87,7 +87,7 @@ class Unpacker:
         return self.unpack(tree)
 
     def _array(self, tree: Any) -> Any:
-        import array  # noqa: PLC0415 - rare
+        import array
 
         value = array.array(tree[1])
         value.frombytes(self._memory(tree[2]))

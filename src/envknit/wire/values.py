@@ -106,7 +106,7 @@ def named(module: str, name: str) -> Any:
     Raises:
         ImportError, AttributeError: this side does not have it.
     """
-    from importlib import import_module  # noqa: PLC0415 - not for the fast path
+    from importlib import import_module
 
     value: Any = import_module(module)
     for part in name.split("."):

@@ -23,12 +23,12 @@ class _WorkerPackage(ModuleType):
 
     @property
     def __signature__(self) -> Any:
-        from inspect import signature  # noqa: PLC0415 - who asks has it
+        from inspect import signature
 
         return signature(self._function())
 
     def _function(self) -> Any:
-        from envknit.worker.api import worker  # noqa: PLC0415 - on first use
+        from envknit.worker.api import worker
 
         return worker
 

@@ -200,7 +200,7 @@ def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:
         raise WorkerError("a method cannot be fetched", method=repr(proxy))
     if not isinstance(proxy, Proxy):
         return proxy
-    from envknit.wire.fetching import load  # noqa: PLC0415 - loads pickle
+    from envknit.wire.fetching import load
 
     caller = proxy._envknit_channel
     data = caller.call(proxy._envknit_timeout, "pickle", proxy._envknit_ref, ())
@@ -229,7 +229,7 @@ def send(value: Any, *, to: Any) -> Any:
     if isinstance(value, Proxy):
         data = value._envknit_channel.call(value._envknit_timeout, "pickle", value._envknit_ref, ())
     else:
-        import pickle  # noqa: PLC0415 - only where something is sent
+        import pickle
 
         data = pickle.dumps(value, protocol=4)
     return worker.call(timeout, "unpickle", (data,))

@@ -19,8 +19,8 @@ def main() -> None:
     site_packages = _load(spec_from_file_location("_envknit_forget", forget)).forget_host(())
     del sys.modules["_envknit_forget"]
     sys.path[:0] = folders
-    import _envknit_bootstrap  # noqa: F401, PLC0415 - its folder is on sys.path only now
-    from envknit.worker.serve import serve  # noqa: PLC0415 - as above
+    import _envknit_bootstrap  # noqa: F401 - its folder is on sys.path only now
+    from envknit.worker.serve import serve
 
     del sys.path[: len(folders)]
     serve(*descriptors, site_packages=site_packages)

@@ -105,7 +105,7 @@ class Worker:
 
     def origin(self, module: str) -> Origin:
         """Say where a module of the worker came from; see `envknit.explain`."""
-        from envknit.worker.orders import origin  # noqa: PLC0415 - only who asks pays
+        from envknit.worker.orders import origin
 
         return origin(self.order, module, self.why)
 
@@ -134,7 +134,7 @@ class Worker:
     def _start(self) -> WorkerProcess | InterpreterWorker:
         if self.order.isolation == "worker":
             return start(self.order, self, self._mirror, self._pool.largest)
-        from envknit.worker.in_interpreter import InterpreterWorker  # noqa: PLC0415 - loaded where one is wanted
+        from envknit.worker.in_interpreter import InterpreterWorker
 
         return InterpreterWorker(self.order, self, self._mirror, self._pool.largest)
 

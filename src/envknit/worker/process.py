@@ -172,7 +172,7 @@ class WorkerProcess(Peer):
 
     def wait(self, seconds: float = GRACE) -> None:
         """Wait for the end of a worker that was closed, and kill it when it takes longer."""
-        import subprocess  # noqa: PLC0415 - loaded when it was started
+        import subprocess
 
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(seconds)
@@ -202,7 +202,7 @@ class WorkerProcess(Peer):
             self._words = -1
 
     def _end(self) -> dict[str, Any]:
-        import subprocess  # noqa: PLC0415 - loaded when it was started
+        import subprocess
 
         try:
             status = self._popen.wait(GRACE)
@@ -237,9 +237,9 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
     Raises:
         WorkerError: it did not start.
     """
-    import subprocess  # noqa: PLC0415 - only where a worker is started
+    import subprocess
 
-    import _envknit_bootstrap  # noqa: PLC0415 - its folder is handed on
+    import _envknit_bootstrap
 
     ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
     words = buffers.scratch()
@@ -274,7 +274,7 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
 
 def _flags(python: str) -> list[str]:
     """Return our own flags: `-W error`, `-X dev` and their like hold for the worker, and for what it starts, too."""
-    import subprocess  # noqa: PLC0415 - as in `start`
+    import subprocess
 
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return [flag for flag in flags if python == sys.executable or flag != "-P"]  # Python 3.10 has no -P

@@ -62,7 +62,7 @@ def _activate(config: dict[str, Any], site_packages: list[str]) -> None:
     global environment  # noqa: PLW0603 - what this process is
     sys.path[:0] = config["first"]
     if config["plan"]:
-        from envknit.runtime.activation import activate  # noqa: PLC0415 - only where there is a plan
+        from envknit.runtime.activation import activate
 
         sys.path += site_packages
         environment = activate(config["lock"], config["plan"]).environment
@@ -151,7 +151,7 @@ class _Worker:
             self._settle(stderr)
 
     def _settle(self, stderr: int) -> None:
-        import faulthandler  # noqa: PLC0415 - once
+        import faulthandler
 
         sys.stderr.flush()
         said = os.pread(self._words, 1 << 20, 0)
