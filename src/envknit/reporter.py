@@ -6,7 +6,7 @@ from __future__ import annotations
 class Reporter:
     """Hears of progress; every method does nothing here, and a screen or a log overrides what it shows.
 
-    Methods are called from one thread at a time.
+    Methods may be called from any thread, and from several at once.
     """
 
     def stage(self, text: str) -> None:

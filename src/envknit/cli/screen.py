@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from envknit.reporter import Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Concatenate, ParamSpec
+
     from envknit.errors import EnvknitError
+
+    _P = ParamSpec("_P")
+
+_T = TypeVar("_T")
 
 _WORTH_A_LINE = 10_000  # bytes of a download; the steps of a search are fewer
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
+
+
+def _one_at_a_time(method: Callable[Concatenate[Screen, _P], _T]) -> Callable[Concatenate[Screen, _P], _T]:
+    """Let one thread in: downloads and what is fetched ahead report from threads of their own."""
+
+    @functools.wraps(method)
+    def call(self: Screen, /, *args: _P.args, **options: _P.kwargs) -> _T:
+        with self.guard:
+            return method(self, *args, **options)
+
+    return call
 
 
 class Screen(Reporter):
@@ -24,6 +44,7 @@ class Screen(Reporter):
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.guard = threading.RLock()
         self.quiet = quiet
         self.verbose = verbose
         dumb = os.environ.get("TERM") == "dumb"
@@ -33,6 +54,7 @@ class Screen(Reporter):
         self._tasks: dict[str, Any] = {}
         self._amounts: dict[str, int] = {}
 
+    @_one_at_a_time
     def show(self, text: str) -> None:
         """Print what was asked for."""
         self.close()
@@ -50,11 +72,13 @@ class Screen(Reporter):
 
         self.show(json.dumps(value, indent=2, default=str))
 
+    @_one_at_a_time
     def warn(self, text: str) -> None:
         """Print a warning."""
         self.close()
         sys.stderr.write(f"{self._colour('warning:', _YELLOW)} {_plain(text)}\n")
 
+    @_one_at_a_time
     def fail(self, error: EnvknitError) -> None:
         """Print an error: what happened, where, what to do; with `--verbose` the traceback before it."""
         self.close()
@@ -66,6 +90,7 @@ class Screen(Reporter):
             lines.append(f"{self._colour('hint:', _CYAN)} {_plain(error.hint)}")
         sys.stderr.write("\n".join(lines) + "\n")
 
+    @_one_at_a_time
     def fault(self, error: Exception) -> None:
         """Print an error that is a fault of envknit."""
         self.close()
@@ -76,6 +101,7 @@ class Screen(Reporter):
             f"{self._colour('hint:', _CYAN)} run it again with --verbose, and report the traceback\n"
         )
 
+    @_one_at_a_time
     def stage(self, text: str) -> None:
         """Show which part of the work begins."""
         if self.live:
@@ -83,18 +109,21 @@ class Screen(Reporter):
         elif not self.quiet:
             sys.stderr.write(f"{text}\n")
 
+    @_one_at_a_time
     def begin(self, label: str, total: int | None) -> None:
         """Show a piece of work; elsewhere than on a terminal it is told when it is done."""
         self._amounts[label] = 0
         if self.live:
             self._bars().update(self._task(label), total=total, size=size(total) if total else "")
 
+    @_one_at_a_time
     def advance(self, label: str, amount: int) -> None:
         """Move the bar of a piece."""
         self._amounts[label] = self._amounts.get(label, 0) + amount
         if self.live and label in self._tasks:
             self._progress.advance(self._tasks[label], amount)
 
+    @_one_at_a_time
     def finish(self, label: str) -> None:
         """Take the bar of a piece away, or print its line if it was worth one."""
         amount = self._amounts.pop(label, 0)
@@ -104,6 +133,7 @@ class Screen(Reporter):
         elif amount >= _WORTH_A_LINE and not self.quiet:
             sys.stderr.write(f"  {label} ({size(amount)})\n")
 
+    @_one_at_a_time
     def close(self) -> None:
         """Take all bars away, so that what is printed next stands alone."""
         if self._progress is not None:

@@ -12,7 +12,6 @@ from envknit.index.threads import Threads
 from envknit.install.agreement import refuse_other
 from envknit.install.choose import accepts_tags, tag_rank
 from envknit.naming import store_folder
-from envknit.reporter import Reporter
 from envknit.store.disk import disk_faults
 from envknit.wheel.unpack import unpack_wheel
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from envknit.index.index import Index, Link
     from envknit.install.bytecode import Compiler
     from envknit.install.choose import ChosenPin
+    from envknit.reporter import Reporter
     from envknit.store.store import Store
 
 _DOWNLOADS = 6  # at a time; more make index and network slower for everybody
@@ -48,7 +48,7 @@ class Fetcher:
     Args:
         store: where to.
         open_index: opens the index; called at most once, and not at all where nothing is missing.
-        reporter: hears of progress, from one thread at a time.
+        reporter: hears of progress.
         compiler: compiles what is placed, while the rest is downloaded; None: nobody does.
     """
 
@@ -65,7 +65,7 @@ class Fetcher:
         self.downloaded = 0
         self._open_index = open_index
         self._index: Index | None = None
-        self._reporter = _OneAtATime(reporter)
+        self._reporter = reporter
         self._mutex = threading.Lock()
         self._unpacking = threading.Semaphore(_UNPACKING)
         self._stop = threading.Event()
@@ -209,34 +209,6 @@ class Fetcher:
             if self._index is None:
                 self._index = self._open_index(self._reporter)
             return self._index
-
-
-class _OneAtATime(Reporter):
-    """A reporter for many threads in front of one that is not made for them."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._mutex = threading.Lock()
-
-    def stage(self, text: str) -> None:
-        with self._mutex:
-            self._reporter.stage(text)
-
-    def begin(self, label: str, total: int | None) -> None:
-        with self._mutex:
-            self._reporter.begin(label, total)
-
-    def advance(self, label: str, amount: int) -> None:
-        with self._mutex:
-            self._reporter.advance(label, amount)
-
-    def finish(self, label: str) -> None:
-        with self._mutex:
-            self._reporter.finish(label)
-
-    def warn(self, text: str) -> None:
-        with self._mutex:
-            self._reporter.warn(text)
 
 
 def _link(index: Index, want: _Want) -> Link:
