@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 _original_gcd_import = _bootstrap._gcd_import
 _finder = GuestFinder(find_distributions)
+
+# Read at every import statement of the host. Bound here, since for a name that a module has imported the compiler makes
+# no LOAD_ATTR for methods (`is_import_originated` in Python/compile.c), and a method object at each call costs 40 ns
+_open_blocks, _means, _defaults, _waiting = current.get, host.means, host.defaults, host.waiting
+
 _lazy: list[Any] = []  # the module `lazy`, where Python has lazy imports
 _replaced: list[tuple[Any, str, Any]] = []  # (where, name, the original) of every attribute but the two above
 
@@ -95,20 +100,25 @@ def _import(
     level: int = 0,
 ) -> ModuleType:
     """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
-    if level == 0 and (globals is None or host.defaults or current.get() is not None or host.waiting):
+    if level == 0 and (globals is None or _defaults or _open_blocks() is not None or _waiting):
         head, dot, rest = name.partition(".")
-        # An empty list: pickle's C code, by PyImport_Import (Python/import.c), which then reads `sys.modules[name]`
-        if head in router.routed and not (fromlist == [] and globals is locals):
-            real = _real_name(name, head, globals, fromlist, sys._getframe(1))
-            if real != head:
+        if head in router.routed:
+            if globals is None or _lazy:
+                real = _real_head(name, head, globals, fromlist, sys._getframe(1))
+            else:
+                real = _means(head, globals, _open_blocks())
+            # PyImport_Import (Python/import.c) gives one dict and an empty list, and then reads `sys.modules[name]`: so
+            # does the C code of pickle, whose plain names are the residents'
+            if real != head and not (globals is locals and fromlist == []):
                 importer = host.importers.get(real, original_import)
                 return importer(real + dot + rest, globals, locals, fromlist, 0)
     return original_import(name, globals, locals, fromlist, level)
 
 
-def _real_name(name: str, head: str, asker: Mapping[str, Any] | None, fromlist: Sequence[str], frame: FrameType) -> str:
+def _real_head(name: str, head: str, asker: Mapping[str, Any] | None, fromlist: Sequence[str], frame: FrameType) -> str:
+    """Return the real name of a top-level name for a call, `__import__(name)`, or where Python has lazy imports."""
     blocks = _lazy[0].blocks_for(frame, name, asker, fromlist) if _lazy else current.get()
-    if asker is None:  # a call, `__import__(name)`
+    if asker is None:
         member, asker = find_asker(frame)
         if member is not None:
             return member.real_name(head)

@@ -24,12 +24,12 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
     a resident whose plain name means a guest here does not show.
 
     Args:
-        routes: top-level name to its name in the real table; None: it was locked without.
+        route: gives the name in the real table of a top-level name; None: it was locked without.
         own: the modules `sys` and `builtins` that the member has for itself.
     """
 
-    def __init__(self, routes: Mapping[str, str | None], own: Mapping[str, ModuleType]) -> None:
-        self._routes = routes
+    def __init__(self, route: Callable[[str], str | None], own: Mapping[str, ModuleType]) -> None:
+        self._route = route
         self._own = own
 
     def __getitem__(self, name: str) -> Any:
@@ -56,7 +56,7 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
         for real in list(sys.modules):  # another thread may import meanwhile
             head, dot, rest = real.partition(".")
             plain = head.partition("@")[0]
-            if self._routes[plain] == head:
+            if self._route(plain) == head:
                 yield plain + dot + rest
             elif plain != head:
                 yield real
@@ -77,7 +77,7 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
     def _real(self, name: str) -> str:
         head, dot, rest = name.partition(".")
         # `@` alone is in no table: a name that the member was locked without is missing for it, whoever has it
-        return (self._routes[head] or f"{head}@") + dot + rest
+        return (self._route(head) or f"{head}@") + dot + rest
 
 
 class _Through(ModuleType):

@@ -24,17 +24,6 @@ if TYPE_CHECKING:
 original_import = builtins.__import__
 
 
-class _Routes(dict):  # type: ignore[type-arg] # subscripting needs more than the start-up loads
-    """Top-level name to its name in `sys.modules`; what is missing is found once."""
-
-    def __init__(self, find: Callable[[str], str | None]) -> None:
-        self.find = find
-
-    def __missing__(self, head: str) -> str | None:
-        found = self[head] = self.find(head)
-        return found
-
-
 class Member:
     """One pin of a plan with its links; equal pins with equal links are one member.
 
@@ -55,7 +44,8 @@ class Member:
         self.tag = tag
         self.folder = os.path.join(plan.store, pin.folder)
         self.names = {head: os.path.join(plan.store, plan.folder_of(pin, head)) for head in pin.imports}
-        self.routes: dict[str, str | None] = _Routes(lambda head: resolve(self, head))
+        self.routes: dict[str, str | None] = {}  # what `resolve` has answered
+        self._resolve = resolve
         self._builtins: dict[str, Any] | None = None
         self._own: dict[str, ModuleType] = {}  # `sys` and `builtins` as its code sees them
 
@@ -73,9 +63,17 @@ class Member:
         if self._builtins is None:
             made = copy_builtins(self.import_name)
             self._own["builtins"] = GuestBuiltins(made)
-            self._own["sys"] = GuestSys(GuestModules(self.routes, self._own), self.import_name)
+            self._own["sys"] = GuestSys(GuestModules(self.route, self._own), self.import_name)
             self._builtins = made  # last: another thread takes it for a sign that the rest is there
         return self._builtins
+
+    def route(self, head: str) -> str | None:
+        """Return the name in `sys.modules` of what it means by a top-level name; None: it was locked without."""
+        try:
+            return self.routes[head]
+        except KeyError:
+            found = self.routes[head] = self._resolve(self, head)
+            return found
 
     def real_name(self, name: str) -> str:
         """Return the name in `sys.modules` of what this member means by a dotted name.
@@ -84,7 +82,7 @@ class Member:
             UnlockedError: only an environment that it is no part of has it.
         """
         head, dot, rest = name.partition(".")
-        real = self.routes[head]
+        real = self.route(head)
         if real is None:
             raise UnlockedError(
                 f"No module named {head!r} for {self.title}",
@@ -108,10 +106,11 @@ class Member:
             if name in self._own:
                 return self._own[name]
             head, dot, rest = name.partition(".")
-            real = self.routes[head]
-            if real is None:
-                self.real_name(head)
-            elif real != head:
+            try:
+                real = self.routes[head] or self.real_name(head)  # (which raises)
+            except KeyError:
+                real = self.real_name(head)
+            if real != head:
                 return original_import(real + dot + rest, globals, locals, fromlist, 0)
         return original_import(name, globals, locals, fromlist, level)
 

@@ -170,7 +170,7 @@ class Router:
     # names
 
     def resolve(self, member: Member, head: str) -> str | None:
-        """Return the name in `sys.modules` of what a member means by a top-level name; `Member.routes` keeps it.
+        """Return the name in `sys.modules` of what a member means by a top-level name; `Member.route` keeps it.
 
         None: plain imports would find it in an environment that the member is no part of, so it was locked without.
         """
@@ -193,7 +193,7 @@ class Router:
         for head in plan.imports:
             for pin in plan.providers(head)[:1]:
                 if head not in sys.stdlib_module_names:
-                    names[head] = self.member(plan, pin).routes[head] or head
+                    names[head] = self.member(plan, pin).route(head) or head
         return names
 
     def _holders(self, member: Member, head: str) -> Iterator[Member]:
