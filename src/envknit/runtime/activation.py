@@ -40,6 +40,7 @@ def withdraw(activation: Activation) -> None:
     Args:
         activation: the plan in use; its `place()` undoes this.
     """
+    # What finders answered stays in sys.path_importer_cache until it is dropped (PEP 302)
     if activation.lock in sys.path:
         at = sys.path.index(activation.lock)
         sys.path[at : at + 1] = activation.hidden

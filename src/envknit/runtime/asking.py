@@ -44,7 +44,8 @@ class Blocks:
         self.openers = frozenset(block.opener for block in blocks)
 
 
-# PEP 567: a task and `contextvars.copy_context()` inherit it, a thread begins without (before 3.14's -X flag)
+# A context variable, no thread-local (PEP 567): a task and `contextvars.copy_context()` inherit what is open, a thread
+# begins with nothing. A generator has no context of its own (PEP 568 was deferred), so block.py drives them by hand
 current: ContextVar[Blocks | None] = ContextVar("envknit.use", default=None)
 
 
@@ -105,6 +106,7 @@ def is_installed(file: str) -> bool:
 
     Cost: a walk over `sys.path` and all pins.
     """
+    # Not by `site.getsitepackages()`: what a lock hides, a worker puts back, or a person adds by hand lies elsewhere
     activation = active()
     entries = [*sys.path, *(activation.hidden if activation is not None else ())]
     places = [place for place in map(os.path.abspath, entries) if os.path.basename(place) in _SITE]
@@ -122,6 +124,7 @@ def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any
     """
     while frame is not None:
         if not _passes_on(frame):
+            # A frame has the builtins of its function (PyFrame's f_builtins, since 3.10 kept by the function itself)
             owner = getattr(frame.f_builtins.get("__import__"), "__self__", None)
             return (owner if isinstance(owner, Member) else None), frame.f_globals
         frame = frame.f_back
@@ -130,7 +133,7 @@ def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any
 
 def _passes_on(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
-    if file.startswith((_OWN, "<frozen ")):  # importlib itself is frozen
+    if file.startswith((_OWN, "<frozen ")):  # importlib and, since 3.11, what start-up loads (Python/frozen.c)
         return True
     if file.startswith(_LIBRARY) and file[len(_LIBRARY) :].partition(os.sep)[0] not in _SITE:
         return True

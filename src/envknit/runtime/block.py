@@ -51,6 +51,8 @@ class Block:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Take the block off, wherever it stands: suspended generators leave their blocks in any order."""
+        # No `current.reset(token)`: it refuses a token of another context (Python/context.c), and a generator that is
+        # resumed by another task leaves its block there
         outer = current.get()
         if outer is None:
             return
@@ -79,6 +81,7 @@ class Block:
         try:
             return import_real(self.main)
         except Exception as error:
+            # PEP 678; before 3.11 an exception takes no notes
             if sys.version_info >= (3, 11) and compares_names(error):
                 error.add_note(
                     "envknit: it compares the names of its modules, which differ in a guest;"
@@ -168,6 +171,9 @@ def _generator(block: Block, function: Callable[..., Generator[Any, Any, Any]]) 
                 step, value = generator.throw, error
 
     return stepped
+
+
+# PEP 525 has no `yield from`; `asend` and `athrow` give awaitables, and what these await runs inside the block, too
 
 
 def _async_generator(block: Block, function: Callable[..., AsyncGenerator[Any, Any]]) -> Any:

@@ -42,6 +42,7 @@ def configure_from_lock(lock_path: str | os.PathLike[str], env: str | None = Non
                 environment=plan.environment,
                 hint=f"run: python -m envknit install --env {plan.environment}",
             )
+    # The lock found at start-up comes first among the plans, unless `enable` puts this one in its place
     router.refresh()
     defaults.register(lock, loaded)
     router.add(plans, lock=lock)  # `use()` may ask for what the other environments hold

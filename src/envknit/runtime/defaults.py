@@ -82,6 +82,7 @@ def disable() -> None:
     if _strict in sys.meta_path:
         sys.meta_path.remove(_strict)
     activation = active.active()
+    # What was imported stays in sys.modules: to take modules away would make two of each class (isinstance says no)
     if activation is not None:
         active.withdraw(activation)
         _withdrawn.append(activation)
@@ -155,6 +156,7 @@ def _fill_defaults() -> None:
 
 
 def _is_imported(plan: Plan) -> bool:
+    # A module's `__file__` lies in the view, which is made of links into the store
     folders = tuple(os.path.join(plan.store, pin.folder, "") for pin in plan.pins.values())
     return any(
         isinstance(file := getattr(module, "__file__", None), str) and os.path.realpath(file).startswith(folders)
@@ -171,6 +173,7 @@ class _Strict:
         head = fullname.partition(".")[0]
         if path is not None or "@" in head or head in sys.stdlib_module_names or head in _own:
             return
+        # The frames are: this one, `_find_spec`, and who wants the spec (Lib/importlib/_bootstrap.py)
         caller = sys._getframe(1).f_back
         if caller is None or caller.f_code.co_name != "_find_and_load_unlocked":  # Lib/importlib/_bootstrap.py
             return

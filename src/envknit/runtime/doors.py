@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
     from typing import Any
 
+# `import_module` looks `_bootstrap._gcd_import` up at each call (Lib/importlib/__init__.py); a replaced
+# `importlib.import_module` would miss whoever has it by `from importlib import import_module`
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 _original_gcd_import = _bootstrap._gcd_import
 _finder = GuestFinder(find_distributions)
@@ -41,9 +43,12 @@ _replaced: list[tuple[Any, str, Any]] = []  # (where, name, the original) of eve
 
 def install() -> None:
     """Put the doors in place; from then on an import statement of the host costs a Python call more."""
+    # IMPORT_NAME calls the C function directly while `builtins.__import__` is the original (`import_name` in
+    # Python/ceval.c); from here on it makes a call, which is what a process that uses other versions pays
     if builtins.__import__ is original_import:  # not yet, or whoever had replaced it before us put it back
         builtins.__import__ = _import  # type: ignore[assignment] # typeshed knows more of its parameters
     if _finder not in sys.meta_path:
+        # First: a guest's name must reach no finder that would look for a file called `lib@1_0`
         sys.meta_path.insert(0, _finder)
     if "pytest" in sys.modules and not any(name == "importorskip" for _, name, _ in _replaced):
         for module in ("pytest", "_pytest.outcomes"):
@@ -128,6 +133,7 @@ def _real_head(name: str, head: str, asker: Mapping[str, Any] | None, fromlist: 
 def _gcd_import(name: Any, package: str | None = None, level: int = 0) -> ModuleType:
     """Be what `importlib.import_module` calls: route by who called it."""
     if level > 0 and package and name:
+        # Resolved here, as the original would do it, since a relative name can leave the package: `..other`
         name, package, level = _resolve_name(name, package, level), None, 0
     if level == 0 and isinstance(name, str) and name.partition(".")[0] in router.routed:
         return import_real(real_name(name, sys._getframe(1)))

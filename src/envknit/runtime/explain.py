@@ -93,9 +93,10 @@ def explain(thing: Any) -> Origin:
             or `worker()` returned, its module, and any proxy.
     """
     router.refresh()
-    told = getattr(type(thing), "_envknit_origin", None)
-    if told is not None:
-        origin: Origin = told(thing)
+    # Asked of the type, as special methods are: a proxy would look the attribute up in its process
+    answer = getattr(type(thing), "_envknit_origin", None)
+    if answer is not None:
+        origin: Origin = answer(thing)
         return origin
     name = _module_name(thing)
     module = sys.modules.get(name)
@@ -151,6 +152,7 @@ def _module_name(thing: object) -> str:
         return thing
     if isinstance(thing, type(sys)):
         return thing.__name__
+    # Functions and classes have a `__qualname__` (PEP 3155), instances have their class's `__module__`
     owner = thing if isinstance(getattr(thing, "__qualname__", None), str) else type(thing)
     return str(getattr(owner, "__module__", None) or "builtins")
 

@@ -32,6 +32,9 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
         self._route = route
         self._own = own
 
+    # The import system itself never reads it: its table is the interpreter's own (`MODULES` in Python/import.c),
+    # whatever the attribute `modules` of a module `sys` is
+
     def __getitem__(self, name: str) -> Any:
         if name in self._own:
             return self._own[name]
@@ -85,6 +88,8 @@ class _Through(ModuleType):
 
     _real: ModuleType
 
+    # A real subclass of ModuleType: `inspect.ismodule`, `isinstance(sys, types.ModuleType)` and pickle's refusal of
+    # modules are right by themselves
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
@@ -107,6 +112,7 @@ class GuestBuiltins(_Through):
         super().__init__("builtins", builtins.__doc__)
         ModuleType.__setattr__(self, "_namespace", namespace)
 
+    # `vars()` asks for the attribute (`builtin_vars` in Python/bltinmodule.c), so a property can answer
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override] # what `vars(builtins)` is to give
         return self._namespace  # type: ignore[no-any-return] # set by its name
@@ -154,6 +160,7 @@ class _SharedBuiltins(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
+        # `__import__` is each guest's own; `__class__` is how the module came to be of this class
         if name not in {"__import__", "__class__"}:
             for copy in self.copies:
                 copy[name] = value

@@ -83,6 +83,7 @@ class NativeLoader:
         self.path = path
         self.member = member
 
+    # Not in `find_spec`: `find_spec("x") is not None` must stay a question, and a later entry must not answer instead
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Raise CExtensionError."""
         raise native_error(self.member, spec.name, path=self.path)
@@ -119,6 +120,9 @@ def lost_error(member: Member, module: str) -> UnlockedError:
 
 def import_real(name: str) -> ModuleType:
     """Import a module, and its parents, by their names in `sys.modules`, whoever asks."""
+    # Below `__import__` and `_gcd_import`, which route by who asks. It takes the lock of the name as they do, so
+    # threads that import one guest at once wait for each other (`_ModuleLockManager` in Lib/importlib/_bootstrap.py);
+    # parents are imported by the function that it is given
     module: ModuleType = _find_and_load(name, import_real)
     return module
 
@@ -149,6 +153,7 @@ class _GuestFolder(StoreFinder):
         self.fullname = fullname
         self.member = member
 
+    # Without `spec.cached`: bytecode of the store is found by its loader (PEP 3147 knows `__pycache__` alone)
     def _spec(self, _: str, path: str, suffix: str, locations: list[str] | None) -> ModuleSpec | None:
         kind = GuestLoader if suffix == ".py" else GuestBytecodeLoader if suffix == ".pyc" else NativeLoader
         loader: Any = kind(self.fullname, path, self.member)
@@ -216,6 +221,7 @@ class GuestFinder:
         portions = router.joined.get(head)
         if portions is not None:
             return _in_joined(fullname, portions, path) if rest else _namespace(head, [place for place, _ in portions])
+        # A name with an `@` that is none of ours is left to whoever made it: no other finder looks for such a file
         member = router.member_of(head)
         if member is None:
             return None

@@ -39,7 +39,7 @@ def start(activation: Activation) -> None:
         elif not all(needed.resident for needed in plan.closure(pin)):
             member = router.member(plan, pin)
             _linked[member.folder + os.sep] = member
-    finder.linked_loader = _loader
+    finder.linked_loader = _loader  # a hook, so that the finder knows nothing of members: most plans have no guests
     doors.install()
 
 
@@ -55,6 +55,7 @@ class LinkedLoader(GuestLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the code; `runpy` runs it in the namespace of `__main__`, past `exec_module` (Lib/runpy.py)."""
+        # `run_module` executes the code in a fresh dict, `-m` in that of `__main__`; both take the code from the loader
         caller: FrameType | None = sys._getframe(1)
         while caller is not None and caller.f_code.co_name == "_get_module_details":
             caller = caller.f_back

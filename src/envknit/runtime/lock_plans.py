@@ -42,6 +42,7 @@ def _make(lock: str, environment: str | None) -> None:
     import json
     import subprocess
 
+    # By `-m` from our own folder: the child takes this very envknit, and of the program's sys.path nothing
     command = [sys.executable, "-m", "envknit.install.from_store", lock, *([environment] if environment else [])]
     environ = {**os.environ, "ENVKNIT_HOME": home()}
     done = subprocess.run(command, cwd=runtime_folder(), env=environ, capture_output=True, text=True, check=False)
@@ -53,5 +54,6 @@ def _make(lock: str, environment: str | None) -> None:
         raise errors.LockError(
             "the lock has no plan, and making one failed", lock=lock, output=done.stderr.strip() or done.stdout
         ) from None
+    # An exception of a child cannot be raised here: its class may be of a package that this process has not
     kind = getattr(errors, failure["kind"], errors.LockError)
     raise kind(failure["message"], hint=failure["hint"] or "run: python -m envknit install", **failure["facts"])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from envknit.plan import Links, Pin, Plan
 
+# Taken when this is loaded, so a hook that was there before stays in the chain. The C function has the short cut that
+# matters: what is in sys.modules already costs no call of Python (PyImport_ImportModuleLevelObject)
 original_import = builtins.__import__
 
 
@@ -102,6 +104,8 @@ class Member:
         level: int = 0,
     ) -> ModuleType:
         """Be `__import__` for its modules: map absolute names; relative ones go by `__package__`, a guest's own."""
+        # With a level, the C function takes the package from `__spec__.parent` or `__package__` (`resolve_name` in
+        # Python/import.c); a guest's modules are named for the guest there, so nothing is to be mapped
         if level == 0:
             if name in self._own:
                 return self._own[name]
@@ -118,6 +122,7 @@ class Member:
 def is_namespace(folder: str) -> bool:
     """Tell whether a folder is a portion of a namespace package (PEP 420): a folder without `__init__`."""
     try:
+        # Any suffix: a package may be an extension module, or bytecode alone (`_get_supported_file_loaders`)
         return not any(name.startswith("__init__.") for name in os.listdir(folder))
     except OSError:
         return False

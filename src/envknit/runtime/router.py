@@ -72,6 +72,7 @@ class Router:
 
     def refresh(self) -> None:
         """Make the plan in use known, and those of the other environments of its lock."""
+        # Not at start-up, which reads no plan but its own: a process that never asks for another version never pays
         activation = active()
         if activation is not None and activation is not self._activation:
             plan = plan_of(activation)
@@ -154,6 +155,8 @@ class Router:
 
     def _tag(self, pin: Pin, links: Links) -> str:
         """Return the version, as module names have it; with a digest of the links where another guest has it alone."""
+        # The name must be the same in every process under these plans, since pickles say it: so it goes by their order,
+        # not by which member was made first
         residents: list[Links] = []
         guests: list[Links] = []
         for plan in self.plans:
@@ -174,12 +177,14 @@ class Router:
 
         None: plain imports would find it in an environment that the member is no part of, so it was locked without.
         """
+        # The standard library stands before site-packages on sys.path, so no wheel ever hides it
         if head in sys.stdlib_module_names or "@" in head:
             return head
         holders = self._holders(member, head)
         first = next(holders, None)
         if first is None:
             return None if self._is_locked(head) else head
+        # PEP 420: the first regular package or module ends the search; before it, portions of a namespace add up
         if is_namespace(os.path.join(first.names[head], head)):
             others = [other for other in holders if is_namespace(os.path.join(other.names[head], head))]
             portions = list(dict.fromkeys([first, *others]))
@@ -217,6 +222,7 @@ class Router:
         """Tell whether plain imports would get a name from a resident plan, and from no entry before it."""
         if head in self.aliases or not any(head in plan.imports for plan in self.resident_plans):
             return False
+        # What stands before the lock on sys.path (the script's folder, PYTHONPATH) is the project's, and everybody's
         activation = active()
         before = sys.path[: sys.path.index(activation.lock)] if activation and activation.lock in sys.path else sys.path
         return PathFinder.find_spec(head, before) is None

@@ -48,6 +48,7 @@ class Target:
             raise native_error(member, member.pin.main)
 
 
+# `use("lib", "1.0")` in a loop asks the same each time; another set of plans is another key
 _targets: dict[tuple[object, ...], Target] = {}
 
 

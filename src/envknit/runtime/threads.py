@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class ContextThread(Thread):
     """A thread whose function runs in the context that was open where the thread was made, not where it started."""
 
+    # Python 3.14 has this as `Thread(context=...)` and `sys.flags.thread_inherit_context`, which takes the context of
+    # where a thread is *started*; before, a thread begins with an empty one (PEP 567)
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._context_of_maker = copy_context()
@@ -44,6 +46,7 @@ def context_wrap(function: Callable[P, T]) -> Callable[P, T]:
     Args:
         function: anything callable; each call gets a copy of the context, so calls may run at once.
     """
+    # A context can be entered once at a time (`Context.run` raises RuntimeError), hence a copy for each call
     context = copy_context()
 
     @functools.wraps(function)
