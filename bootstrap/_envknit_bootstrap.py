@@ -57,8 +57,15 @@ def _attempt(work: "Callable[[], None]") -> None:
 
 
 def home() -> str:
-    """Return the absolute path of the store: `ENVKNIT_HOME`, else `~/.envknit`."""
-    return os.path.abspath(os.path.expanduser(_setting("ENVKNIT_HOME") or "~/.envknit"))
+    """Return the absolute path of the store: `ENVKNIT_HOME`, else `~/.envknit`.
+
+    Raises:
+        OSError: neither is an absolute path. One that is relative would be looked up in whatever folder one is in.
+    """
+    path = os.path.expanduser(_setting("ENVKNIT_HOME") or "~/.envknit")
+    if not os.path.isabs(path):
+        raise OSError(f"there is no store at {path!r}: set ENVKNIT_HOME to an absolute path")
+    return os.path.normpath(path)
 
 
 def key(data: bytes) -> str:

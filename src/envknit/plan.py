@@ -54,6 +54,7 @@ __all__ = [
     "Pin",
     "Plan",
     "bytecode_path",
+    "bytecode_tag",
     "current_plan",
     "current_plans",
     "home",
@@ -363,7 +364,10 @@ def bytecode_path(store: str, source: str) -> str:
         store: absolute path of the store.
         source: absolute path of a `.py` file in it.
     """
+    return f"{store}{os.sep}bytecode{os.sep}{bytecode_tag(sys.flags.optimize)}{source[len(store) :]}c"
+
+
+def bytecode_tag(level: int) -> str:
+    """Name the folder of bytecode of this interpreter at one level of optimization: `cpython-312.opt-1`."""
     tag = sys.implementation.cache_tag
-    if sys.flags.optimize:
-        tag = f"{tag}.opt-{sys.flags.optimize}"
-    return f"{store}{os.sep}bytecode{os.sep}{tag}{source[len(store) :]}c"
+    return f"{tag}.opt-{level}" if level else str(tag)

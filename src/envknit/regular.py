@@ -1,4 +1,7 @@
-"""Read files that somebody else may have put there: locks, projects and plans come with a clone or an archive."""
+"""What both halves of envknit ask of the disk: to read regular files only, and to make folders that are private.
+
+Locks, projects and plans come with a clone or an archive: somebody else may have put anything in their place.
+"""
 
 from __future__ import annotations
 
@@ -15,3 +18,18 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     """
     with os.fdopen(open_regular(os.fspath(path)), "rb") as file:
         return file.read(LARGEST_LOCK + 1)
+
+
+def make_private(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it that are missing, each 0700 whatever the umask is.
+
+    `os.makedirs` and `Path.mkdir` give their mode to the last folder only: under umask 002, which many distributions
+    have, those between would let the group exchange what lies in them.
+    """
+    if not os.path.isdir(folder):
+        make_private(os.path.dirname(folder))
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(folder):
+                raise

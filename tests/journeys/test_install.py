@@ -345,7 +345,6 @@ def test_a_lock_that_names_folders_is_installed_as_it_is(shop: Shop) -> None:
     folder = shop.root / "numpy-1.26.4"
     (folder / "numpy").mkdir(parents=True)
     (folder / "numpy/__init__.py").write_text("")
-    shop.write(Pin(name="numpy", version="1.26.4", roots=("",), install_path=str(folder)))
     shop.lock.write_text(
         'schema_version: "1.0"\nenvironments:\n  default:\n    - name: numpy\n      version: "1.26.4"\n'
         f"      install_path: {folder}\n      dependencies: []\n"

@@ -101,6 +101,7 @@ def _variables() -> Iterator[Finding]:
 
 def _store() -> Finding:
     from envknit.store.store import Store  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.store.verify import open_to_others  # noqa: PLC0415 - as above
 
     root = Path(home())
     if not root.exists():
@@ -109,6 +110,11 @@ def _store() -> Finding:
         Store(root).check()
     except EnvknitError as error:
         return Finding(level="fail", topic="store", text=f"{root}: {error.message}", hint=error.hint)
+    inside = [str(path.relative_to(root)) for path in (*root.glob("*"), *root.glob("*/*")) if path.is_dir()]
+    loose = ", ".join(finding.folder for finding in open_to_others(str(root), inside))
+    if loose:
+        text = f"somebody else may write to {loose} in {root}"
+        return Finding(level="fail", topic="store", text=text, hint="run: envknit verify --all --repair")
     if not os.access(root, os.W_OK):
         return Finding(level="warn", topic="store", text=f"{root} is read-only here", hint="install from elsewhere")
     return Finding(level="ok", topic="store", text=f"{root}, writable by nobody else")

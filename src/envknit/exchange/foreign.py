@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from envknit.errors import ProjectError
 from envknit.naming import canonical_name
+from envknit.regular import read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -87,8 +88,7 @@ class Foreign:
 def read_text(path: Path) -> str:
     """Read a file of another tool; ProjectError where it is missing, too large, or not UTF-8."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = read_regular(path)
         if len(data) > MOST_BYTES:
             raise ProjectError("the file is too large to be read", file=path, bytes=f"more than {MOST_BYTES}")
         return data.decode("utf-8-sig")
@@ -102,7 +102,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; ProjectError where it is none."""
     try:
         return tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:
         raise ProjectError(f"the file is not TOML: {cause}", file=path) from cause
 
 

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from envknit.regular import make_private
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,16 +36,6 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     make_private(path.parent)
     _replace(path, data, 0o600, durable=durable)
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder and those above it that are missing, each 0700 whatever the umask is.
-
-    `Path.mkdir(mode=..., parents=True)` gives its mode to the last folder only (CPython's `pathlib` says so).
-    """
-    if not folder.is_dir():
-        make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _replace(path: Path, data: bytes, mode: int, *, chmod: int | None = None, durable: bool) -> None:

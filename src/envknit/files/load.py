@@ -10,6 +10,7 @@ from envknit.files.project import PROJECT_FILE, Project
 from envknit.files.settings import TOP, read_environments, read_settings
 from envknit.files.toml import read_project_file
 from envknit.files.workspace import workspace_above
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def load_project(path: Path) -> Project:
 def _is_setup(path: Path) -> bool:
     """Whether a `setup.cfg` describes a package: many hold nothing but settings of tools."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_regular(path).decode(errors="replace").splitlines()
     except OSError:
         return False
     return any(line.strip() in ("[metadata]", "[options]") for line in lines)

@@ -127,7 +127,6 @@ def _pin(value: Value) -> Pin:
         marker=_marker(fields["marker"]) if "marker" in fields else "",
         dev="dev" in fields and fields["dev"].flag(),
         requires_python=read_python_version(fields["requires_python"]) if "requires_python" in fields else "",
-        install_path=fields["install_path"].text() if "install_path" in fields else "",
     )
 
 
@@ -329,7 +328,7 @@ def _pin_lines(pin: Pin) -> Iterator[str]:
         yield from _list("roots", sorted(pin.roots), "        ")
     if pin.dev:
         yield "        dev: true"
-    for field in ("marker", "requires_python", "install_path"):
+    for field in ("marker", "requires_python"):
         if text := getattr(pin, field):
             yield f"        {field}: {_quoted(text)}"
     if pin.dependencies:

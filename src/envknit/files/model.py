@@ -56,7 +56,7 @@ class Pin:
     `roots` is non-empty for pins that the person asked for: one entry a requirement, its marker (`""`: always), which
     names the group or extra that asks as lock files do: `'docs' in dependency_groups`, `'cli' in extras` (PEP 751).
     `marker` is set where a name has several pins for different targets: they exclude each other.
-    `dev` is true for a pin that only dev packages need. `install_path` is set only in locks of the seeds' form,
+    `dev` is true for a pin that only dev packages need. `install_path` is set only in locks of the older form,
     which name a folder instead of files.
     """
 

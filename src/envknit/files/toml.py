@@ -34,7 +34,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         import tomli as tomllib  # noqa: PLC0415 - as above
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:  # not only its own: `a = 999…` is a ValueError of `int`
         raise ProjectError(f"the project file is not TOML: {cause}", project=path) from cause
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from envknit.errors import PackageIndexError
-from envknit.files.atomic import make_private
 from envknit.index.cache import is_own
 from envknit.index.urls import local_path, redacted
+from envknit.regular import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from envknit.errors import PackageIndexError
-from envknit.files.atomic import make_private
 from envknit.index.urls import redacted
+from envknit.regular import make_private
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,64}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,6 +97,8 @@ class Index:
         self._links: dict[str, Future[tuple[Link, ...]]] = {}
         self._metadata: dict[str, Future[Metadata]] = {}
         http = None if offline else self._http
+        with suppress(OSError):  # what cannot be written is left out; what lies above the store is no secret of it
+            home.parent.mkdir(parents=True, exist_ok=True)
         cache = Cache(home / "cache", reporter.warn)
         self.builder = Builder(settings)
         self.artifacts = Artifacts(home / "cache" / "artifacts", self._http)

@@ -11,13 +11,16 @@ import json
 import os
 import sys
 import warnings
-from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[attr-defined] # not in typeshed
+from runpy import run_path
 
-_NO_HASH = b"\0" * 8  # entries never change, so nothing is compared with the source (PEP 552, unchecked)
+_pack = run_path(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bytecode.py"))[
+    "pack_bytecode"
+]
 
 
 def main() -> None:
     """Compile until the input ends."""
+    os.umask(0o077)  # `os.makedirs` gives its mode to the last folder only
     warnings.simplefilter("ignore")  # what a package's source makes Python warn about is not the person's to mend
     for line in sys.stdin:
         source, final, into, modules = json.loads(line)
@@ -42,7 +45,7 @@ def compile_module(source: str, final: str, target: str) -> None:
         return
     os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
     with open(target, "wb") as file:
-        file.write(_code_to_hash_pyc(code, _NO_HASH, False))  # noqa: FBT003 - `checked`, by position
+        file.write(_pack(code))
 
 
 if __name__ == "__main__":

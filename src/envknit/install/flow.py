@@ -22,7 +22,7 @@ from envknit.install.view import place_views
 from envknit.plan import key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
-from envknit.store.disk import disk_faults, replace_link, write_atomically
+from envknit.store.disk import disk_faults, distrust, replace_link, walk, write_atomically
 from envknit.store.entry import read_entry, read_foreign
 from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store
@@ -93,7 +93,7 @@ def install(
         plans, warnings = [], []
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
-            placed = [_placed(pin, folders, store, path) for pin in pins]
+            placed = [_placed(pin, folders, store, path, reporter) for pin in pins]
             plan, said = make_plan(lock, name, placed, store=store, lock_path=Path(path), selection=selection)
             plans.append(plan)
             warnings += said
@@ -140,14 +140,22 @@ def _select(lock: Lock, names: Sequence[str] | None, path: str) -> tuple[list[En
     return wanted, skipped
 
 
-def _placed(pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, path: str) -> PlacedPin:
-    """Read the entry that a pin became, or the folder that a lock of the seeds' form names."""
+def _placed(
+    pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, path: str, reporter: Reporter
+) -> PlacedPin:
+    """Read the entry that a pin became, or the folder that a lock of the older form names."""
     if pin.artifact is not None:
         return PlacedPin(chosen=pin, entry=read_entry(str(store.root), folders[pin.pin.name, pin.pin.version]))
-    folder = os.path.abspath(os.path.expanduser(pin.pin.install_path))
+    folder = os.path.realpath(os.path.join(os.path.dirname(path), os.path.expanduser(pin.pin.install_path)))
+    title = f"{pin.pin.name} {pin.pin.version}"
     if not os.path.isdir(folder):
-        raise LockError(f"{pin.pin.name} {pin.pin.version} is not where the lock says", lock=path, install_path=folder)
-    return PlacedPin(chosen=pin, entry=read_foreign(folder))
+        raise LockError(f"{title} is not where the lock says", lock=path, install_path=folder)
+    entry = read_foreign(folder)
+    paths = (os.path.join(parent, name) for parent, _, names in walk(folder) for name in ("", *names))
+    if odd := next((inside for inside in paths if distrust(inside)), None):
+        raise LockError(f"{title} lies in a folder that others may write to", lock=path, install_path=folder, found=odd)
+    reporter.warn(f"{title} is {folder}, as the lock says: it has no hash, and may change at any time")
+    return PlacedPin(chosen=pin, entry=entry)
 
 
 def _put_in_use(

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from envknit.store.store import Store
 
 
+_OWN_NAMES = frozenset({"envknit", "_envknit_bootstrap"})  # are those of the envknit that runs, whatever is locked
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedPin:
     """A pin and the entry that holds it."""
@@ -136,6 +139,8 @@ def _imports(folders: Sequence[str], contents: Sequence[Contents], names: Sequen
             offers[name].insert(at, (kind, f"{folder}/{within}" if within else folder))
     imports = {}
     for name, found in offers.items():
+        if name in _OWN_NAMES:
+            continue
         best = min(kind for kind, _ in found)
         holders = dict.fromkeys(folder for kind, folder in found if kind == best)
         imports[name] = tuple(holders) if best == NAMESPACE else (next(iter(holders)),)

@@ -45,14 +45,14 @@ def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> tuple
     with disk_faults(folder), store.workspace() as workspace:
         for plan in plans:
             tree = key(plan.identity.encode(errors="surrogateescape"))
-            view = f"{plan.environment}-{key(f'{tree} {_configuration(plan)}'.encode())}"
+            view = view_name(plan)
             views[plan.environment] = folder / "views" / view
             if not _is_placed(f"{place}/trees/{tree}", plan, store):
                 make_tree(store, plan, workspace / tree)
                 ready.append((workspace / tree, f"{place}/trees/{tree}"))
             if not views[plan.environment].is_dir():
                 made = workspace / tree if (workspace / tree).is_dir() else folder / "trees" / tree
-                clashes += _make_view(store, plan, workspace / view, tree=made, final=str(folder / "views" / view))
+                clashes += make_view(store, plan, workspace / view, tree=made, final=str(folder / "views" / view))
                 ready.append((workspace / view, f"{place}/views/{view}"))
         store.place(ready)
         for environment, placed in views.items():
@@ -61,7 +61,13 @@ def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> tuple
     return views, clashes
 
 
-def _make_view(store: Store, plan: Plan, into: Path, *, tree: Path, final: str) -> list[str]:
+def view_name(plan: Plan) -> str:
+    """Name the folder of a plan's view for the interpreter that runs this."""
+    tree = key(plan.identity.encode(errors="surrogateescape"))
+    return f"{plan.environment}-{key(f'{tree} {_configuration(plan)}'.encode())}"
+
+
+def make_view(store: Store, plan: Plan, into: Path, *, tree: Path, final: str) -> list[str]:
     """Make the view of a tree in a new folder, read-only; returns sentences about scripts that clash."""
     into.mkdir()
     for item in os.listdir(tree):

@@ -13,6 +13,7 @@ import os
 import sys
 
 from envknit.plan import ABI, key, runtime_folder
+from envknit.regular import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def remember(store: str, path: str, gil: str, verdict: Verdict) -> None:
     target = record_file(store, path, gil)
     draft = f"{target}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        make_private(os.path.dirname(target))
         with open(draft, "w", encoding="utf-8") as file:
             file.write(verdict.why)
         os.replace(draft, target)

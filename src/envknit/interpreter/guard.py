@@ -18,6 +18,7 @@ from _envknit_bootstrap import home
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter import extension
 from envknit.interpreter.cpython import OWNS_GIL
+from envknit.regular import make_private
 from envknit.runtime.activation import plan_of
 
 TYPE_CHECKING = False
@@ -190,7 +191,7 @@ class Guard:
 
 def _link_all(source: str, target: str) -> None:
     """Make a folder of links to everything in another; what is there already stays."""
-    os.makedirs(target, mode=0o700, exist_ok=True)
+    make_private(target)
     there = set(os.listdir(target))
     for name in os.listdir(source):
         if name not in there and name != "__pycache__":

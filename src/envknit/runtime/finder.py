@@ -10,19 +10,19 @@ import _imp
 import os
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import (  # type: ignore[attr-defined] # two names are not in typeshed
-    MAGIC_NUMBER,
+from _frozen_importlib_external import (  # type: ignore[attr-defined] # one name is not in typeshed
     ExtensionFileLoader,
     FileFinder,
     SourceFileLoader,
     SourcelessFileLoader,
-    _code_to_hash_pyc,
     _compile_bytecode,
     spec_from_file_location,
 )
 
 from _envknit_bootstrap import envknit_spec
+from envknit.bytecode import pack_bytecode, whole_bytecode
 from envknit.plan import bytecode_path
+from envknit.regular import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
 linked_loader: Callable[[str, str], StoreLoader | None] | None = None  # set where a plan has guests: see linked.py
-_UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: a hash-based pyc that is never compared with its source
 
 
 class StoreLoader(SourceFileLoader):
@@ -63,17 +62,27 @@ class StoreLoader(SourceFileLoader):
             data = self.get_data(cached)
         except OSError:
             data = b""
-        if data[:8] == MAGIC_NUMBER + _UNCHECKED:
-            try:
-                code: CodeType | None = _compile_bytecode(memoryview(data)[16:], fullname, cached, path)
-            except (EOFError, ImportError, TypeError, ValueError):
-                pass  # a torn write: compile anew
-            else:
-                return code
+        body = whole_bytecode(data)
+        if body is not None:
+            found: CodeType = _compile_bytecode(body, fullname, cached, path)
+            return found
         code = self.source_to_code(self.get_data(path), path)
         if not sys.dont_write_bytecode:
-            self.set_data(cached, _code_to_hash_pyc(code, b"\0" * 8, False))  # noqa: FBT003 - `checked`, by position
+            _keep(cached, pack_bytecode(code))
         return code
+
+
+def _keep(path: str, data: bytes) -> None:
+    """Write a bytecode file in one step; where that may not be done the next process compiles again, as in Python."""
+    draft = f"{path}.{os.getpid()}.{id(data)}"
+    try:
+        make_private(os.path.dirname(path))
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+            file.write(data)
+        os.replace(draft, path)
+    except OSError:
+        if os.path.exists(draft):
+            os.unlink(draft)
 
 
 class StoreFinder(FileFinder):

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 
 from envknit.errors import EnvknitError, InstallError, StoreError
 from envknit.files.atomic import write_atomically as write_atomically  # noqa: PLC0414 - the store asks one room of its disk
+from envknit.regular import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
 
 _SPACE = {
     errno.ENOSPC: "the disk is full",
@@ -35,7 +37,7 @@ def replace_link(path: Path, target: str) -> None:
     """Let a symbolic link lead to a target, in one step: readers see where it led before, or this."""
     if path.is_symlink() and os.readlink(path) == target:
         return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
@@ -77,6 +79,18 @@ def make_read_only(folder: Path) -> None:
         os.chmod(parent, 0o555)  # noqa: S103 - the store's own folder is 0700
 
 
+def distrust(path: str | os.PathLike[str]) -> str:
+    """Say why others could have written a file or folder: `owner` or `others`; `""` where only this user and root can.
+
+    Raises:
+        OSError: it is not there, or may not be looked at.
+    """
+    found = os.lstat(path)
+    if found.st_uid not in {os.geteuid(), 0}:
+        return "owner"
+    return "others" if found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode) else ""
+
+
 @contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
     """Turn what the operating system refuses (a full disk, missing rights) into one error that names the place."""
@@ -99,10 +113,12 @@ def disk_error(error: OSError, path: Path | None = None) -> InstallError:
         path: what was worked on, where the error names nothing.
     """
     place = error.filename or path
-    facts = {} if place is None else {"path": os.fsdecode(place) if isinstance(place, bytes) else place}
+    facts: dict[str, Any] = {} if place is None else {"path": os.fsdecode(place) if isinstance(place, bytes) else place}
     if error.errno in _SPACE:
         hint = "make room on that disk; envknit store gc frees what no lock needs"
         return InstallError(_SPACE[error.errno], hint=hint, **facts)
+    if error.errno is None:
+        return InstallError(str(error), **facts)
     hint = "see to whom it belongs and who may write there" if error.errno in _RIGHTS else ""
     return InstallError(f"the file system refused: {error.strerror or error}", hint=hint, **facts)
 

@@ -32,7 +32,7 @@ def try_lock(fd: int, *, exclusive: bool = True) -> bool | None:
     except OSError as error:
         if error.errno in _UNABLE:
             return None
-        raise
+        raise StoreError(f"the store cannot be locked: {error.strerror}") from error
     return True
 
 

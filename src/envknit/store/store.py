@@ -28,6 +28,7 @@ from envknit.errors import StoreError
 from envknit.naming import ENTRIES, canonical_name, parse_store_folder
 from envknit.plan import home
 from envknit.plans import check_store
+from envknit.regular import make_private
 from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_atomically, write_out
 from envknit.store.entry import read_note
 from envknit.store.flock import hold, try_lock
@@ -155,7 +156,7 @@ class Store:
             write_out(self.root)
             for source, folder in ready:
                 target = self.root / folder
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_private(target.parent)
                 parents.add(target.parent)
                 if _move(source, target):
                     placed.append(folder)
@@ -168,7 +169,7 @@ class Store:
         """Make a private folder on the store's file system that goes away afterwards, or with the next install."""
         tmp = self.root / "tmp"
         with disk_faults(tmp):
-            tmp.mkdir(mode=0o700, exist_ok=True)
+            make_private(tmp)
             folder, fd = _claimed_folder(tmp)
         try:
             yield folder
@@ -212,18 +213,20 @@ class Store:
 
         locks = self.root / "locks"
         with disk_faults(locks):
-            locks.mkdir(mode=0o700, exist_ok=True)
+            make_private(locks)
         with ExitStack() as stack:
             for digest in sorted(set(digests)):  # one order for all: two processes never wait for each other
                 stack.enter_context(hold(str(locks / digest), exclusive=True, timeout=3600.0))
             yield
 
-    def verify(self, folders: Iterable[str] | None = None) -> Verified:
-        """Compare entries and bundles (all of them, where none are named) with what was placed; see `verify.verify`."""
-        if folders is None:
-            bundles = (f"bundles/{name}" for name in _folders(self.root / "bundles"))
-            folders = [*(entry.folder for entry in self.entries()), *bundles]
-        return verify(self.root, folders)
+    def verify(self) -> Verified:
+        """Compare all entries and bundles with what was placed; see `verify.verify`."""
+        return verify(self.root, self.folders())
+
+    def folders(self) -> list[str]:
+        """List all entries and bundles, as plans call them."""
+        bundles = (f"bundles/{name}" for name in _folders(self.root / "bundles"))
+        return [*(entry.folder for entry in self.entries()), *bundles]
 
     def remove(self, folder: str) -> None:
         """Take a folder out of the store in one step, then delete it; never follows a link."""
@@ -291,9 +294,10 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _folders(path: Path) -> list[str]:
-    try:
-        with os.scandir(path) as found:
-            names = [item.name for item in found if item.is_dir(follow_symlinks=False)]
-        return sorted(name for name in names if not name.startswith("."))
-    except FileNotFoundError:
-        return []
+    with disk_faults(path):
+        try:
+            with os.scandir(path) as found:
+                names = [item.name for item in found if item.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+    return sorted(name for name in names if not name.startswith("."))

@@ -1,20 +1,26 @@
 """Compare what lies in the store with what was placed there, file by file.
 
-An entry's note vouches for its RECORD, and RECORD for every other file. What is found is told as it is: missing,
-changed, extra, another kind of file, another mode. Nothing is repaired here.
+An entry's note vouches for its RECORD, and RECORD for every other file; bytecode is compared with what its source
+compiles to. What is found is told as it is; `install.repair` mends it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
 import stat
+import warnings
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
+from envknit.bytecode import whole_bytecode
 from envknit.errors import StoreError
 from envknit.naming import ENTRIES
+from envknit.plan import bytecode_tag
+from envknit.store.disk import distrust
 from envknit.store.entry import NOTE, Note, RecordedFile, recorded_rows
 
 TYPE_CHECKING = False
@@ -29,17 +35,25 @@ class Finding:
     """One thing that is not as it was placed.
 
     Args:
-        folder: the entry or bundle.
+        folder: the entry or bundle, or another folder of the store.
         path: the file in it; `""`: the folder itself.
-        kind: `missing`, `changed`, `extra`, `type` (a link or folder where a file was) or `mode`.
+        kind: `missing`, `changed`, `extra`, `type` (a link or folder where a file was), `mode`, `unreadable`, `others`
+            (they may write to it) or `owner` (it is somebody else's).
+        executable: whether a file with another mode was placed as one that can be run.
     """
 
     folder: str
     path: str
     kind: str
+    executable: bool = field(default=False, compare=False)
+
+    @property
+    def place(self) -> str:
+        """Its path, relative to the store."""
+        return f"{self.folder}/{self.path}" if self.path else self.folder
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.folder}{'/' if self.path else ''}{self.path}"
+        return f"{self.kind}: {self.place}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +75,7 @@ class Verified:
     @property
     def hint(self) -> str:
         """How to repair what was found; empty where nothing is to be repaired."""
-        return "remove the damaged folders (chmod -R u+w first), and run: envknit install" if self.findings else ""
+        return "run: envknit verify --repair" if self.findings else ""
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -69,31 +83,86 @@ class Verified:
         return tuple(sorted({finding.folder for finding in self.findings}))
 
 
-def verify(root: str | os.PathLike[str], folders: Iterable[str]) -> Verified:
-    """Compare entries and bundles of the store at `root` with what was placed.
+def verify(root: str | os.PathLike[str], folders: Iterable[str], others: Iterable[str] = ()) -> Verified:
+    """Compare entries and bundles of the store at `root` with what was placed, and their bytecode with its source.
 
     Args:
         root: the store.
         folders: as plans call them; an absolute one was not placed by envknit, and is only noted.
+        others: further folders of the store that nobody else may write to, nor to those above them.
 
-    Cost: every file is read and hashed, in two threads.
+    Cost: every file is read and hashed, in two threads; every module that has bytecode for this Python is compiled.
     """
+    root = str(root)
     wanted = sorted(set(folders))
     own = [folder for folder in wanted if not os.path.isabs(folder)]
     notes = [f"{folder} was not placed by envknit, and is not verified" for folder in wanted if folder not in own]
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda folder: _Inspection(str(root), folder), own))
+        done = list(pool.map(lambda folder: _Inspection(root, folder), own))
     notes += [
         f"{inspection.folder} has {inspection.caches} files of bytecode that Python wrote, and that are never used"
         for inspection in done
         if inspection.caches
     ]
+    findings = [finding for inspection in done for finding in inspection.findings]
+    findings += open_to_others(root, [*own, *others])
+    findings += [finding for folder in own for finding in _changed_bytecode(root, folder)]
     return Verified(
         folders=len(own),
         files=sum(inspection.files for inspection in done),
-        findings=tuple(sorted(finding for inspection in done for finding in inspection.findings)),
+        findings=tuple(sorted(findings)),
         notes=tuple(notes),
     )
+
+
+def open_to_others(root: str, folders: Iterable[str]) -> Iterator[Finding]:
+    """Find folders on the way to these that somebody else could exchange, or fill."""
+    ways = {"."}
+    for folder in folders:
+        while folder not in ways:
+            ways.add(folder)
+            folder = os.path.dirname(folder) or "."  # noqa: PLW2901 - upwards
+    for way in sorted(ways):
+        with suppress(FileNotFoundError):
+            if kind := distrust(os.path.join(root, way)):
+                yield Finding(folder=way, path="", kind=kind)
+
+
+def _changed_bytecode(root: str, folder: str) -> Iterator[Finding]:
+    """Find bytecode of an entry, for this Python, that is not what its source compiles to.
+
+    Two compilations of one source need not be the same bytes (marshal writes references by count, bpo-34033): code
+    objects are compared.
+    """
+    for level in range(3):
+        cache = f"bytecode/{bytecode_tag(level)}/{folder}"
+        for parent, folders, names in os.walk(os.path.join(root, cache)):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.relpath(os.path.join(parent, name), os.path.join(root, cache))
+                source = os.path.join(root, folder, path[:-1])
+                if name.endswith(".pyc") and os.path.exists(source):
+                    with suppress(OSError):
+                        if _is_bytecode_of(os.path.join(parent, name), source, level):
+                            continue
+                    yield Finding(folder=cache, path=path, kind="changed")
+
+
+def _is_bytecode_of(path: str, source: str, level: int) -> bool:
+    with open(path, "rb") as file, open(source, "rb") as text:
+        body = whole_bytecode(file.read())
+        if body is None:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                code = compile(text.read(), source, "exec", dont_inherit=True, optimize=level)
+            except (SyntaxError, ValueError):
+                return False
+    try:
+        return bool(marshal.loads(body) == code)  # noqa: S302 - the hash is that of what was written
+    except (EOFError, TypeError, ValueError):
+        return False
 
 
 class _Inspection:
@@ -108,6 +177,14 @@ class _Inspection:
         if not os.path.isdir(self._location) or os.path.islink(self._location):
             self._find("", "missing" if not os.path.lexists(self._location) else "type")
             return
+        try:
+            self._inspect()
+        except OSError as error:  # a disk that fails, or rights that are gone
+            self._find(os.path.relpath(error.filename or self._location, self._location), "unreadable")
+
+    def _inspect(self) -> None:
+        if stat.S_IMODE(os.lstat(self._location).st_mode) != 0o555:
+            self._find("", "mode")
         expected, executables = self._expected()
         self.files = len(expected)
         seen = set()
@@ -117,8 +194,8 @@ class _Inspection:
         for path in expected.keys() - seen:
             self._find(path, "missing")
 
-    def _find(self, path: str, kind: str) -> None:
-        self.findings.append(Finding(folder=self.folder, path=path, kind=kind))
+    def _find(self, path: str, kind: str, *, executable: bool = False) -> None:
+        self.findings.append(Finding(folder=self.folder, path=path, kind=kind, executable=executable))
 
     def _expected(self) -> tuple[dict[str, list[RecordedFile]], set[str] | None]:
         """Read what every dist-info folder says; in a bundle, a path may be that of several pins."""
@@ -193,7 +270,7 @@ class _Inspection:
                 self._find(path, "changed")
             allowed = {0o444, 0o555} if executables is None else {0o555 if path in executables else 0o444}
             if stat.S_IMODE(mode) not in allowed:
-                self._find(path, "mode")
+                self._find(path, "mode", executable=path in (executables or ()))
 
     def _is(self, path: str, row: RecordedFile) -> bool:
         """Hash what was opened, not what was looked at: it may have been exchanged in between."""

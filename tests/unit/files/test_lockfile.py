@@ -276,7 +276,6 @@ def locks(draw: st.DrawFn) -> Lock:
                     roots=tuple(sorted(draw(st.sets(markers, max_size=2)))),
                     dev=draw(st.booleans()),
                     requires_python=draw(st.sampled_from(["", ">=3.8", "!=3.9.*,>=3.8"])),
-                    install_path=draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=20)),
                 )
             )
         environments[environment] = Environment(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.store.verify import Finding
+from envknit.store.verify import Finding, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_a_changed_record_is_named_with_what_it_no_longer_says(shelf: Shelf) -> 
 
 
 def test_an_entry_that_is_gone_is_named(shelf: Shelf) -> None:
-    result = shelf.store.verify(["packages/x/1/gone"])
+    result = verify(shelf.store.root, ["packages/x/1/gone"])
 
     assert (Finding(folder="packages/x/1/gone", path="", kind="missing"),) == result.findings
     assert "missing: packages/x/1/gone" == str(result.findings[0])
@@ -128,7 +128,7 @@ def test_a_change_in_a_bundle_is_found_in_it_and_in_the_entry(shelf: Shelf) -> N
 
 
 def test_folders_that_envknit_did_not_place_are_only_noted(shelf: Shelf) -> None:
-    result = shelf.store.verify(["/opt/numpy"])
+    result = verify(shelf.store.root, ["/opt/numpy"])
 
     assert () == result.findings
     assert ("/opt/numpy was not placed by envknit, and is not verified",) == result.notes
