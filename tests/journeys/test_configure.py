@@ -1,4 +1,4 @@
-"""`configure_from_lock`, `enable`, `disable` and strict mode (seed 001)."""
+"""`configure_from_lock`, `enable`, `disable` and strict mode."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _project(machine: Machine) -> Project:
 
 
 def test_plain_imports_give_the_locked_versions(project: Project) -> None:
-    """001: "Now imports resolve to the locked versions automatically"; it returns how many were registered."""
+    """ "Now imports resolve to the locked versions automatically"; it returns how many were registered."""
     project.code("""
         import envknit, pathlib
         assert envknit.configure_from_lock(pathlib.Path("locks/envknit.lock.yaml")) == 5
@@ -56,7 +56,7 @@ def test_plain_imports_give_the_locked_versions(project: Project) -> None:
 
 
 def test_one_environment_can_be_chosen(project: Project) -> None:
-    """001: "Environment name to load"; the others stay within reach of `use()`."""
+    """ "Environment name to load"; the others stay within reach of `use()`."""
     project.code("""
         import envknit
         assert envknit.configure_from_lock("locks/envknit.lock.yaml", env="ml") == 3
@@ -106,7 +106,7 @@ def test_several_locks_live_in_one_process(project: Project) -> None:
 
 
 def test_without_auto_install_nothing_changes_until_enable(project: Project) -> None:
-    """001: "Set to False if you want to call enable() manually"; `enable()` is idempotent."""
+    """ "Set to False if you want to call enable() manually"; `enable()` is idempotent."""
     project.write("hosted/lib.py", "VERSION = 'host'\n")
     project.code("""
         import envknit, sys
@@ -125,7 +125,7 @@ def test_without_auto_install_nothing_changes_until_enable(project: Project) -> 
 
 
 def test_disable_reverts_to_standard_behaviour_and_enable_comes_back(project: Project) -> None:
-    """001: "Remove the hook — imports revert to standard Python behavior"."""
+    """ "Remove the hook — imports revert to standard Python behavior"."""
     project.code("""
         import envknit, sys, importlib
         before = list(sys.path)
@@ -214,7 +214,7 @@ def test_what_the_host_had_stays_importable_behind_the_lock(project: Project) ->
 
 
 def test_the_first_registered_version_is_the_default(project: Project) -> None:
-    """001: "the first registered version of each package becomes the default"."""
+    """ "the first registered version of each package becomes the default"."""
     project.code("""
         import envknit
         envknit.configure_from_lock("locks/envknit.lock.yaml", env="ml")
@@ -228,7 +228,7 @@ def test_the_first_registered_version_is_the_default(project: Project) -> None:
 
 
 def test_strict_mode_refuses_what_nobody_locked(project: Project) -> None:
-    """001: "Install in strict mode — unregistered imports raise ImportError"."""
+    """ "Install in strict mode — unregistered imports raise ImportError"."""
     project.write("own.py", "import lib\n")
     project.write("../elsewhere/stranger.py", "")
     project.code("""
@@ -251,7 +251,7 @@ def test_strict_mode_refuses_what_nobody_locked(project: Project) -> None:
 
 
 def test_a_missing_lock_and_a_newer_schema_are_told_apart(project: Project) -> None:
-    """001: FileNotFoundError; SchemaVersionError(ValueError) "when … greater than what the library supports"."""
+    """FileNotFoundError; SchemaVersionError(ValueError) "when … greater than what the library supports"."""
     project.write("new.yaml", 'schema_version: "2.0"\nenvironments: {}\n')
     project.write("bad.yaml", "schema_version: [\n")
     project.code("""
@@ -277,7 +277,7 @@ def test_what_the_store_lacks_is_an_error_with_the_command(project: Project, mac
     """)
 
 
-def _seeds_lock(root: Path) -> None:
+def _lock_of_folders(root: Path) -> None:
     bundled = root / "paths/bundled"
     alone = root / "paths/alone"
     for folder, files in {
@@ -306,15 +306,15 @@ def _seeds_lock(root: Path) -> None:
         f"    - {{name: helper, version: 1.0.0, install_path: {root / 'paths/helper'}, dependencies: []}}",
         f"    - {{name: loose, version: 1.0.0, install_path: {root / 'paths/loose'}, dependencies: [helper]}}",
     ]
-    (root / "seeds.yaml").write_text("\n".join(rows) + "\n")
+    (root / "folders.yaml").write_text("\n".join(rows) + "\n")
 
 
-def test_a_lock_in_the_seeds_form_is_compiled_on_the_way(project: Project) -> None:
+def test_a_lock_of_folders_is_planned_on_the_way(project: Project) -> None:
     """A folder that bundles dependencies owns them; one that does not is linked to the environment's entries."""
-    _seeds_lock(project.root)
+    _lock_of_folders(project.root)
     project.code("""
         import envknit
-        assert envknit.configure_from_lock("seeds.yaml") == 5
+        assert envknit.configure_from_lock("folders.yaml") == 5
         import thing
         assert (thing.HELPER, thing.NAME) == ("entry", "thing")
         with envknit.use("thing", "1.0.0") as old:

@@ -6,126 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.planned import EXTENSION, make_plans
+from kit.versions import versions_project
 
 if TYPE_CHECKING:
     from kit import Machine, Project
 
-SHARED = """\
-    import dep
-    __version__ = {version!r}
-
-    class Thing:
-        def __init__(self, value=0): self.value = value
-        def __eq__(self, other): return self.value == other.value
-        __hash__ = None
-
-    def late():
-        import dep.late
-        from lib.sub import WHO
-        return dep.late.VERSION, WHO, __import__("dep").VERSION
-"""
-
-
-def lib(version: str) -> dict[str, str]:
-    """Return a package that imports its dependency early, late, absolutely, relatively and by name."""
-    return {
-        "lib/__init__.py": "\n".join(line.removeprefix("    ") for line in SHARED.format(version=version).split("\n")),
-        "lib/sub.py": f"from . import Thing\nimport lib.inner.deep\nWHO = {version!r}\n",
-        "lib/inner/__init__.py": "",
-        "lib/inner/deep.py": f"VERSION = {version!r}\n",
-        "lib/data.txt": f"data of {version}",
-        "lib/named.py": """\
-import importlib, importlib.metadata, importlib.resources, importlib.util, pkgutil, sys
-
-def by_name():
-    return (
-        importlib.import_module("dep").VERSION,
-        importlib.import_module(".sub", __package__).WHO,
-        importlib.import_module("lib.sub").WHO,
-        pkgutil.resolve_name("dep.late:VERSION"),
-        importlib.metadata.version("dep"),
-        importlib.metadata.version("lib"),
-        (importlib.resources.files("lib") / "data.txt").read_text(),
-        pkgutil.get_data("lib", "data.txt").decode(),
-        importlib.util.find_spec("dep").origin.rpartition("/dep/")[0].rpartition("/dep-")[2].split("-")[0],
-        list(map(__import__, ["dep"]))[0].VERSION,
-        eval("__import__('dep').VERSION"),
-    )
-
-def generated():
-    space = {}
-    body = "    import lib.inner.deep\\n    return dep.VERSION, lib.inner.deep.VERSION"
-    exec("import dep\\ndef inner():\\n" + body, space)
-    return space["inner"]()
-
-def modules():
-    sys.modules["lib.alias"] = sys.modules["dep"]
-    from lib.alias import VERSION
-    return (
-        VERSION, "dep" in sys.modules, sys.modules["lib"].__version__, sys.modules.get("nothing"),
-        sys.modules[__name__].__name__ == __name__,
-        sorted(n for n in sys.modules if n in {"lib.alias", "lib.inner", "lib@1_0"}),
-        "json" in sys.modules or sys.modules.setdefault("json", 1) == 1, type(sys.modules.copy()),
-    )
-
-def depth():
-    try:
-        __import__("not_there")
-    except ImportError:
-        return sys.exc_info()[2].tb_next
-""",
-    }
-
-
-def dep(version: str) -> dict[str, str]:
-    return {"dep/__init__.py": f"VERSION = {version!r}\n", "dep/late.py": f"VERSION = {version!r}\n"}
-
-
-PACKAGES = {
-    "lib==1.0": lib("1.0"),
-    "lib==2.0": lib("2.0"),
-    "dep==1.0": dep("1.0"),
-    "dep==2.0": dep("2.0"),
-    "same==1.0": {"same.py": "KEY = object()\n"},
-    "extra==1.0": {"extra.py": "VERSION = '1.0'\nimport lib\nLIB = lib.__version__\n"},
-    "only==1.0": {"only.py": ""},
-    "native==1.0": {"native/__init__.py": "", f"native/core.{EXTENSION}": ""},
-    "native==2.0": {
-        "native/__init__.py": "from .core import x\n",
-        f"native/core.{EXTENSION}": "",
-        "native/core.py": "x=2",
-    },
-    "speedy==1.0": {
-        "speedy/__init__.py": "try:\n    from ._fast import f\nexcept ImportError:\n    f = 'slow'\n",
-        f"speedy/_fast.{EXTENSION}": "",
-    },
-    "needs-speedy==1.0": {"needs_speedy.py": "import speedy\nHOW = speedy.f\n"},
-    "needs-native==1.0": {"needs_native.py": "import native.core\n"},
-}
-ENVIRONMENTS = {
-    "default": {
-        "lib==2.0": ("dep==2.0", "same==1.0"), "dep==2.0": (), "same==1.0": (), "only==1.0": (), "native==2.0": (),
-    },
-    "old": {
-        "lib==1.0": ("dep==1.0", "same==1.0"), "dep==1.0": (), "same==1.0": (), "extra==1.0": ("lib==1.0",),
-        "native==1.0": (), "speedy==1.0": (), "needs-speedy==1.0": ("speedy==1.0",),
-        "needs-native==1.0": ("native==1.0",),
-    },
-    "mixed": {"lib==2.0": ("dep==1.0",), "dep==1.0": ()},
-}  # fmt: skip
-
 
 @pytest.fixture(name="project")
 def _project(machine: Machine) -> Project:
-    """A project with three environments, installed."""
-    project = machine.project()
-    make_plans(project, PACKAGES, ENVIRONMENTS)
-    return project
+    return versions_project(machine)
 
 
 def test_a_block_gives_the_version_with_its_own_dependencies_and_ends(project: Project) -> None:
-    """001: "Imports within the block are redirected to the requested version"."""
+    """ "Imports within the block are redirected to the requested version"."""
     project.code("""
         import envknit
         import lib
@@ -144,7 +37,7 @@ def test_a_block_gives_the_version_with_its_own_dependencies_and_ends(project: P
 
 
 def test_blocks_nest_and_restore(project: Project) -> None:
-    """001: "On context exit … revert to what they were before the block"."""
+    """ "On context exit … revert to what they were before the block"."""
     project.code("""
         import envknit
         def version():
@@ -263,7 +156,7 @@ def test_a_name_only_another_environment_provides_is_not_there_for_a_guest(proje
 
 
 def test_import_version_gives_the_module_and_an_alias(project: Project) -> None:
-    """001: "Import with alias (registers as an importable name)"."""
+    """ "Import with alias (registers as an importable name)"."""
     project.code("""
         import envknit, sys
         old = envknit.import_version("lib", "1.0")
@@ -284,7 +177,7 @@ def test_import_version_gives_the_module_and_an_alias(project: Project) -> None:
 
 
 def test_set_default_changes_plain_imports_of_the_host_only(project: Project) -> None:
-    """001: "When code does `import requests` without an active `use()` override, the default version is used"."""
+    """ "When code does `import requests` without an active `use()` override, the default version is used"."""
     project.write("other.py", "import lib\nVERSION = lib.__version__\n")
     project.code("""
         import envknit, importlib.metadata
@@ -304,7 +197,7 @@ def test_set_default_changes_plain_imports_of_the_host_only(project: Project) ->
 
 
 def test_extension_modules_are_refused_unless_resident_optional_or_in_a_worker(project: Project) -> None:
-    """001: "it raises CExtensionError by default"; its class is an ImportError, at both module paths."""
+    """ "it raises CExtensionError by default"; its class is an ImportError, at both module paths."""
     project.code("""
         import envknit
         from envknit.isolation.import_hook import CExtensionError
@@ -384,159 +277,6 @@ def test_without_a_lock_the_error_says_how_to_get_one(machine: Machine) -> None:
         "else: raise SystemExit(1)\n"
     )
     machine.run("app.py")
-
-
-def test_decorated_functions_of_every_kind_see_the_version_and_leak_nothing(project: Project) -> None:
-    project.code("""
-        import asyncio, inspect, envknit
-        def version():
-            import lib
-            return lib.__version__
-        old = envknit.use("lib", "1.0")
-
-        @old
-        def plain(a, *, b): return version(), a, b
-        @old
-        async def coroutine():
-            before = version()
-            await asyncio.sleep(0)
-            return before, version()
-        @old
-        def generator():
-            try:
-                while True:
-                    got = yield version()
-                    if got == "nest":
-                        with envknit.use("lib", "2.0"):
-                            yield version()
-                        yield version()
-                    if got == "stop":
-                        return "returned"
-            except KeyError:
-                yield "caught " + version()
-            finally:
-                ended.append(version())
-        @envknit.use("lib", "1.0")
-        async def asynchronous():
-            for _ in range(2):
-                await asyncio.sleep(0)
-                yield version()
-
-        ended = []
-        assert plain(1, b=2) == ("1.0", 1, 2) and plain.__name__ == "plain"
-        assert asyncio.run(coroutine()) == ("1.0", "1.0") and inspect.iscoroutinefunction(coroutine)
-        g = generator()
-        assert inspect.isgeneratorfunction(generator)
-        assert next(g) == "1.0" and version() == "2.0" and next(g) == "1.0"
-        with envknit.use("lib", "2.0", env="mixed"):
-            assert g.send("nest") == "2.0" and version() == "2.0" and next(g) == "1.0"
-            import lib; assert lib.dep.VERSION == "1.0"
-        assert version() == "2.0" and next(g) == "1.0"
-        assert g.throw(KeyError) == "caught 1.0" and version() == "2.0"
-        g.close(); assert ended == ["1.0"] and version() == "2.0"
-        g = generator(); next(g)
-        try: g.send("stop")
-        except StopIteration as stop: assert stop.value == "returned"
-
-        async def consume():
-            got = []
-            async for each in asynchronous():
-                got.append((each, version()))
-            stream = asynchronous()
-            await stream.__anext__()
-            await stream.aclose()
-            return got, version()
-        assert asyncio.run(consume()) == ([("1.0", "2.0")] * 2, "2.0")
-    """)
-
-
-def test_a_class_is_not_decorated(project: Project) -> None:
-    project.code("""
-        import envknit
-        try:
-            @envknit.use("lib", "1.0")
-            class Plugin: pass
-        except TypeError as error: assert "Plugin is a class: decorate its methods" in str(error)
-        else: raise SystemExit
-    """)
-
-
-def test_blocks_that_generators_leave_in_any_order_come_off_one_by_one(project: Project) -> None:
-    project.code("""
-        import envknit
-        def version():
-            import lib
-            return lib.__version__
-        def suspended():
-            with envknit.use("lib", "1.0"):
-                yield
-        g = suspended(); next(g)
-        with envknit.use("lib", "2.0"):
-            next(g, None)
-            assert version() == "2.0"
-        assert version() == "2.0"
-        g = suspended(); next(g)
-        inner = envknit.use("lib", "2.0"); inner.__enter__()
-        next(g, None)
-        assert version() == "2.0"
-        inner.__exit__(None, None, None)
-        inner.__exit__(None, None, None)
-        assert version() == "2.0"
-    """)
-
-
-def test_tasks_and_context_threads_follow_a_block_and_plain_threads_do_not(project: Project) -> None:
-    """001: ContextThread snapshots at `__init__`, ContextExecutor at `submit()`, context_wrap at its call."""
-    project.code("""
-        import asyncio, threading, envknit
-        from envknit.isolation import ContextThread, ContextExecutor, context_wrap
-        assert ContextThread is envknit.ContextThread and ContextExecutor is envknit.ContextExecutor
-        assert issubclass(ContextThread, threading.Thread) and context_wrap is envknit.context_wrap
-        got = []
-        def version():
-            import lib
-            got.append(lib.__version__)
-            return lib.__version__
-        with envknit.use("lib", "1.0"):
-            made = ContextThread(target=version)
-            plain = threading.Thread(target=version)
-            wrapped = context_wrap(version)
-            with ContextExecutor(max_workers=2) as pool:
-                future = pool.submit(version)
-                mapped = pool.map(lambda _: version(), range(3))
-            assert future.result() == "1.0" and list(mapped) == ["1.0"] * 3
-        got.clear()
-        made.start(); made.join()
-        plain.start(); plain.join()
-        late = threading.Thread(target=wrapped); late.start(); late.join()
-        assert got == ["1.0", "2.0", "1.0"] and version() == "2.0"
-        both = threading.Barrier(2)
-        again = []
-        def at_once():
-            both.wait(10)
-            again.append(version())
-        with envknit.use("lib", "1.0"):
-            wrapped = context_wrap(at_once)
-        threads = [threading.Thread(target=wrapped) for _ in range(2)]
-        for each in threads: each.start()
-        for each in threads: each.join()
-        assert again == ["1.0", "1.0"]
-
-        async def task(wanted):
-            with envknit.use("lib", wanted):
-                import lib
-                await asyncio.sleep(0)
-                child = asyncio.create_task(other())
-                assert await asyncio.to_thread(version) == wanted
-                import lib
-                return lib.__version__, await child
-        async def other():
-            await asyncio.sleep(0)
-            return version()
-        async def main():
-            return await asyncio.gather(task("1.0"), task("2.0"), other())
-        assert asyncio.run(main()) == [("1.0", "1.0"), ("2.0", "2.0"), "2.0"]
-    """)
 
 
 def test_explain_says_where_something_came_from(project: Project) -> None:
