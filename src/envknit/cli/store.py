@@ -67,11 +67,19 @@ def _collect(store: Store, arguments: Namespace, screen: Screen) -> None:
 
     done = collect(store, dry_run=arguments.dry_run)
     if arguments.json:
-        facts = {"removed": done.removed, "entries": done.entries, "bytes": done.size, "locks": done.roots}
+        facts = {
+            "removed": done.removed,
+            "entries": done.entries,
+            "bytes": done.size,
+            "locks": done.roots,
+            "missing": dict(done.missing),
+        }
         screen.data({**facts, "in_use": done.in_use, "dry_run": done.dry_run})
         return
     for lock in done.roots:
         screen.say(f"this lock is gone: {lock}")
+    for lock, day in done.missing:
+        screen.say(f"this lock is not there, and what only it needs goes on {day}: {lock}")
     for folder in done.removed if done.dry_run or screen.verbose else ():
         screen.say(f"  {folder}")
     if done.in_use:

@@ -1,9 +1,10 @@
 """`store gc`: remove what no lock installed on this machine needs, and no running process uses.
 
-Alive is what a current view names, of the last plans that were installed from a lock that is still where it was; and
-what a process has open (every active one holds its plan; Linux shows it under `/proc`). Where open files cannot be
-seen, views that another one replaced stay for two weeks. Installers are kept out meanwhile, and what is younger than an
-hour stays in any case.
+Kept is what a current view names: of the plans of the bytes that a lock has now, and of the last ones that were
+installed from it. What nothing names any more stays for weeks, since it is not always seen who uses it: a lock may lie
+on a drive that is not mounted, or on the host of a container, and processes there are not seen either. A process that
+is seen (every active one holds its plan open; Linux shows it under `/proc`) keeps what it uses. Installers are kept out
+meanwhile, and what was placed within the hour stays in any case.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
 
 from envknit.naming import ENTRIES
-from envknit.plan import PLAN_FORMAT, read_plan
+from envknit.plan import PLAN_FORMAT, key, read_plan
+from envknit.regular import read_regular
 from envknit.store.bundle import bundled_entries
-from envknit.store.disk import disk_faults
+from envknit.store.disk import disk_faults, write_atomically
 from envknit.store.roots import all_roots
 from envknit.store.store import TRASH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from envknit.store.store import Store
 
 _HOUR = 3600.0  # seconds
-_TWO_WEEKS = 14 * 86_400.0  # seconds
+_WEEKS = 28 * 86_400.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +44,8 @@ class Collected:
         removed: paths relative to the store, sorted.
         entries: how many of them are entries.
         size: bytes that it frees; a file with several links counts once, when its last one goes.
-        roots: locks that are gone.
+        roots: locks that are gone, and whose plans go.
+        missing: locks that are not there, and the day on which their plans go unless they come back.
         in_use: how many plans are kept only because a process has them open.
         dry_run: whether nothing was removed.
     """
@@ -50,17 +54,19 @@ class Collected:
     entries: int
     size: int
     roots: tuple[str, ...]
+    missing: tuple[tuple[str, str], ...]
     in_use: int
     dry_run: bool
 
 
-def collect(store: Store, *, dry_run: bool = False, grace: float = _HOUR) -> Collected:
+def collect(store: Store, *, dry_run: bool = False, grace: float = _HOUR, patience: float = _WEEKS) -> Collected:
     """Remove what nothing needs.
 
     Args:
         store: of which.
         dry_run: only find out.
         grace: seconds for which an entry stays after it was placed, whoever needs it.
+        patience: seconds for which plans stay that no lock has any more, and for which a cached file stays unused.
 
     Raises:
         StoreError: an install has been running for a minute, or it cannot be known whether one is.
@@ -68,9 +74,9 @@ def collect(store: Store, *, dry_run: bool = False, grace: float = _HOUR) -> Col
     Cost: one listing of each folder that goes, and of the open files of all processes.
     """
     if dry_run:
-        return _Collection(store, grace).report(dry_run=True)
+        return _Collection(store, grace, patience).report(dry_run=True)
     with store.collecting():
-        collection = _Collection(store, grace)
+        collection = _Collection(store, grace, patience)
         report = collection.report(dry_run=False)
         collection.remove()
     return report
@@ -79,21 +85,22 @@ def collect(store: Store, *, dry_run: bool = False, grace: float = _HOUR) -> Col
 class _Collection:
     """What is alive, and so what is not."""
 
-    def __init__(self, store: Store, grace: float) -> None:
+    def __init__(self, store: Store, grace: float, patience: float) -> None:
         self.store = store
         self.root = store.root
         self._young = time.time() - grace
+        self._forgotten = time.time() - patience
         self._opened = opened_plans(self.root)
-        roots = list(all_roots(str(self.root)))
-        self.dead_roots = [(path, root.lock) for path, root in roots if not root.alive]
-        self._named = {plan for _, root in roots if root.alive for plan in root.plans}
+        self.roots = dict(all_roots(str(self.root)))
+        self.missing, self.dead_roots = self._judge_roots()
+        self._named = self._named_plans()
         self.plans: list[str] = []  # folders of plans, and views and trees out of others
         self._kept: set[str] = set()  # the texts of plans that stay, or are in use
-        for folder in (
+        for folder in [
             each for form in self._listed("plans") for abi in self._listed(form) for each in self._listed(abi)
-        ):
+        ]:
             self._sort_plans(folder)
-        replaced = set((self._opened or {}).values()) - self._kept
+        replaced = set(self._opened.values()) - self._kept
         self._kept |= replaced
         self.in_use = len(replaced)
         alive = self._alive()
@@ -104,16 +111,17 @@ class _Collection:
             folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
         ]
         self.bytecode = list(self._lost_bytecode())
-        self.leftovers = list(self._leftovers())
+        self.leftovers = [*self._leftovers(), *self._forgotten_cache()]
 
     def report(self, *, dry_run: bool) -> Collected:
         """Say what goes, before it goes."""
-        removed = sorted({os.path.relpath(path, self.root) for path, _ in self.dead_roots} | set(self._folders()))
+        removed = sorted({os.path.relpath(path, self.root) for path in self.dead_roots} | set(self._folders()))
         return Collected(
             removed=tuple(removed),
             entries=len(self.entries),
             size=freed(os.path.join(self.root, path) for path in removed),
-            roots=tuple(lock for _, lock in self.dead_roots),
+            roots=tuple(self.roots[path].lock for path in self.dead_roots),
+            missing=tuple((self.roots[path].lock, day.isoformat()) for path, day in self.missing.items()),
             in_use=self.in_use,
             dry_run=dry_run,
         )
@@ -121,7 +129,8 @@ class _Collection:
     def remove(self) -> None:
         """Remove it, plans before what they name: a plan without its entries would be a broken one."""
         with disk_faults(self.root):
-            for path, _ in self.dead_roots:
+            self._note_missing()
+            for path in self.dead_roots:
                 os.unlink(path)
                 shutil.rmtree(path.removesuffix(".root"), ignore_errors=True)
             for folder in self._folders():
@@ -139,28 +148,56 @@ class _Collection:
     def _folders(self) -> list[str]:
         return [*self.plans, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
 
+    def _judge_roots(self) -> tuple[dict[str, date], list[str]]:
+        """Find the roots whose lock is not there, with the day on which they go, and those for which it has come."""
+        patience = timedelta(seconds=time.time() - self._forgotten)
+        days = {
+            path: (date.fromisoformat(root.missing) if root.missing else date.today()) + patience  # noqa: DTZ011 - a day
+            for path, root in self.roots.items()
+            if not os.path.exists(root.lock)
+        }
+        dead = [path for path, day in days.items() if day <= date.today()]  # noqa: DTZ011 - as above
+        return {path: day for path, day in days.items() if path not in dead}, dead
+
+    def _note_missing(self) -> None:
+        """Write down since when a lock is not there; one that came back is forgotten to have been away."""
+        for path, root in self.roots.items():
+            missing = (root.missing or date.today().isoformat()) if path in self.missing else ""  # noqa: DTZ011 - as above
+            if missing != root.missing and path not in self.dead_roots:
+                root.missing = missing
+                write_atomically(Path(path), root.render())
+
+    def _named_plans(self) -> set[str]:
+        """Name the folders of plans that some lock may want: those of its present bytes, and its last ones."""
+        named: set[str] = set()
+        for path, root in self.roots.items():
+            if path not in self.dead_roots:
+                named.update(root.plans)
+                with suppress(OSError):
+                    named.update(
+                        f"{abi}/{key(read_regular(root.lock))}" for abi in self._listed(f"plans/{PLAN_FORMAT}")
+                    )
+        return named
+
     def _sort_plans(self, folder: str) -> None:
         """Part the views of one lock that stay from those that go; plans of another format are not ours to judge."""
         if not folder.startswith(f"plans/{PLAN_FORMAT}/"):
             self._kept.update(read_plan(path) for path in (self.root / folder).rglob("plan"))
             return
-        links = self._listed(f"{folder}/environments") if folder in self._named else []
+        links = self._listed(f"{folder}/environments")
+        flipped = max((os.lstat(self.root / link).st_mtime for link in links), default=0.0)
         current = {os.path.normpath(f"{os.path.dirname(link)}/{os.readlink(self.root / link)}") for link in links}
         staying, trees = set(), set()
         for view in self._listed(f"{folder}/views"):
             plan = os.path.realpath(self.root / view / "plan")
-            if view in current or self._is_used(plan):
+            named = folder in self._named and view in current
+            if named or plan in self._opened or flipped > self._forgotten:
                 staying.add(view)
                 trees.add(os.path.relpath(os.path.dirname(plan), os.path.realpath(self.root)))
-                if view in current or self._opened is None:
+                if named or flipped > self._forgotten:
                     self._keep(plan)
         both = [*self._listed(f"{folder}/views"), *self._listed(f"{folder}/trees")]
         self.plans += [path for path in both if path not in staying | trees] if staying else [folder]
-
-    def _is_used(self, plan: str) -> bool:
-        if self._opened is not None:
-            return plan in self._opened
-        return os.path.exists(plan) and os.stat(plan).st_mtime > time.time() - _TWO_WEEKS
 
     def _keep(self, plan: str) -> None:
         with suppress(OSError):  # nobody can use it, so it keeps nothing alive
@@ -194,7 +231,7 @@ class _Collection:
                     yield folder
 
     def _leftovers(self) -> Iterator[str]:
-        """List what killed processes left: half-deleted folders, half-written files, downloads never placed."""
+        """List what killed processes left: half-deleted folders and half-written files."""
         for parent, folders, names in os.walk(self.root):
             inside = os.path.relpath(parent, self.root)
             depth = 0 if inside == "." else inside.count(os.sep) + 1
@@ -202,19 +239,31 @@ class _Collection:
             yield from (os.path.join(inside, name) for name in folders if name.startswith(TRASH))
             if first in {"plans", "roots", "bundles"}:  # a link to a folder counts among the folders
                 yield from (os.path.join(inside, name) for name in (*names, *folders) if name.startswith("."))
-            if inside == os.path.join("cache", "artifacts"):
-                yield from (
-                    os.path.join(inside, name) for name in names if self._is_forgotten(os.path.join(parent, name))
-                )
             if (
                 depth >= (5 if first in {"bytecode", "plans"} else 3)
-                or first == "tmp"
+                or first in {"tmp", "cache"}
                 or (first == "bundles" and depth)
             ):
                 folders.clear()
 
-    def _is_forgotten(self, download: str) -> bool:
-        return download.endswith(".part") or os.lstat(download).st_mtime < time.time() - _TWO_WEEKS
+    def _forgotten_cache(self) -> Iterator[str]:
+        """List what of the cache was not used for weeks; a clone of a repository goes as a whole."""
+        for folder in self._listed("cache"):
+            units = (
+                self._listed(folder)
+                if folder == "cache/git"
+                else [
+                    os.path.relpath(f"{parent}/{name}", self.root)
+                    for parent, _, names in os.walk(self.root / folder)
+                    for name in names
+                ]
+            )
+            for unit in units:
+                with suppress(FileNotFoundError):  # the cache is not locked: another process may be faster
+                    found = os.lstat(self.root / unit)
+                    unused = max(found.st_mtime, found.st_atime)
+                    if unused < self._forgotten or (unit.endswith(".part") and found.st_mtime < self._young):
+                        yield unit
 
     def _remove_empty(self) -> None:
         """Remove folders that held only what went."""
@@ -224,14 +273,12 @@ class _Collection:
                     os.rmdir(parent)
 
 
-def opened_plans(root: Path) -> dict[str, str] | None:
-    """Return every plan of this store that a process has open, with its text; None where that cannot be seen."""
-    if not os.path.exists("/proc/self/fd"):
-        return None
+def opened_plans(root: Path) -> dict[str, str]:
+    """Return every plan of this store that a process which can be seen has open, with its text."""
     plans = os.path.join(os.path.realpath(root), "plans", "")
     found = {}
-    for link in _open_files():
-        with suppress(OSError):  # it was closed, or is another user's
+    for link in _open_files() if os.path.exists("/proc/self/fd") else ():
+        with suppress(OSError, UnicodeDecodeError):  # it was closed, or is another user's
             path = os.readlink(link)
             if path.startswith(plans):
                 found[path] = read_plan(link)

@@ -6,6 +6,7 @@
 A record has fields separated by tabs, the last install of each lock's bytes first:
 
     lock    /home/ada/app/envknit.lock.yaml
+    missing 2026-11-27                                  since when `store gc` does not find it
     plans   2026-11-20    plans/2/cpython-312-x86_64-linux-gnu/0123456789abcdef0123456789abcdef
     ...
 """
@@ -30,18 +31,15 @@ class Root:
     Args:
         lock: absolute path of the lock file.
         plans: (folder of plans relative to the store, day of the install as `YYYY-MM-DD`), the newest first.
+        missing: the day on which the lock was first found missing; `""`: it is there.
     """
 
-    __slots__ = ("lock", "plans")
+    __slots__ = ("lock", "missing", "plans")
 
-    def __init__(self, lock: str, plans: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, lock: str, plans: Iterable[tuple[str, str]] = (), missing: str = "") -> None:
         self.lock = lock
+        self.missing = missing
         self.plans = dict(plans)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the lock is still where it was."""
-        return os.path.exists(self.lock)
 
     def holds(self, folder: str) -> bool:
         """Tell whether these plans are the last that were installed from this lock for their ABI."""
@@ -50,6 +48,7 @@ class Root:
 
     def add(self, folder: str, day: str) -> None:
         """Note an install, and forget the oldest ones."""
+        self.missing = ""
         self.plans.pop(folder, None)
         self.plans = {folder: day, **self.plans}
         same_abi = [plans for plans in self.plans if os.path.dirname(plans) == os.path.dirname(folder)]
@@ -58,7 +57,8 @@ class Root:
 
     def render(self) -> bytes:
         """Write the root as bytes."""
-        rows = [f"lock\t{self.lock}", *(f"plans\t{day}\t{folder}" for folder, day in self.plans.items())]
+        missing = [f"missing\t{self.missing}"] if self.missing else []
+        rows = [f"lock\t{self.lock}", *missing, *(f"plans\t{day}\t{folder}" for folder, day in self.plans.items())]
         return "".join(f"{row}\n" for row in rows).encode("utf-8", "surrogateescape")
 
 
@@ -86,7 +86,8 @@ def read_root(path: str) -> Root | None:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             rows = [line.rstrip("\n").split("\t") for line in file]
         (lock,) = (row[1] for row in rows if row[0] == "lock")
-        return Root(lock, [(row[2], row[1]) for row in rows if row[0] == "plans"])
+        missing = next((row[1] for row in rows if row[0] == "missing"), "")
+        return Root(lock, [(row[2], row[1]) for row in rows if row[0] == "plans"], missing)
     except (OSError, IndexError, ValueError):
         return None
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from envknit.errors import StoreError
 from envknit.install.flow import register
 from envknit.install.view import place_views
 from envknit.plan import bytecode_path, key, plans_folder
-from envknit.store import collect as collect_module
 from envknit.store.collect import collect
 from envknit.store.disk import write_atomically
 from envknit.store.roots import root_of
@@ -96,7 +96,7 @@ def test_a_lock_that_is_gone_takes_all_that_only_it_needed(shelf: Shelf) -> None
     cached = Path(bytecode_path(str(shelf.store.root), str(shelf.store.path(own.entry.folder) / "own/__init__.py")))
     write_atomically(cached, b"pyc")
     (shelf.root / "two.lock").unlink()
-    report = collect(shelf.store, grace=0)
+    report = collect(shelf.store, grace=0, patience=0)
 
     assert ["shared"] == names(shelf)
     assert (str(shelf.root / "two.lock"),) == report.roots
@@ -112,14 +112,31 @@ def test_a_replaced_plan_goes_with_what_only_it_named(shelf: Shelf) -> None:
 
     forget(shelf)
     collect(shelf.store, grace=0)
+    assert ["new", "old"] == names(shelf)  # for weeks: processes in a container are not seen
+    collect(shelf.store, grace=0, patience=0)
     assert ["new"] == names(shelf)
     assert not old.parents[2].exists()
     assert new.exists()
 
 
-def test_a_view_that_another_one_replaced_goes_at_once(shelf: Shelf) -> None:
+def test_the_plans_of_the_bytes_that_a_lock_has_now_stay_however_old_they_are(shelf: Shelf) -> None:
+    old = install(shelf, b"old", shelf.put("old", "1"))
+    install(shelf, b"new", shelf.put("new", "1"))
+    forget(shelf)
+    (shelf.root / "envknit.lock.yaml").write_bytes(b"old")  # git checkout
+    collect(shelf.store, grace=0, patience=0)
+
+    assert ["new", "old"] == names(shelf)
+    assert old.exists()
+
+
+def test_a_view_that_another_one_replaced_goes_after_weeks(shelf: Shelf) -> None:
     old = install(shelf, b"lock", shelf.put("old", "1"))
     new = install(shelf, b"lock", shelf.put("new", "1"))
+    collect(shelf.store, grace=0)
+    assert old.exists()
+    for link in new.parents[2].joinpath("environments").iterdir():
+        os.utime(link, (0, time.time() - 30 * 86_400), follow_symlinks=False)
     collect(shelf.store, grace=0)
 
     assert ["new"] == names(shelf)
@@ -143,28 +160,64 @@ def test_a_plan_that_a_process_has_open_keeps_what_it_names(shelf: Shelf, fate: 
         if fate == "deleted":
             old.resolve().parent.chmod(0o755)
             old.resolve().unlink()
-        kept = collect(shelf.store, grace=0)
+        kept = collect(shelf.store, grace=0, patience=0)
         process.communicate()
 
     assert ["new", "old"] == names(shelf)
     assert 1 == kept.in_use
-    collect(shelf.store, grace=0)
+    collect(shelf.store, grace=0, patience=0)
     assert ["new"] == names(shelf)
 
 
-def test_where_open_files_cannot_be_seen_a_replaced_plan_stays_for_two_weeks(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collect_module, "opened_plans", lambda _: None)
-    old = install(shelf, b"old", shelf.put("old", "1"))
-    install(shelf, b"new", shelf.put("new", "1"))
-    forget(shelf)
-    collect(shelf.store, grace=0)
-    assert ["new", "old"] == names(shelf)
+def test_a_lock_that_is_not_seen_is_told_and_keeps_its_plans_for_weeks(shelf: Shelf) -> None:
+    install(shelf, b"lock", shelf.put("far", "1"))
+    lock = shelf.root / "envknit.lock.yaml"
+    away = lock.rename(shelf.root / "unmounted")
+    told = collect(shelf.store, grace=0, dry_run=True)
+    done = collect(shelf.store, grace=0)
 
-    os.utime(old, (0, time.time() - 15 * 86_400))
+    day = (date.today() + timedelta(days=28)).isoformat()  # noqa: DTZ011 - a day of this machine
+    assert ((str(lock), day),) == told.missing == done.missing
+    assert () == done.roots == done.removed
+    assert ["far"] == names(shelf)
+
+    away.rename(lock)
+    assert () == collect(shelf.store, grace=0).missing
+    root = root_of(str(shelf.store.root), str(lock))
+    assert root is not None
+    assert "" == root.missing
+
+
+def test_a_lock_that_is_not_seen_for_weeks_goes_with_what_only_it_needed(shelf: Shelf) -> None:
+    plan = install(shelf, b"lock", shelf.put("far", "1"))
+    lock = shelf.root / "envknit.lock.yaml"
+    lock.unlink()
     collect(shelf.store, grace=0)
-    assert ["new"] == names(shelf)
+    (record,) = (shelf.store.root / "roots").glob("*.root")
+    long_ago = (date.today() - timedelta(days=30)).isoformat()  # noqa: DTZ011 - as above
+    record.write_text(record.read_text().replace(date.today().isoformat(), long_ago))  # noqa: DTZ011 - as above
+    for link in plan.parents[2].joinpath("environments").iterdir():
+        os.utime(link, (0, time.time() - 30 * 86_400), follow_symlinks=False)
+    done = collect(shelf.store, grace=0)
+
+    assert (str(lock),) == done.roots
+    assert [] == names(shelf)
+    assert [] == list((shelf.store.root / "roots").iterdir())
+
+
+def test_what_of_the_cache_was_not_used_for_weeks_goes(shelf: Shelf) -> None:
+    cache = shelf.store.root / "cache"
+    for path in ("pages/a/old", "pages/a/new", "metadata/00/old", "git/old/objects/x", "git/new/objects/x"):
+        (cache / path).parent.mkdir(parents=True, exist_ok=True)
+        (cache / path).write_bytes(b"x")
+    for path in ("pages/a/old", "metadata/00/old", "git/old", "git/new/objects/x"):
+        os.utime(cache / path, (0, time.time() - 30 * 86_400))
+    os.utime(cache / "pages/a/old", (0, 0))
+    done = collect(shelf.store)
+
+    assert ("cache/git/old", "cache/metadata/00/old", "cache/pages/a/old") == done.removed
+    assert (cache / "pages/a/new").exists()
+    assert (cache / "git/new/objects/x").exists()
 
 
 def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None:
@@ -173,7 +226,7 @@ def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None
     assert () == collect(shelf.store, grace=0).removed
 
     (shelf.root / "envknit.lock.yaml").unlink()
-    report = collect(shelf.store, grace=0)
+    report = collect(shelf.store, grace=0, patience=0)
     assert [] == names(shelf)
     assert [] == list((shelf.store.root / "bundles").iterdir())
     assert 50_000 < report.size < 75_000  # not twice what is linked twice
