@@ -18,6 +18,7 @@ VERBS = {
     "add": "ask for packages: edit the project file, lock and install",
     "remove": "ask for packages no more: edit the project file, lock and install",
     "import": "take over the requirements and pins that another tool wrote down",
+    "export": "write the lock in a form that other tools read",
     "lock": "choose a version of everything, and write them to the lock",
     "install": "put what the lock says into the store, and let this folder's Python see it",
     "run": "run a command with the lock in place",

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from packaging.pylock import Pylock, PylockValidationError
+from packaging.markers import Marker
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from envknit.errors import ProjectError
+from envknit import __version__
+from envknit.errors import LockError, ProjectError
 from envknit.exchange.foreign import Foreign, read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from envknit.exchange.chosen import Chosen
+    from envknit.files.model import Artifact
+    from envknit.index.links import Link
 
 
 def read_pylock(path: Path) -> Foreign:
@@ -33,3 +45,72 @@ def read_pylock(path: Path) -> Foreign:
         if package.index and package.index not in found.indexes:
             found.indexes.append(package.index)
     return found
+
+
+def write_pylock(
+    chosen: Sequence[Chosen], links: Callable[[str], Sequence[Link]], python_version: str, folder: Path
+) -> str:
+    """Write a pylock.toml; a lock of envknit knows no URLs, so the index is asked where the files are now.
+
+    Args:
+        chosen: the pins, sorted.
+        links: gives the files that the index has of a project.
+        python_version: which Pythons it is for, a specifier.
+        folder: where the file will lie; files of a folder of wheels are named relative to it.
+
+    Raises:
+        LockError: the index has no file of a pin any more.
+    """
+    import tomlkit  # noqa: PLC0415 - most exports write no TOML
+
+    packages = [_package(one, _places(one, links, folder)) for one in chosen]
+    lock = Pylock(
+        lock_version=Version("1.0"),
+        requires_python=SpecifierSet(python_version) if python_version else None,
+        created_by=f"envknit {__version__}",
+        packages=packages,
+    )
+    return tomlkit.dumps(_plain(lock.to_dict()))
+
+
+def _places(one: Chosen, links: Callable[[str], Sequence[Link]], folder: Path) -> dict[Artifact, dict[str, str]]:
+    known = {link.filename: link.url for link in links(one.pin.name)}
+    found = {file: _place(known[file.name], folder) for file in one.pin.files if file.name in known}
+    if not found:
+        raise LockError(
+            f"the index has no file of {one.pin.name} {one.pin.version} any more",
+            hint="the forms that name no place need none: envknit export --format requirements",
+        )
+    return found
+
+
+def _place(url: str, folder: Path) -> dict[str, str]:
+    if not url.startswith("file:"):
+        return {"url": url}
+    return {"path": os.path.relpath(unquote(urlsplit(url).path), folder).replace(os.sep, "/")}
+
+
+def _package(one: Chosen, places: dict[Artifact, dict[str, str]]) -> Package:
+    wheels: list[PackageWheel] = []
+    sdists: list[PackageSdist] = []
+    for file, place in places.items():
+        facts: dict[str, Any] = {"name": file.name, "size": file.size, "hashes": {"sha256": file.sha256}, **place}
+        if file.is_wheel:
+            wheels.append(PackageWheel(**facts))
+        else:
+            sdists.append(PackageSdist(**facts))
+    return Package(
+        name=canonicalize_name(one.pin.name),
+        version=Version(one.pin.version),
+        marker=Marker(one.marker) if one.marker else None,
+        requires_python=SpecifierSet(one.pin.requires_python) if one.pin.requires_python else None,
+        wheels=wheels or None,
+        sdist=next(iter(sdists), None),  # PEP 751 has room for one
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a tree of whatever TOML holds
+    """Turn `packaging`'s mappings and tuples into those that tomlkit knows."""
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -91,12 +91,26 @@ def _residents(pins: Sequence[Pin]) -> frozenset[Pin]:
 
 
 def needed_pins(
-    environment: Environment, selection: Selection, default_groups: Sequence[str]
+    environment: Environment,
+    selection: Selection,
+    default_groups: Sequence[str],
+    target: Mapping[str, str] | None = None,
 ) -> list[tuple[Pin, list[Edge]]]:
-    """Walk from what the person asked for along the edges whose markers hold here (PEP 508, PEP 751)."""
+    """Walk from what the person asked for along the edges whose markers hold (PEP 508, PEP 751).
+
+    Args:
+        environment: which.
+        selection: which of its groups and extras.
+        default_groups: the groups that count where nobody says.
+        target: the values of marker variables; None: those of the running interpreter.
+
+    Raises:
+        LockError: an edge leads to a pin that the lock does not hold.
+    """
     known = {(pin.name, pin.version): pin for pin in environment.pins}
     groups, extras = selection.chosen(environment, default_groups)
-    facts: Facts = {**default_environment(), "dependency_groups": groups, "extras": extras}  # type: ignore[dict-item] # all its values are text
+    here = default_environment() if target is None else target
+    facts: Facts = {**here, "dependency_groups": groups, "extras": extras}  # type: ignore[dict-item] # all its values are text
     waiting = [
         pin
         for pin in environment.pins

@@ -1,0 +1,30 @@
+"""Write a requirements file that `pip install -r` and `uv pip install -r` take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from envknit.exchange.chosen import Chosen
+
+
+def write_requirements(chosen: Sequence[Chosen], *, hashes: bool) -> str:
+    """Write one pin a line, with its marker and, below it, the hashes of its files.
+
+    Args:
+        chosen: the pins, sorted.
+        hashes: whether to write them; pip refuses a file in which some lines have them and others cannot.
+    """
+    return "".join(f"{line}\n" for one in chosen for line in _lines(one, hashes=hashes))
+
+
+def _lines(one: Chosen, *, hashes: bool) -> Iterator[str]:
+    marker = f" ; {one.marker}" if one.marker else ""
+    digests = sorted({file.sha256 for file in one.pin.files}) if hashes else []
+    end = " \\" if digests else ""
+    yield f"{one.requirement}{marker}{end}"
+    for digest in digests[:-1]:
+        yield f"    --hash=sha256:{digest} \\"
+    yield from (f"    --hash=sha256:{digest}" for digest in digests[-1:])
