@@ -59,6 +59,26 @@ def main():
     print("Flask 3.0.0")
 """
 
+_AIOFILES = """\
+import asyncio
+
+class open:
+    def __init__(self, path):
+        self.path = path
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        return None
+
+    async def read(self):
+        await asyncio.sleep(0)
+        import builtins
+        with builtins.open(self.path) as file:
+            return file.read()
+"""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -94,6 +114,7 @@ def _machine(tmp_path: Path, index: LoopbackIndex) -> Machine:
     )
     index.publish("requests", "2.31.0")
     index.publish("six", "1.17.0")
+    index.publish("aiofiles", "24.1.0", files={"aiofiles/__init__.py": _AIOFILES})
     index.publish("ipykernel", "6.0.0")
     runs = {"console_scripts": {"pytest": "pytest:main"}}
     index.publish("pytest", "8.0.0", {"pytest/__init__.py": "def main(): print('pytest 8.0.0')\n"}, entry_points=runs)
