@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from envknit.errors import PlanError
@@ -50,7 +51,7 @@ def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> tuple
             if not _is_placed(f"{place}/trees/{tree}", plan, store):
                 make_tree(store, plan, workspace / tree)
                 ready.append((workspace / tree, f"{place}/trees/{tree}"))
-            if not views[plan.environment].is_dir():
+            if not _is_made(views[plan.environment], tree, plan, store):
                 made = workspace / tree if (workspace / tree).is_dir() else folder / "trees" / tree
                 clashes += make_view(store, plan, workspace / view, tree=made, final=str(folder / "views" / view))
                 ready.append((workspace / view, f"{place}/views/{view}"))
@@ -85,6 +86,18 @@ def _configuration(plan: Plan) -> str:
     version = ".".join(map(str, sys.version_info[:3]))
     rows = [f"home = {os.path.dirname(interpreter())}", f"include-system-site-packages = {visible}"]
     return "\n".join([*rows, f"version = {version}", f"executable = {interpreter()}", ""])
+
+
+def _is_made(view: Path, tree: str, plan: Plan, store: Store) -> bool:
+    """Tell whether a view is there and is that of this tree and this interpreter; another one makes way."""
+    if not view.is_dir():
+        return False
+    with suppress(OSError):
+        leads = os.readlink(view / "plan") == f"../../trees/{tree}/plan"
+        if leads and (view / "pyvenv.cfg").read_text(encoding="utf-8") == _configuration(plan):
+            return True
+    store.remove(os.path.relpath(view, store.root))
+    return False
 
 
 def _is_placed(tree: str, plan: Plan, store: Store) -> bool:

@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 
+from envknit.errors import StoreError
 from envknit.plan import key
 from envknit.store.disk import disk_faults, make_read_only, walk, write_atomically
 
@@ -31,10 +32,19 @@ def place_bundle(store: Store, entries: Sequence[Entry]) -> str:
     Args:
         store: where to.
         entries: in an order that decides; the same entries in the same order are the same bundle.
+
+    Raises:
+        StoreError: another bundle lies where this one belongs.
     """
     folders = "".join(f"{entry.folder}\n" for entry in entries).encode()
     bundle = f"bundles/{key(folders)}"
     if store.path(bundle).is_dir():
+        if "".join(f"{entry}\n" for entry in bundled_entries(store, bundle)).encode() != folders:
+            raise StoreError(
+                "another bundle lies where this one belongs",  # its name is no cryptographic hash
+                bundle=store.path(bundle),
+                hint="remove it, and run: envknit install",
+            )
         return bundle
     with disk_faults(store.root), store.workspace() as workspace:
         made = workspace / "bundle"

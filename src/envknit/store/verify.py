@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CHUNK = 1 << 20
+_CACHES = (".pyc", ".nbc", ".nbi")  # of Python and pytest, of numba: what they keep in a `__pycache__` beside a source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -100,7 +101,7 @@ def verify(root: str | os.PathLike[str], folders: Iterable[str], others: Iterabl
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda folder: _Inspection(root, folder), own))
     notes += [
-        f"{inspection.folder} has {inspection.caches} files of bytecode that Python wrote, and that are never used"
+        f"{inspection.folder} has {inspection.caches} files of caches that programs wrote while they ran as root"
         for inspection in done
         if inspection.caches
     ]
@@ -171,7 +172,7 @@ class _Inspection:
     def __init__(self, root: str, folder: str) -> None:
         self.folder = folder
         self.findings: list[Finding] = []
-        self.caches = 0  # files in `__pycache__` that a root user's Python wrote at import
+        self.caches = 0  # files in `__pycache__`, which only root can write there
         self.files = 0
         self._location = os.path.join(root, folder)
         if not os.path.isdir(self._location) or os.path.islink(self._location):
@@ -258,7 +259,7 @@ class _Inspection:
     ) -> None:
         mode = found.stat(follow_symlinks=False).st_mode
         if path not in expected:
-            if "__pycache__" in path.split("/") and path.endswith(".pyc") and stat.S_ISREG(mode):
+            if "__pycache__" in path.split("/") and path.endswith(_CACHES) and stat.S_ISREG(mode):
                 self.caches += 1
             else:
                 self._find(path, "extra")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envknit.errors import StoreError
 from envknit.plan import Plan
 
 if TYPE_CHECKING:
@@ -92,6 +93,16 @@ def test_a_bundle_is_made_once(shelf: Shelf) -> None:
 
     assert first.render() == second.render()
     assert before == shelf.store.stats()
+
+
+def test_a_bundle_of_other_entries_in_its_place_is_refused(shelf: Shelf) -> None:
+    pins = shelf.put("one", "1", {"pack/__init__.py": ""}), shelf.put("two", "1", {"pack/more.py": ""})
+    shelf.plan(*pins)
+    (note,) = (shelf.store.root / "bundles").glob("*.entries")
+    note.write_text("packages/site-packages/other\n")
+
+    with pytest.raises(StoreError, match="another bundle lies where this one belongs"):
+        shelf.plan(*pins)
 
 
 def test_two_pins_that_ship_one_package_are_reported_and_the_first_wins(shelf: Shelf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -211,3 +212,25 @@ def test_a_view_of_many_pins_is_made_in_no_time(shelf: Shelf) -> None:
         times.append(time.perf_counter() - began)
 
     assert min(times) < 0.2
+
+
+def test_a_wheel_of_bytecode_only_is_imported(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "hidden.py").write_text("WHO = 'hidden'\n")
+    py_compile.compile(str(tmp_path / "hidden.py"), cfile=str(tmp_path / "hidden.pyc"))
+    code = (tmp_path / "hidden.pyc").read_bytes()
+    view, _ = shelf.view(shelf.put("hidden", "1", {"hidden/__init__.pyc": code, "alone.pyc": code}))
+
+    assert {"hidden": "hidden", "alone": "hidden", "distributions": ["hidden==1"]} == probe(
+        view / "bin/python", "hidden", "alone"
+    )
+
+
+def test_a_view_of_another_plan_in_its_place_makes_way(shelf: Shelf) -> None:
+    placed = shelf.put("x", "1", {"x.py": "WHO = 'x'\n"})
+    view, _ = shelf.view(placed)
+    view.chmod(0o755)
+    (view / "plan").unlink()
+    (view / "plan").symlink_to("../../trees/other/plan")
+
+    assert view == shelf.view(placed)[0]
+    assert "x" == probe(view / "bin/python", "x")["x"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envknit.install.tree import SITE
 from envknit.store.verify import Finding, verify
 
 if TYPE_CHECKING:
@@ -94,17 +95,19 @@ def test_an_entry_that_is_gone_is_named(shelf: Shelf) -> None:
     assert "missing: packages/x/1/gone" == str(result.findings[0])
 
 
-def test_bytecode_that_python_wrote_is_a_note(shelf: Shelf) -> None:
+def test_caches_that_programs_wrote_through_a_view_are_a_note_and_other_files_beside_them_damage(shelf: Shelf) -> None:
     placed = shelf.put("x", "1")
-    cache = shelf.store.path(placed.entry.folder) / "x/__pycache__"
+    cache = shelf.view(placed)[0] / SITE / "x/__pycache__"
     cache.mkdir()
-    (cache / "__init__.cpython-312.pyc").write_bytes(b"")
+    for name in ("a.cpython-312.pyc", "a.cpython-312-pytest-9.2.0.pyc", "a.f-55.py312.nbi", "a.f-55.py312.1.nbc"):
+        (cache / name).write_bytes(b"")
     result = shelf.store.verify()
 
     assert () == result.findings
-    assert (
-        f"{placed.entry.folder} has 1 files of bytecode that Python wrote, and that are never used",
-    ) == result.notes
+    assert (f"{placed.entry.folder} has 4 files of caches that programs wrote while they ran as root",) == result.notes
+
+    (cache / "planted.so").write_bytes(b"")
+    assert ["x/__pycache__/planted.so"] == [finding.path for finding in shelf.store.verify().findings]
 
 
 def test_a_whole_store_is_whole(shelf: Shelf) -> None:
