@@ -7,6 +7,9 @@ import sys
 from subprocess import CalledProcessError
 from typing import Literal
 
+from build import BuildBackendException, BuildException, FailedProcessError, ProjectBuilder
+from build.env import DefaultIsolatedEnv
+
 
 def main(wanted: str, kind: str, source: str, out: str) -> None:
     """Build the project in `source` in an environment of its own (PEP 517, PEP 660).
@@ -17,9 +20,6 @@ def main(wanted: str, kind: str, source: str, out: str) -> None:
         source: the project's folder.
         out: where the wheel goes, or the `.dist-info` folder.
     """
-    from build import BuildBackendException, BuildException, FailedProcessError, ProjectBuilder  # noqa: PLC0415 - this process is all about it
-    from build.env import DefaultIsolatedEnv  # noqa: PLC0415 - as above
-
     distribution: Literal["wheel", "editable"] = "editable" if kind == "editable" else "wheel"
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)  # what pip says, where it fails
     try:

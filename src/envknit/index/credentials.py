@@ -98,7 +98,7 @@ class Credentials:
 
     @cached_property
     def _netrc(self) -> netrc.netrc | None:
-        import netrc  # noqa: PLC0415 - most machines have no such file
+        import netrc  # most machines have no such file
 
         path = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))  # noqa: PTH111 - `Path.home` may raise
         if not (path.is_absolute() and path.is_file()):

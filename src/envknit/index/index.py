@@ -174,7 +174,7 @@ class Index:
             raise PackageIndexError("offline: the file would have to be downloaded")
         with self._guard:
             if self._session is None:
-                from envknit.index.session import Session  # noqa: PLC0415 - 50 ms of urllib3; not for file indexes
+                from envknit.index.session import Session  # 50 ms of urllib3; not for file indexes
 
                 places = (*self._settings.indexes, *self._settings.find_links, *self._bound.values())
                 self._session = Session(self._settings, places)

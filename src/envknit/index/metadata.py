@@ -81,8 +81,8 @@ def read_metadata(data: bytes) -> Metadata:
 
 @lru_cache(maxsize=16384)  # versions of a project repeat their lines
 def _requirement(text: str) -> Requirement | Unreadable:
-    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - 19 ms, for locking alone
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - as above
+    from packaging.markers import InvalidMarker, Marker  # 19 ms, for locking alone
+    from packaging.requirements import InvalidRequirement, Requirement
 
     try:
         return Requirement(text)

@@ -289,7 +289,7 @@ def _chunks(response: urllib3.BaseHTTPResponse, most: int | None = None, *, deco
 
 
 def _proxy_for(scheme: str, host: str) -> str:
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - it loads http.client and more
+    from urllib.request import getproxies, proxy_bypass  # it loads http.client and more
 
     if proxy_bypass(host):
         return ""

@@ -119,8 +119,8 @@ def default_index() -> str:
 
 
 def _bundled_pips() -> Iterator[Path]:
-    import ensurepip  # noqa: PLC0415 - only where nothing is configured
-    import sysconfig  # noqa: PLC0415 - as above
+    import ensurepip  # only where nothing is configured
+    import sysconfig
 
     # Distributions move the wheels elsewhere, and say where (CPython's configure, `--with-wheel-pkg-dir`)
     for folder in (sysconfig.get_config_var("WHEEL_PKG_DIR"), Path(ensurepip.__file__).parent / "_bundled"):
@@ -129,7 +129,7 @@ def _bundled_pips() -> Iterator[Path]:
 
 def _proxy_with_login() -> str:
     """Return the proxy that variables name, where it has a login: pip cannot see such variables in a build."""
-    from urllib.request import getproxies  # noqa: PLC0415 - it loads http.client and more
+    from urllib.request import getproxies  # it loads http.client and more
 
     proxies = getproxies()
     return next((proxies[kind] for kind in ("https", "http", "all") if "@" in proxies.get(kind, "")), "")
