@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from envknit.errors import LockError
+from envknit.files.atomic import write_atomically
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
 from envknit.install.bytecode import Compiler, compile_missing
@@ -22,7 +23,7 @@ from envknit.install.view import place_views
 from envknit.plan import key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
-from envknit.store.disk import disk_faults, distrust, replace_link, walk, write_atomically
+from envknit.store.disk import disk_faults, distrust, replace_link, walk
 from envknit.store.entry import read_entry, read_foreign
 from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store

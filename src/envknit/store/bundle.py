@@ -10,8 +10,9 @@ import os
 import shutil
 
 from envknit.errors import StoreError
+from envknit.files.atomic import write_atomically
 from envknit.plan import key
-from envknit.store.disk import disk_faults, make_read_only, walk, write_atomically
+from envknit.store.disk import disk_faults, make_read_only, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

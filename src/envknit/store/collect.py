@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from envknit.files.atomic import write_atomically
 from envknit.naming import ENTRIES
 from envknit.plan import PLAN_FORMAT, key, read_plan
 from envknit.regular import read_regular
 from envknit.store.bundle import bundled_entries
-from envknit.store.disk import disk_faults, write_atomically
+from envknit.store.disk import disk_faults
 from envknit.store.roots import all_roots
 from envknit.store.store import TRASH
 

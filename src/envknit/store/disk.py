@@ -12,7 +12,6 @@ import threading
 from contextlib import contextmanager
 
 from envknit.errors import EnvknitError, InstallError, StoreError
-from envknit.files.atomic import write_atomically as write_atomically  # noqa: PLC0414 - the store asks one room of its disk
 from envknit.regular import make_private
 
 TYPE_CHECKING = False

@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envknit.errors import StoreError
+from envknit.files.atomic import write_atomically
 from envknit.naming import ENTRIES, canonical_name, parse_store_folder
 from envknit.plan import home
 from envknit.plans import check_store
 from envknit.regular import make_private
-from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_atomically, write_out
+from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_out
 from envknit.store.entry import read_note
 from envknit.store.flock import hold, try_lock
 from envknit.store.verify import verify

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import StoreError
+from envknit.files.atomic import write_atomically
 from envknit.install.flow import register
 from envknit.install.view import place_views
 from envknit.plan import bytecode_path, key, plans_folder
 from envknit.store.collect import collect
-from envknit.store.disk import write_atomically
 from envknit.store.roots import root_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import InstallError, StoreError
-from envknit.store.disk import disk_faults, write_atomically
+from envknit.files.atomic import write_atomically
+from envknit.store.disk import disk_faults
 from envknit.store.entry import Note, read_entry, read_note
 from envknit.store.flock import hold
 from envknit.store.store import Store
