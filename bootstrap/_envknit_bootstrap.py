@@ -20,6 +20,7 @@ PLAN_FORMAT = "2"  # of plans and views; it is part of their paths, so several v
 PLAN_HEADER = f"envknit-plan {PLAN_FORMAT}"
 LOCK_NAME = "envknit.lock.yaml"
 LARGEST_LOCK = 32 * 1024 * 1024  # bytes; a sparse or endless file must not stop Python
+IN_PLACE = b"\nin_place: true\n"  # near the beginning of a lock: it has packages that are used where they lie
 CHUNK = 32 * 1024  # bytes; a lock read at once would cost more in page faults than in reading
 
 # `.cpython-312-x86_64-linux-gnu.so`: tells versions, builds and platforms apart, which `cache_tag` does not
@@ -71,6 +72,26 @@ def home() -> str:
 def key(data: bytes) -> str:
     """Name bytes by 128 bits, in hexadecimal; not cryptographic: whoever finds something by it compares the bytes."""
     return _fold(data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
+
+
+def lock_key(data: bytes, lock: str) -> str:
+    """Name a lock by its bytes, and by its folder where they say that code beside it is used in place.
+
+    Args:
+        data: the bytes.
+        lock: where it lies: two worktrees with one lock have each their own code.
+    """
+    return _fold(_with_place((data[at : at + CHUNK] for at in range(0, len(data), CHUNK)), lock))
+
+
+def _with_place(chunks: "Iterable[bytes]", lock: str) -> "Iterator[bytes]":
+    place = b""
+    for number, chunk in enumerate(chunks):
+        if not number and IN_PLACE in chunk[:512]:
+            place = os.fsencode(os.path.dirname(os.path.realpath(lock)))
+        yield chunk
+    if place:
+        yield place
 
 
 def _fold(chunks: "Iterable[bytes]") -> str:
@@ -249,7 +270,7 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
         return lock, "", f"{lock} cannot be read: {error.strerror}"
     store = home()
     try:
-        folder = plans_folder(store, _fold(_chunks(file)))
+        folder = plans_folder(store, _fold(_with_place(_chunks(file), lock)))
         trusted = _holds(os.path.join(folder, "lock"), file)
     finally:
         os.close(file)
@@ -339,15 +360,18 @@ class Activation:
         """Put the lock where site-packages was: behind the standard library (docs/explanation/startup.md)."""
         global active  # noqa: PLW0603 - as _started
         library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
-        own = [path == library or path.endswith("lib-dynload") for path in sys.path]
-        end = max((index + 1 for index, mine in enumerate(own) if mine), default=0)
+        standard = [path == library or path.endswith("lib-dynload") for path in sys.path]
+        end = max((index + 1 for index, mine in enumerate(standard) if mine), default=0)
         behind = [path for path in sys.path[end:] if path != self.lock]
         if self.fact("site") == "hidden":
             self.hidden = behind
             behind = []
         sys.path_hooks.insert(0, self.path_hook)
         sys.path_importer_cache.pop(self.lock, None)
-        sys.path[end:] = [self.lock, *behind]
+        own = (
+            [line[5:] for line in self.text.split("\n") if line.startswith("path\t")] if "\npath\t" in self.text else []
+        )
+        sys.path[end:] = [self.lock, *own, *behind]
         if self.hidden:
             self._hide_host()
         sys.meta_path.append(self.tail)

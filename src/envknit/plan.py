@@ -14,6 +14,7 @@ relative to the store and use `/`:
     pin         flask 3.0.3 packages/... pure flask-3.0.3.dist-info click==8.1.7 flask flask resident
     import      flask packages/...
     path        /home/ada/app/src                     a folder of the person's own, behind the view on `sys.path`
+    built       app /home/ada/app 0f3c...             a folder of the person's own, and the state that was built
     startup     coverage packages/.../a1_coverage.pth
     end
 
@@ -42,6 +43,7 @@ from _envknit_bootstrap import (
     home,
     interpreter_tag,
     key,
+    lock_key,
     plans_folder,
     store_of,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "interpreter_tag",
     "key",
     "load_plan",
+    "lock_key",
     "plans_folder",
     "read_plan",
     "runtime_folder",
@@ -157,6 +160,7 @@ class Plan:
         pins: what this interpreter sees, by name and version.
         imports: top-level import name to the folders that hold it, for plain imports.
         paths: folders of the person's own that stand behind the view on `sys.path`, in order.
+        built: (pin name, folder, digest) of what was built out of folders of the person's own; see `install.own`.
         startup: (pin name, file) of start-up code that the project asked for, relative to the store.
         abi: the interpreter's ABI, as in the suffix of its extension modules.
         site_visible: whether the host's site-packages stay on `sys.path` behind the lock.
@@ -164,7 +168,7 @@ class Plan:
     """
 
     __slots__ = (
-        "abi", "chosen", "environment", "imports", "lock", "path", "paths", "pins", "runtime", "site_visible",
+        "abi", "built", "chosen", "environment", "imports", "lock", "path", "paths", "pins", "runtime", "site_visible",
         "startup", "store",
     )  # fmt: skip
 
@@ -178,6 +182,7 @@ class Plan:
         pins: Iterable[Pin],
         imports: dict[str, tuple[str, ...]],
         paths: Sequence[str] = (),
+        built: Sequence[tuple[str, str, str]] = (),
         startup: Sequence[tuple[str, str]] = (),
         abi: str = ABI,
         site_visible: bool = False,
@@ -193,6 +198,7 @@ class Plan:
         self.pins = {(pin.name, pin.version): pin for pin in pins}
         self.imports = imports
         self.paths = tuple(paths)
+        self.built = tuple(built)
         self.startup = tuple(startup)
         self.site_visible = site_visible
         self.chosen = chosen
@@ -210,6 +216,7 @@ class Plan:
         rows += [("pin", *pin.row()) for _, pin in sorted(self.pins.items())]
         rows += [("import", name, *folders) for name, folders in sorted(self.imports.items())]
         rows += [("path", folder) for folder in self.paths]
+        rows += [("built", *row) for row in self.built]
         rows += [("startup", *entry) for entry in self.startup]
         for row in rows:
             if any("\t" in field or "\n" in field for field in row):
@@ -236,7 +243,7 @@ class Plan:
         if lines[0] != PLAN_HEADER or lines[-2:] != ["end", ""]:
             raise PlanError("not a whole plan of this envknit", plan=origin, hint="run: envknit install")
         facts: dict[str, str] = {}
-        rows: dict[str, list[list[str]]] = {"pin": [], "import": [], "path": [], "startup": []}
+        rows: dict[str, list[list[str]]] = {"pin": [], "import": [], "path": [], "built": [], "startup": []}
         try:
             for line in lines[1:-2]:
                 kind, *fields = line.split("\t")
@@ -252,6 +259,7 @@ class Plan:
                 pins=[Pin.from_row(*row) for row in rows["pin"]],
                 imports={name: tuple(folders) for name, *folders in rows["import"]},
                 paths=[folder for (folder,) in rows["path"]],
+                built=[(pin, folder, digest) for pin, folder, digest in rows["built"]],
                 startup=[(pin, file) for pin, file in rows["startup"]],
                 abi=facts["abi"],
                 site_visible=facts["site"] == "visible",

@@ -10,7 +10,7 @@ import os
 from _envknit_bootstrap import is_safe
 from envknit.errors import LinkError, StoreError
 from envknit.naming import canonical_name, version_key
-from envknit.plan import Plan, current_plans, home, key, load_plan, plans_folder
+from envknit.plan import Plan, current_plans, home, load_plan, lock_key, plans_folder
 from envknit.regular import read_regular
 
 TYPE_CHECKING = False
@@ -37,8 +37,12 @@ class Plans:
         return len(self._plans)
 
     @classmethod
-    def installed(cls, lock_bytes: bytes) -> Plans:
+    def installed(cls, lock_bytes: bytes, lock: str) -> Plans:
         """Return the plans made of these very bytes for this interpreter, `default` first; empty where there are none.
+
+        Args:
+            lock_bytes: the bytes.
+            lock: where they lie; it counts for a lock with code beside it.
 
         Raises:
             StoreError: somebody else could have written them.
@@ -46,7 +50,7 @@ class Plans:
         """
         store = home()
         check_store(store)
-        folder = plans_folder(store, key(lock_bytes))
+        folder = plans_folder(store, lock_key(lock_bytes, lock))
         try:
             if read_regular(os.path.join(folder, "lock")) != lock_bytes:  # the key is no cryptographic hash
                 return cls()

@@ -32,7 +32,7 @@ def _plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plans:
     monkeypatch.setenv("ENVKNIT_HOME", str(tmp_path / "store"))
     write_packages(tmp_path / "store", PACKAGES)
     write_plans(tmp_path / "store", tmp_path / "lock", ENVIRONMENTS)
-    return Plans.installed((tmp_path / "lock").read_bytes())
+    return Plans.installed((tmp_path / "lock").read_bytes(), str(tmp_path / "lock"))
 
 
 @pytest.mark.parametrize("spelling", ["1.0", "1", "v1.0", " 1.0.0 ", "0!1", "1.00"])
@@ -95,7 +95,7 @@ def test_a_version_is_text(plans: Plans) -> None:
 
 def test_environments_of_one_name_in_two_locks_are_told_apart_by_the_lock(plans: Plans, tmp_path: Path) -> None:
     write_plans(tmp_path / "store", tmp_path / "second", {"default": {"a==1.0": ()}})
-    both = Plans([*plans, *Plans.installed((tmp_path / "second").read_bytes())])
+    both = Plans([*plans, *Plans.installed((tmp_path / "second").read_bytes(), str(tmp_path / "second"))])
     assert both.find("a")[1].version == "2.0"
     with pytest.raises(LinkError, match="several locks have an environment named 'default'") as caught:
         both.environment("default")
@@ -104,9 +104,9 @@ def test_environments_of_one_name_in_two_locks_are_told_apart_by_the_lock(plans:
 
 def test_only_the_very_bytes_of_a_lock_have_its_plans(plans: Plans, tmp_path: Path) -> None:
     assert [plan.environment for plan in plans] == ["default", "old"]
-    assert not Plans.installed((tmp_path / "lock").read_bytes() + b" ")
+    assert not Plans.installed((tmp_path / "lock").read_bytes() + b" ", str(tmp_path / "lock"))
     Path(next(iter(plans)).place, "lock").write_bytes(b"another lock with this key")
-    assert not Plans.installed((tmp_path / "lock").read_bytes()), "a key that two locks share"
+    assert not Plans.installed((tmp_path / "lock").read_bytes(), str(tmp_path / "lock")), "a key that two locks share"
 
 
 def test_plans_of_the_other_environments_lie_beside(plans: Plans) -> None:
@@ -129,7 +129,7 @@ def test_lost_entries_are_named(plans: Plans, tmp_path: Path) -> None:
 def test_a_store_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "store", 12345, -1)
     with pytest.raises(StoreError, match="belongs to another user") as caught:
-        Plans.installed((tmp_path / "lock").read_bytes())
+        Plans.installed((tmp_path / "lock").read_bytes(), str(tmp_path / "lock"))
     assert caught.value.facts["owner"] == 12345
 
 

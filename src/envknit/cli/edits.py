@@ -62,7 +62,7 @@ def edit(
         start: the lock to start from where the project has none.
         accept: looks at the new lock before it is written; what it raises stops it.
     """
-    path = place.load().path
+    path = place.require_nearest()
     before = read_regular(path)
     previous = read_previous(place)
     try:

@@ -110,10 +110,20 @@ def resolve_place(
 ) -> Lock:
     """Resolve the project of a place with the index that it uses."""
     from envknit.index.index import open_index  # noqa: PLC0415 - loads the HTTP client
+    from envknit.index.sourced import bind_sources, bound_indexes  # noqa: PLC0415 - as above
+    from envknit.resolve.backend import completed  # noqa: PLC0415 - as above
     from envknit.resolve.resolver import resolve  # noqa: PLC0415 - loads the resolver
 
     project = replace(place.load(), **(settings or {}))
-    with open_index(project.indexes, project.root, home=Path(home()), offline=offline, reporter=screen) as index:
+    bound = bound_indexes(project)
+    with open_index(
+        project.indexes, project.root, home=Path(home()), bound=bound, offline=offline, reporter=screen
+    ) as index:
+        project = completed(project, index.builder, screen)
+        released = (
+            {pin.name for old in previous.environments.values() for pin in old.pins} if previous and upgrade else ()
+        )
+        bind_sources(project, index, previous, [*update, *released])
         return resolve(
             project,
             index,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError, ProjectError
-from envknit.files.load import find_project, load_project
+from envknit.files.load import find_project, find_project_file, load_project
 from envknit.files.project import LOCK_FILE
 
 if TYPE_CHECKING:
@@ -19,17 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A project on disk; `project` is None where there is only a lock, as in an image that copies no more."""
+    """A project on disk.
+
+    Args:
+        root: the folder of the lock.
+        project: the project file; None where there is only a lock, as in an image that copies no more.
+        lock: where the lock is, or would be.
+        nearest: the project file that `add` and `remove` edit: that of a member, within a workspace.
+    """
 
     root: Path
     project: Path | None
     lock: Path
+    nearest: Path | None = None
 
     def load(self) -> Project:
         """Read the project file; ProjectError where there is none."""
         if self.project is None:
             raise ProjectError("there is a lock, but no project file", folder=self.root, hint="run: envknit init")
         return load_project(self.project)
+
+    def require_nearest(self) -> Path:
+        """Return the project file to edit; ProjectError where there is none."""
+        return self.nearest or self.load().path
 
     def load_if_any(self) -> Project | None:
         """Read the project file where there is one."""
@@ -63,13 +75,14 @@ def find_place(arguments: Namespace) -> Place:
     if not start.is_dir():
         raise ProjectError("no such folder", folder=start)
     try:
+        nearest = find_project_file(start)
         project = find_project(start)
     except ProjectError:
         for folder in (start, *start.parents):
             if (folder / LOCK_FILE).is_file():
                 return Place(root=folder, project=None, lock=folder / LOCK_FILE)
         raise
-    return Place(root=project.parent, project=project, lock=project.parent / LOCK_FILE)
+    return Place(root=project.parent, project=project, lock=project.parent / LOCK_FILE, nearest=nearest)
 
 
 def environment_of(lock: Lock, name: str, path: Path) -> Environment:

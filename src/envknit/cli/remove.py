@@ -34,6 +34,6 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
     def change() -> None:
         for name in arguments.name:
-            remove_requirement(place.load().path, name, *places)
+            remove_requirement(place.require_nearest(), name, *places)
 
     return edit(place, change, arguments, screen)

@@ -63,7 +63,7 @@ def plan_of(place: Place, environment: str) -> Plan | None:
     except OSError as cause:
         raise LockError(f"the lock file cannot be read: {cause.strerror}", lock=place.lock) from cause
     try:
-        installed = Plans.installed(lock_bytes)
+        installed = Plans.installed(lock_bytes, str(place.lock))
     except (PlanError, StoreError):  # what may not be trusted is not installed
         return None
     return next((plan for plan in installed if plan.environment == environment), None)

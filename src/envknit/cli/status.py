@@ -14,6 +14,7 @@ from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import count
 from envknit.cli.situation import ask_fresh_python, is_outdated, plan_of
+from envknit.install.own import changed
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -56,7 +57,7 @@ def gather(place: Place) -> dict[str, Any]:
         "outdated": behind,
         "hook": fresh.hook,
         "active": active,
-        "ready": bool(active) and not behind,
+        "ready": bool(active) and not behind and not any(row["changed"] for row in environments.values()),
         "next": _next(lock, environments, behind=behind, hook=fresh.hook, active=active),
     }
 
@@ -72,6 +73,7 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
             "installed": plan is not None,
             "chosen": plan.chosen if plan else None,
             "lost": plan.lost() if plan else [],
+            "changed": changed(plan.built) if plan else [],
         }
     return found
 
@@ -88,7 +90,7 @@ def _next(
     if lock is None or behind:
         return "envknit lock"
     installed = [row for row in environments.values() if row["installed"]]
-    if not installed or any(row["lost"] for row in installed):
+    if not installed or any(row["lost"] or row["changed"] for row in installed):
         return "envknit install"
     if hook is None:
         return "envknit hook install"
@@ -105,6 +107,7 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
         if row["installed"]:
             state = f"installed with {row['chosen']}" if row["chosen"] else "installed"
         lost = f", lost: {', '.join(row['lost'])}" if row["lost"] else ""
+        lost += f", changed since it was built: {', '.join(row['changed'])}" if row["changed"] else ""
         mark = ", active" if facts["active"] == name else ""
         screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")
         for package, versions in row["copies"].items():

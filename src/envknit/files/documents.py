@@ -79,7 +79,10 @@ class Document:
 
     def item(self, requirement: str, name: str, source: Source | None) -> Any:  # noqa: ANN401 - a text or a map
         """Make the entry for a requirement; the source stands in it."""
-        return requirement if source is None else self._filled({"name": name, **table_of(source)})
+        if source is None:
+            return requirement
+        extras = requirement.partition("[")[2].rstrip("]").split(",") if "[" in requirement else []
+        return self._filled({"name": name, **({"extras": extras} if extras else {}), **table_of(source)})
 
     def forget(self, name: str) -> None:
         """Drop what is said of a name that is not asked for any more, outside of the lists."""

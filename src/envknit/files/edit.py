@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from envknit.errors import ProjectError
 from envknit.files.atomic import place
 from envknit.files.documents import Document, Where, edited_toml, edited_yaml
-from envknit.files.load import PYPROJECT, load_project
+from envknit.files.load import PYPROJECT, find_project, load_project
 from envknit.files.plain_yaml import read_plain_yaml
 from envknit.files.project import PROJECT_FILE
 from envknit.files.requested import name_in, read_environment_name, read_requirement
@@ -117,7 +117,7 @@ def remove_requirement(path: Path, name: str, *places: Where) -> None:
 def _is_asked_for(path: Path, name: str) -> bool:
     return any(
         name_in(text) == name
-        for asked in load_project(path).environments.values()
+        for asked in load_project(find_project(path.parent)).environments.values()
         for texts in (asked.requirements, *asked.groups.values(), *asked.extras.values())
         for text in texts
     )
@@ -126,7 +126,10 @@ def _is_asked_for(path: Path, name: str) -> bool:
 def _refuse_dynamic(path: Path, where: Where) -> None:
     """Refuse what would contradict the file: a field cannot be both there and `dynamic` (PEP 621)."""
     field = "extras" if where.extra else "requirements"
-    if not where.group and where.environment == "default" and field in load_project(path).dynamic.get(".", ()):
+    packages = {package.folder: package for package in load_project(find_project(path.parent)).packages}
+    folder = path.parent.relative_to(find_project(path.parent).parent).as_posix()
+    own = packages.get(folder)
+    if not where.group and where.environment == "default" and own and field in own.dynamic:
         raise ProjectError(
             "the dependencies of this project are dynamic: its build backend says them",
             project=path,

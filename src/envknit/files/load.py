@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.files.plain_yaml import read_plain_yaml
-from envknit.files.project import PROJECT_FILE, Project
+from envknit.files.project import PROJECT_FILE, Package, Project, RequestedEnvironment
 from envknit.files.settings import TOP, read_environments, read_settings
 from envknit.files.toml import read_project_file
 from envknit.files.workspace import workspace_above
@@ -20,7 +20,17 @@ _SETUP = ("setup.cfg", "setup.py")
 
 
 def find_project(start: Path) -> Path:
-    """Walk up from a folder to the nearest project file; from a member of a workspace on to the root of that.
+    """Find the project of a folder: the nearest project file, or the root of the workspace that it is a member of.
+
+    Raises:
+        ProjectError: as `find_project_file`.
+    """
+    nearest = find_project_file(start)
+    return (workspace_above(nearest) if nearest.name == PYPROJECT else None) or nearest
+
+
+def find_project_file(start: Path) -> Path:
+    """Walk up from a folder to the nearest project file.
 
     In each folder `envknit.yaml` comes first, then a `pyproject.toml` that says more than the settings of a tool, then
     what setuptools alone reads.
@@ -38,7 +48,7 @@ def find_project(start: Path) -> Path:
             from envknit.files.pyproject import asks_for_packages  # noqa: PLC0415 - not for an `envknit.yaml`
 
             if asks_for_packages(pyproject):
-                return workspace_above(pyproject) or pyproject
+                return pyproject
             seen = seen or pyproject
         if (folder / "setup.py").is_file() or _is_setup(folder / "setup.cfg"):
             return folder / next(name for name in _SETUP if (folder / name).is_file())
@@ -59,8 +69,9 @@ def load_project(path: Path) -> Project:
 
         return read_pyproject(path)
     if path.name in _SETUP:
-        dynamic = {".": frozenset({"requirements", "extras", "python_version"})}
-        return Project(path=path, environments=read_environments({}, {}), packages={"": "."}, dynamic=dynamic)
+        package = Package(folder=".", dynamic=frozenset({"requirements", "extras", "python_version"}))
+        default = RequestedEnvironment(name="default", packages=(".",))
+        return Project(path=path, environments={"default": default}, packages=(package,))
     whole = read_plain_yaml(read_project_file(path), str(path), ProjectError, "project")
     settings = whole.fields(TOP)
     return Project(path=path, environments=read_environments(settings, {}), **read_settings(settings))

@@ -26,6 +26,7 @@ from envknit.files.model import (
 )
 from envknit.files.plain_yaml import read_plain_yaml
 from envknit.files.requested import read_environment_name, read_python_version, read_requirement
+from envknit.files.sources import parse_source
 from envknit.naming import canonical_name
 from envknit.regular import read_regular
 
@@ -127,6 +128,7 @@ def _pin(value: Value) -> Pin:
         marker=_marker(fields["marker"]) if "marker" in fields else "",
         dev="dev" in fields and fields["dev"].flag(),
         requires_python=read_python_version(fields["requires_python"]) if "requires_python" in fields else "",
+        source=str(parse_source(fields["source"].text(), fields["source"])) if "source" in fields else "",
     )
 
 
@@ -292,6 +294,8 @@ def render_lock(lock: Lock) -> str:
 def _lines(lock: Lock) -> Iterator[str]:
     yield _HEAD
     yield f'schema_version: "{SCHEMA_VERSION}"'
+    if any(pin.source.startswith("file:") and not pin.files for one in lock.environments.values() for pin in one.pins):
+        yield "in_place: true"  # the bootstrap reads it: plans of this lock are for the folder that it lies in
     if lock.system_site_packages:
         yield "system_site_packages: true"
     if lock.startup != DEFAULT_STARTUP:
@@ -328,7 +332,7 @@ def _pin_lines(pin: Pin) -> Iterator[str]:
         yield from _list("roots", sorted(pin.roots), "        ")
     if pin.dev:
         yield "        dev: true"
-    for field in ("marker", "requires_python"):
+    for field in ("marker", "requires_python", "source"):
         if text := getattr(pin, field):
             yield f"        {field}: {_quoted(text)}"
     if pin.dependencies:

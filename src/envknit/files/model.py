@@ -57,7 +57,7 @@ class Pin:
     names the group or extra that asks as lock files do: `'docs' in dependency_groups`, `'cli' in extras` (PEP 751).
     `marker` is set where a name has several pins for different targets: they exclude each other.
     `dev` is true for a pin that only dev packages need. `install_path` is set only in locks of the older form,
-    which name a folder instead of files.
+    which name a folder instead of files. `source` is the place that the person named, if not an index.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Pin:
     dev: bool = False
     requires_python: str = ""
     install_path: str = ""
+    source: str = ""
 
     @property
     def direct(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envknit.files.model import DEFAULT_GROUPS, DEFAULT_STARTUP, PRERELEASES, RESOLUTIONS
+from envknit.files.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ class RequestedEnvironment:
         extras: further requirements by extra, those of the project itself.
         constraints: limits for what something else needs.
         overrides: requirements that stand in place of whatever anything asks of their names.
+        packages: the folders of the project's own packages that are part of it.
     """
 
     name: str
@@ -37,6 +39,7 @@ class RequestedEnvironment:
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def joined(self, more: RequestedEnvironment) -> RequestedEnvironment:
         """Add what another environment asks for; its `python_version` wins where it says one."""
@@ -48,7 +51,43 @@ class RequestedEnvironment:
             extras=union_of_each(self.extras, more.extras),
             constraints=union(self.constraints, more.constraints),
             overrides=union(self.overrides, more.overrides),
+            packages=union(self.packages, more.packages),
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Package:
+    """A folder that is built and used in place: the project itself, or a member of its workspace.
+
+    Args:
+        folder: where it lies, relative to the folder of the lock.
+        name: canonical name; `""`: only the build backend knows it.
+        version: as the file states it; `""`: only the backend knows it.
+        built_version: what the backend said, where it had to be asked for something.
+        python_version: which Pythons it is for, a specifier.
+        requirements: what it always needs, in normal form.
+        extras: what its extras add.
+        dynamic: which of `requirements`, `extras` and `python_version` the backend has still to be asked for.
+    """
+
+    folder: str
+    name: str = ""
+    version: str = ""
+    built_version: str = ""
+    python_version: str = ""
+    requirements: tuple[str, ...] = ()
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dynamic: frozenset[str] = frozenset()
+
+    @property
+    def requirement(self) -> str:
+        """What stands for it among the requirements of an environment."""
+        return f"{self.name} @ {self.source}"
+
+    @property
+    def source(self) -> Source:
+        """Where it comes from."""
+        return Source(kind="path", location=self.folder, editable=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,10 +97,7 @@ class Project:
     Args:
         path: the project file.
         environments: what is asked for, by environment; never empty.
-        packages: folders to build and use in place, relative to `root`, by the name of their package: the project
-            itself (`.`) and the members of its workspace. A name that only the backend knows is `""`.
-        dynamic: which of `requirements`, `extras` and `python_version` the build backend of a folder has still to be
-            asked for, by folder.
+        packages: the project itself, where it has a build, and the members of its workspace.
         default_groups: which groups `install` takes where it is not told; `*` means all.
         indexes: index URLs and folders in the order to ask, `OWN_INDEXES` for those that pip uses; `()`: those alone.
         targets: platforms to lock for; `()`: all that we know.
@@ -75,8 +111,7 @@ class Project:
 
     path: Path
     environments: dict[str, RequestedEnvironment] = field(default_factory=dict)
-    packages: Mapping[str, str] = field(default_factory=dict)
-    dynamic: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    packages: tuple[Package, ...] = ()
     default_groups: tuple[str, ...] = DEFAULT_GROUPS
     indexes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -86,6 +121,11 @@ class Project:
     exclude_newer: str = ""
     resolution: str = RESOLUTIONS[0]
     prerelease: str = PRERELEASES[0]
+
+    @property
+    def dynamic(self) -> frozenset[str]:
+        """The fields of its environments that only build backends know."""
+        return frozenset[str]().union(*(package.dynamic for package in self.packages))
 
     @property
     def root(self) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from envknit.files import pdm, poetry, uv
 from envknit.files.groups import expand_groups, expand_own_extras
-from envknit.files.project import Project, RequestedEnvironment, union
+from envknit.files.project import Package, Project, RequestedEnvironment, union
 from envknit.files.requested import read_python_version
 from envknit.files.settings import (
     ENVIRONMENT,
@@ -50,21 +50,28 @@ def read_pyproject(path: Path) -> Project:
         ProjectError: a value is not what it must be, or names a source that is not understood.
     """
     top = _Tables(path)
-    members = find_members(path.parent, top.workspace())
-    tables = {folder: _Tables(path.parent / folder / "pyproject.toml") for folder in members}
-    packages = {one.name: folder for folder, one in [(".", top), *tables.items()] if one.is_package}
+    tables = {".": top} | {
+        folder: _Tables(path.parent / folder / "pyproject.toml")
+        for folder in find_members(path.parent, top.workspace())
+    }
+    named = {one.name: folder for folder, one in tables.items() if one.is_package}
     indexes = uv.named_indexes(top.uv.get("index")) | poetry.named_indexes(top.poetry)
-    sources = top.sources(".", indexes, packages, None)
-    default = top.environment(".", sources)
-    for folder, member in tables.items():
-        mine = member.environment(folder, member.sources(folder, indexes, packages, sources))
-        default = _with_member(default, mine)
+    sources = top.sources(".", indexes, named, None)
+    packages = []
+    default = RequestedEnvironment(name="default")
+    for folder, one in tables.items():
+        asked = one.environment(folder, sources if one is top else one.sources(folder, indexes, named, sources))
+        if one.is_package:
+            packages.append(one.package(folder, asked))
+            asked = replace(asked, packages=(folder,))
+            if one.name:
+                asked = replace(asked, requirements=union(asked.requirements, (packages[-1].requirement,)))
+        default = asked if one is top else _with_member(default, asked)
     settings = {**poetry.settings(top.poetry), **pdm.settings(top.pdm), **uv.settings(top.uv), **read_settings(top.own)}
     return Project(
         path=path,
         environments=read_environments(top.own, {"default": default}),
-        packages=packages,
-        dynamic={folder: one.unknown for folder, one in [(".", top), *tables.items()] if one.unknown},
+        packages=tuple(packages),
         **settings,
     )
 
@@ -113,6 +120,19 @@ class _Tables:
         """The project's canonical name; `""` where only the build backend knows it."""
         named = self.project.get("name") or self.poetry.get("name")
         return canonical_name(named.text()) if named else ""
+
+    def package(self, folder: str, asked: RequestedEnvironment) -> Package:
+        """Describe the package that this file makes of its folder."""
+        version = self.project.get("version") or self.poetry.get("version")
+        return Package(
+            folder=folder,
+            name=self.name,
+            version=version.text() if version and "version" not in self.dynamic else "",
+            python_version=asked.python_version,
+            requirements=asked.requirements,
+            extras=asked.extras,
+            dynamic=self.unknown,
+        )
 
     def sources(
         self, base: str, indexes: Mapping[str, str], packages: Mapping[str, str], behind: Sources | None

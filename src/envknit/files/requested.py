@@ -42,7 +42,8 @@ def _from_map(value: Value, base: str) -> str:
     marker = fields["markers"].text() if "markers" in fields else ""
     if version[:1].isdigit():
         version = f"=={version}"
-    source = read_source(fields, value, base) if fields.keys() & _SOURCE_KEYS else None
+    told = {key: field for key, field in fields.items() if key in _SOURCE_KEYS}
+    source = read_source(told, value, base) if told else None
     if source and source.kind == "index":
         source, version = None, f" @ {source}#{version}".rstrip("#*")
     place = f" @ {source} " if source else "" if version == "*" else version

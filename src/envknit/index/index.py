@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from envknit.errors import PackageIndexError
+from envknit.files.project import OWN_INDEXES
 from envknit.index.artifacts import Artifacts, sha256_of
 from envknit.index.build import Builder
 from envknit.index.cache import Cache
@@ -22,7 +24,6 @@ from envknit.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
     from typing_extensions import Self
@@ -51,7 +52,7 @@ def open_index(
 
     Args:
         indexes: what the project says: URLs of indexes, and folders of wheels relative to `root`; `()`: what pip uses.
-            `${VARIABLE}` in a URL is replaced.
+            `${VARIABLE}` in a URL is replaced; `pip` stands for what pip uses.
         root: the project's folder.
         home: the store, whose `cache` is used.
         bound: packages that come from one source alone: canonical name to URL or folder, as in `indexes`.
@@ -62,14 +63,18 @@ def open_index(
         PackageIndexError: a URL is malformed or names a variable that is not set; pip's configuration cannot be read,
             or there is none and no pip.
     """
-    settings = read_pip_settings(with_default=not indexes)
+    settings = read_pip_settings(with_default=not indexes or OWN_INDEXES in indexes)
     if indexes:
-        places = [_place(text, root) for text in indexes]
-        settings = replace(
-            settings,
-            indexes=tuple(place for place in places if "://" in place),
-            find_links=tuple(place for place in places if "://" not in place),
-        )
+        simple: list[str] = []
+        flat: list[str] = []
+        for text in indexes:
+            if text == OWN_INDEXES:
+                simple += settings.indexes
+                flat += settings.find_links
+            else:
+                place = _place(text, root)
+                (simple if "://" in place else flat).append(place)
+        settings = replace(settings, indexes=tuple(simple), find_links=tuple(flat))
     own = {name: _place(text, root) for name, text in (bound or {}).items()}
     return Index(settings, home=home, bound=own, offline=offline, reporter=reporter or Reporter())
 
@@ -141,6 +146,16 @@ class Index:
         """Begin to fetch the pages of these projects."""
         for name in names:
             self.links_soon(name)
+
+    def bind(self, link: Link, metadata: Metadata) -> None:
+        """Let one file or folder be all that there is of its project, whatever the indexes have."""
+        links: Future[tuple[Link, ...]] = Future()
+        links.set_result((link,))
+        found: Future[Metadata] = Future()
+        found.set_result(metadata)
+        with self._guard:
+            self._links[link.name] = links
+            self._metadata[f"{link.url}#{link.subdirectory}"] = found
 
     def unasked(self, name: str) -> list[str]:
         """Return the indexes that are not used for a project because an earlier one lists it, fit for a message."""

@@ -42,6 +42,7 @@ class Link:
         metadata_sha256: what that file hashes to, where the index states it.
         upload_time: ISO 8601, where the index states it (PEP 700).
         subdirectory: where in a source archive that a person named the project lies.
+        source: the place that a person named, as a lock says it; `""`: an index offers it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Link:
     metadata_sha256: str | None = None
     upload_time: str = ""
     subdirectory: str = ""
+    source: str = ""
 
     @property
     def is_wheel(self) -> bool:

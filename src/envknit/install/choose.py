@@ -74,7 +74,9 @@ def choose(
     return [
         ChosenPin(
             pin=pin,
-            artifact=None if pin.install_path and not pin.files else choose_artifact(pin, guest=pin not in residents),
+            artifact=None
+            if (pin.install_path or pin.source) and not pin.files
+            else choose_artifact(pin, guest=pin not in residents),
             dependencies=tuple(sorted({(edge.name, edge.version) for edge in edges})),
             resident=pin in residents,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from envknit.errors import InstallError, PackageIndexError
+from envknit.files.filenames import version_in
 from envknit.index.threads import Threads
 from envknit.install.agreement import refuse_other
 from envknit.install.choose import accepts_tags, tag_rank
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from envknit.index.index import Index, Link
     from envknit.install.bytecode import Compiler
     from envknit.install.choose import ChosenPin
+    from envknit.install.sources import Sources
     from envknit.reporter import Reporter
     from envknit.store.store import Store
 
@@ -40,6 +42,7 @@ class _Want:
     name: str
     version: str
     artifact: Artifact
+    source: str = ""
 
 
 class Fetcher:
@@ -49,6 +52,7 @@ class Fetcher:
         store: where to.
         open_index: opens the index; called at most once, and not at all where nothing is missing.
         reporter: hears of progress.
+        sources: knows the places that are no index.
         compiler: compiles what is placed, while the rest is downloaded; None: nobody does.
     """
 
@@ -57,8 +61,10 @@ class Fetcher:
         store: Store,
         open_index: Callable[[Reporter], Index],
         reporter: Reporter,
+        sources: Sources,
         compiler: Compiler | None = None,
     ) -> None:
+        self._sources = sources
         self.store = store
         self._compiler = compiler
         self.placed = 0
@@ -106,7 +112,8 @@ class Fetcher:
             if self._index is not None:
                 self._index.close()
         for want, pin in wants.items():
-            refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden)
+            if not self._sources.is_folder(want.source):  # the person works on it: `install` says that the lock is old
+                refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden)
         return folders
 
     def _placed(self, want: _Want) -> str:
@@ -122,12 +129,17 @@ class Fetcher:
         if want.artifact.is_wheel:
             folder = store_folder(want.name, want.version, want.artifact.name, want.sha256)
             return folder if self.store.has(folder, want.sha256) else None
-        built = self.store.built(want.name, want.version, want.sha256)
+        version = "" if self._sources.is_folder(want.source) else want.version
+        built = self.store.built(want.name, version, want.sha256)
         fitting = sorted((tag_rank(tags), folder) for tags, folder in built.items() if accepts_tags(tags))
         return next((folder for _, folder in fitting if self.store.has(folder, want.sha256)), None)
 
     def _refuse_downloads(self, missing: Sequence[_Want]) -> None:
-        absent = [f"{want.name} {want.version}" for want in missing if not self._opened().artifacts.cached(want.sha256)]
+        absent = [
+            f"{want.name} {want.version}"
+            for want in missing
+            if not (self._sources.is_built(want.source) or self._opened().artifacts.cached(want.sha256))
+        ]
         if absent:
             raise InstallError(
                 f"{len(absent)} of the packages are neither in the store nor in the cache",
@@ -140,7 +152,8 @@ class Fetcher:
         if not missing:
             return
         artifacts = self._opened().artifacts
-        self._opened().prefetch(sorted({want.name for want in missing if not artifacts.has(want.sha256)}))
+        asked = {want.name for want in missing if not (want.source or artifacts.has(want.sha256))}
+        self._opened().prefetch(sorted(asked))
         self._reporter.stage(f"Installing {len(missing)} packages")
         with self.store.workspace() as workspace:
             ready = self._in_parallel(missing, workspace)
@@ -163,19 +176,21 @@ class Fetcher:
 
     def _fetch_one(self, want: _Want, workspace: Path) -> tuple[Path, str]:
         """Return an unpacked folder in the workspace, and the place it shall have."""
-        artifact = self._download(want)
+        artifact = None if self._sources.is_built(want.source) else self._download(want)
         with self._unpacking, disk_faults(self.store.root):
             if self._stop.is_set():
                 raise InstallError("stopped")
             workspace.mkdir(mode=0o700)
-            wheel = want.artifact.name
-            if not want.artifact.is_wheel:
+            version, wheel = want.version, want.artifact.name
+            if artifact is None or not want.artifact.is_wheel:
                 self._reporter.stage(f"Building {want.name} {want.version}")
-                artifact = self._opened().builder.wheel_of_sdist(artifact, want.artifact.name, workspace)
+                artifact = self._sources.wheel(want.source, artifact, want.artifact.name, self._opened(), workspace)
                 wheel = artifact.name
-            folder = store_folder(want.name, want.version, wheel, want.sha256)
+            if self._sources.is_folder(want.source):  # what the folder says now; the lock may be older
+                version = str(version_in(wheel, want.name) or version)
+            folder = store_folder(want.name, version, wheel, want.sha256)
             notes = unpack_wheel(
-                artifact, workspace / "entry", wheel=wheel, name=want.name, version=want.version, sha256=want.sha256
+                artifact, workspace / "entry", wheel=wheel, name=want.name, version=version, sha256=want.sha256
             )
             if self._compiler is not None:
                 self._compiler.add(workspace / "entry", folder, workspace / "bytecode")
@@ -188,7 +203,7 @@ class Fetcher:
         index = self._opened()
         if found := index.artifacts.cached(want.sha256):
             return found
-        link = _link(index, want)
+        link = self._sources.link(want.source, want.name, want.sha256) or _link(index, want)
         label = want.artifact.name
         self._reporter.begin(label, want.artifact.size)
 
@@ -231,7 +246,13 @@ def _link(index: Index, want: _Want) -> Link:
 
 def _want(pin: ChosenPin) -> _Want:
     assert pin.artifact is not None  # noqa: S101 - the caller looked
-    return _Want(sha256=pin.artifact.sha256, name=pin.pin.name, version=pin.pin.version, artifact=pin.artifact)
+    return _Want(
+        sha256=pin.artifact.sha256,
+        name=pin.pin.name,
+        version=pin.pin.version,
+        artifact=pin.artifact,
+        source=pin.pin.source,
+    )
 
 
 def _batches(wants: Sequence[_Want], most: int) -> Iterator[list[_Want]]:

@@ -19,8 +19,9 @@ from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import PlacedPin, make_plan
 from envknit.install.selection import USUAL
+from envknit.install.sources import Sources, as_built
 from envknit.install.view import place_views
-from envknit.plan import key, plans_folder
+from envknit.plan import lock_key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
 from envknit.store.disk import disk_faults, distrust, replace_link, walk
@@ -80,12 +81,17 @@ def install(
     store = Store().open()
     with store.installing(), closing(Compiler(store)) if compile_bytecode else nullcontext() as compiler:
         store.clean()
-        chosen = {environment.name: choose(environment, selection, lock.default_groups) for environment in wanted}
+        sources = Sources(Path(path).parent)
+        chosen = {
+            environment.name: list(map(sources.found, choose(environment, selection, lock.default_groups)))
+            for environment in wanted
+        }
         indexes = project.indexes if project else ()
         fetcher = Fetcher(
             store,
             lambda told: open_index(indexes, Path(path).parent, home=store.root, offline=offline, reporter=told),
             reporter,
+            sources,
             compiler,
         )
         overridden = {Requirement(text).name for one in wanted for text in one.overrides}
@@ -94,8 +100,10 @@ def install(
         plans, warnings = [], []
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
-            placed = [_placed(pin, folders, store, path, reporter) for pin in pins]
-            plan, said = make_plan(lock, name, placed, store=store, lock_path=Path(path), selection=selection)
+            placed = as_built([_placed(pin, folders, store, path, reporter) for pin in pins])
+            plan, said = make_plan(
+                lock, name, placed, store=store, lock_path=Path(path), selection=selection, sources=sources
+            )
             plans.append(plan)
             warnings += said
         if compiler is not None:
@@ -163,7 +171,7 @@ def _put_in_use(
     store: Store, path: str, lock_bytes: bytes, plans: Sequence[Plan], *, everything: bool
 ) -> tuple[dict[str, Path], list[str]]:
     """Place the views of plans, and note that they are those of the lock at `path`; returns views and sentences."""
-    folder = Path(plans_folder(str(store.root), key(lock_bytes)))
+    folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, path)))
     with disk_faults(folder):
         write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
         views, clashes = place_views(store, lock_bytes, plans)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from envknit.errors import PlanError
+from envknit.install.own import changed
 from envknit.install.selection import USUAL
-from envknit.plan import home, interpreter_tag, key, plans_folder, runtime_folder
+from envknit.plan import home, interpreter_tag, lock_key, plans_folder, runtime_folder
 from envknit.plans import Plans
 from envknit.regular import read_regular
 
@@ -70,8 +71,8 @@ def find_installed(
     path = os.path.abspath(lock_path)
     try:
         lock_bytes = read_regular(path)
-        installed = Plans.installed(lock_bytes)
-        folder = plans_folder(store, key(lock_bytes))
+        installed = Plans.installed(lock_bytes, path)
+        folder = plans_folder(store, lock_key(lock_bytes, path))
         if environments is None:
             with open(os.path.join(folder, ALL), encoding="utf-8") as file:
                 environments = file.read().splitlines()
@@ -96,4 +97,5 @@ def find_installed(
 
 def _is_whole(plan: Plan, chosen: str) -> bool:
     """Tell whether a plan is as this `install` would write it, and all that it names is there."""
-    return (plan.chosen, plan.runtime) == (chosen, runtime_folder()) and not plan.lost()
+    whole = (plan.chosen, plan.runtime) == (chosen, runtime_folder()) and not plan.lost()
+    return whole and not changed(plan.built)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from envknit.files.model import Lock
     from envknit.install.choose import ChosenPin
     from envknit.install.selection import Selection
+    from envknit.install.sources import Sources
     from envknit.store.entry import Entry
     from envknit.store.store import Store
 
@@ -37,6 +38,11 @@ class PlacedPin:
     entry: Entry
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether it leads to a folder of the person's own, whose `.pth` lines count as in site-packages."""
+        return "editable" in self.chosen.pin.source.partition("#")[2].split("&")
+
+    @property
     def title(self) -> str:
         """Name and version, for messages."""
         return f"{self.chosen.pin.name} {self.chosen.pin.version}"
@@ -50,6 +56,7 @@ def make_plan(
     store: Store,
     lock_path: Path,
     selection: Selection = USUAL,
+    sources: Sources | None = None,
 ) -> tuple[Plan, list[str]]:
     """Make the plan of one environment, placing the bundles that it needs.
 
@@ -60,6 +67,7 @@ def make_plan(
         store: where the entries are.
         lock_path: for messages of the program side.
         selection: which groups and extras these are.
+        sources: knows which pins are folders of the person's own.
 
     Returns:
         The plan, and what the person should know: one sentence each.
@@ -97,9 +105,11 @@ def make_plan(
         startup=[
             (pin.chosen.pin.name, f"{folder}/{file}")
             for pin, folder, inside in zip(placed, folders, contents, strict=True)
-            if pin.chosen.pin.name in lock.startup and pin.chosen.resident
+            if (pin.chosen.pin.name in lock.startup or pin.is_in_place) and pin.chosen.resident
             for file in inside.startup
         ],
+        paths=[path for pin, inside in seen if pin.is_in_place for path in inside.folders_outside],
+        built=[row for pin, _ in seen if sources and (row := sources.built(pin.chosen.pin))],
         site_visible=lock.system_site_packages,
         chosen=str(selection),
     )
@@ -152,6 +162,8 @@ def _warnings(placed: Sequence[PlacedPin], contents: Sequence[Contents], startup
     entries = [pin.entry for pin in placed]
     found = []
     for pin, inside in zip(placed, contents, strict=True):
+        if pin.is_in_place:
+            continue
         if inside.startup and pin.chosen.pin.name not in startup:
             files = ", ".join(inside.startup)
             found.append(

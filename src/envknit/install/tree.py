@@ -64,6 +64,8 @@ def make_tree(store: Store, plan: Plan, into: Path) -> None:
     for name, folder in {**dict.fromkeys(_HOOK, _hook_folder()), "envknit": runtime_folder()}.items():
         if os.path.exists(f"{folder}/{name}"):
             (site / name).symlink_to(f"{folder}/{name}")
+    if plan.paths:  # for tools that read `.pth` files; a Python with the hook has them from the plan
+        (site / "_own_folders.pth").write_text("".join(f"{path}\n" for path in plan.paths), encoding="utf-8")
     links = _Links(str(store.root))
     links.add(str(site), _DEPTH + SITE.count("/") + 1, _importable(links, plan))
     links.add(str(into), _DEPTH, _under_the_prefix(links, plan))

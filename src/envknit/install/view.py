@@ -15,7 +15,7 @@ from pathlib import Path
 from envknit.errors import PlanError
 from envknit.install.scripts import interpreter, make_bin
 from envknit.install.tree import make_tree
-from envknit.plan import Plan, interpreter_tag, key, plans_folder
+from envknit.plan import Plan, interpreter_tag, key, lock_key, plans_folder
 from envknit.store.disk import disk_faults, make_read_only, replace_link
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> tuple
 
     Cost: nothing is read but listings; some 0.1 ms a pin and environment, and one write-out of the file system.
     """
-    folder = Path(plans_folder(str(store.root), key(lock_bytes)))
+    folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, plans[0].lock)))
     place = os.path.relpath(folder, store.root)
     views: dict[str, Path] = {}
     ready: list[tuple[Path, str]] = []

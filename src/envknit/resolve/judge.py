@@ -126,7 +126,7 @@ class Judge:
         return self._releases[name]
 
     def _is_too_new(self, link: Link) -> bool:
-        if self._newest is None:
+        if self._newest is None or link.source:
             return False
         try:
             too_new = datetime.fromisoformat(link.upload_time.replace("Z", "+00:00")) > self._newest
@@ -273,7 +273,7 @@ class Judge:
     def metadata(self, release: Release) -> Metadata:
         """Return what a release says of itself."""
         link = release.metadata_link
-        if not (link.is_wheel or link.metadata or link in self._read):
+        if not (link.is_wheel or link.metadata or link.source or link in self._read):
             self._read.add(link)
             self._reporter.stage(f"Reading {link.filename}")
         return self._overrides.applied(self.index.metadata(link))

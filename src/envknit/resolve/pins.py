@@ -61,6 +61,7 @@ class Pins:
             dependencies=graph.edges(candidate),
             roots=graph.root_markers(candidate),
             marker=marker,
+            source=release.links[0].source,
             dev=graph.is_dev(candidate),
             requires_python=_plain_specifier(self._index.metadata(release.metadata_link).requires_python),
         )
@@ -74,6 +75,8 @@ class Pins:
             for file in pin.files
         }
         for link in candidate.release.links:
+            if link.source and not link.sha256:  # a folder or a commit, and no file
+                continue
             old = before.get(link.filename)
             sha256 = link.sha256 or self._hash(link)
             if old and old.sha256 != sha256 and not replaced:

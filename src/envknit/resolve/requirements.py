@@ -8,6 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
+from envknit.files.requested import source_of
+from envknit.files.values import Value
 from envknit.naming import canonical_name
 from envknit.resolve.markers import all_of, is_of_extra, without_extra
 
@@ -73,11 +75,9 @@ class Overrides:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
-
         self._by_name: dict[str, list[pep508.Requirement]] = {}
         for text in texts:
-            requirement = Pep508(text)
+            requirement = _without_source(text)
             self._by_name.setdefault(canonical_name(requirement.name), []).append(requirement)
 
     def of(self, requirement: pep508.Requirement) -> Iterator[pep508.Requirement]:
@@ -112,15 +112,21 @@ def read(
     texts: Iterable[str], targets: Targets, overrides: Overrides | None = None, *, given: str = ""
 ) -> Iterator[Requirement]:
     """Read what a person wrote, a group or extra of the project if `given` says so."""
-    from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
-
     for text in texts:
-        written = Pep508(text)
-        if written.url is not None:
-            raise ProjectError(f"`{text}` has a source of its own, which cannot be locked yet")
+        written = _without_source(text)
         for requirement in overrides.of(written) if overrides else [written]:
             marker = str(requirement.marker or "")
             yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given)
+
+
+def _without_source(text: str) -> pep508.Requirement:
+    """Read a requirement for its name and versions: a name with a source is bound to it already."""
+    from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
+
+    read = Pep508(text)
+    read.specifier, _ = source_of(read, Value(data=text, file="", error=ProjectError, kind="project"))
+    read.url = None
+    return read
 
 
 def split_by_extra(

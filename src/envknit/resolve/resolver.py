@@ -162,7 +162,7 @@ class _Work:
 
 def is_current(project: Project, lock: Lock) -> bool:
     """Whether a lock was made from what the project asks for now; needs no index."""
-    unknown = frozenset[str]().union(*project.dynamic.values())
+    unknown = project.dynamic
     asked = {name: _asked(wanted, unknown) for name, wanted in project.environments.items()}
     locked = {name: _asked(made, unknown) for name, made in lock.environments.items()}
     pythons = {name: wanted.python_version for name, wanted in project.environments.items() if wanted.python_version}

@@ -30,10 +30,10 @@ def plans_of_lock(lock: str | os.PathLike[str], environment: str | None = None) 
     """
     path = os.path.abspath(os.fspath(lock))
     lock_bytes = read_regular(path)
-    plans = Plans.installed(lock_bytes)
+    plans = Plans.installed(lock_bytes, path)
     if not plans or (environment is not None and environment not in plans.environments()):
         _make(path, environment)
-        plans = Plans.installed(lock_bytes)
+        plans = Plans.installed(lock_bytes, path)
     return plans
 
 

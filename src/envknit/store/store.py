@@ -131,13 +131,19 @@ class Store:
         return True
 
     def built(self, name: str, version: str, sha256: str) -> dict[str, str]:
-        """List the entries of a pin that were made from the artifact of this digest: tags to folder, sorted."""
-        wanted = canonical_name(name), version, sha256[:8]
+        """List the entries of a pin that were made from the artifact of this digest: tags to folder, sorted.
+
+        Args:
+            name: of the pin.
+            version: of the pin; `""`: whichever it was built as.
+            sha256: the digest.
+        """
+        wanted = canonical_name(name), sha256[:8]
         found = {folder: parse_store_folder(folder) for folder in _folders(self.root / ENTRIES)}
         return {
             parts[2]: f"{ENTRIES}/{folder}"
             for folder, parts in found.items()
-            if parts is not None and (parts[0], parts[1], parts[3]) == wanted
+            if parts is not None and (parts[0], parts[3]) == wanted and version in ("", parts[1])
         }
 
     def place(self, ready: Sequence[tuple[Path, str]]) -> list[str]:

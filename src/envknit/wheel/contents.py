@@ -47,6 +47,12 @@ class Contents:
     startup: tuple[str, ...]
     outside: tuple[str, ...]
 
+    @property
+    def folders_outside(self) -> list[str]:
+        """The absolute folders that `.pth` lines lead to; they count for what the person builds in place."""
+        lines = [line.partition(": ")[2] for line in self.outside]
+        return [posixpath.normpath(line) for line in lines if line.startswith("/")]
+
 
 def read_contents(entry: Entry, distribution: str) -> Contents:
     """Find out what an entry offers.

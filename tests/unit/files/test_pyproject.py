@@ -264,6 +264,7 @@ def test_a_project_of_poetry_is_read_in_its_words(tmp_path: Path) -> None:
     asked = project.environments["default"]
     assert asked.python_version == "<4,>=3.8"
     assert asked.requirements == (
+        "app @ file:.#editable",
         "attrs",
         "click<9,>=8.1",
         "corp @ index+https://corp.example/simple#<0.0.4,>=0.0.3",
@@ -275,7 +276,7 @@ def test_a_project_of_poetry_is_read_in_its_words(tmp_path: Path) -> None:
     assert asked.extras == {"proxy": ("socks<0.3,>=0.2.3",)}
     assert asked.groups == {"docs": ("sphinx",), "test": ("pytest>=7",)}
     assert project.default_groups == ("dev", "test")
-    assert (project.packages, project.dynamic) == ({"app": "."}, {})
+    assert [(one.name, one.folder, one.version, one.dynamic) for one in project.packages] == [("app", ".", "1", set())]
 
 
 @pytest.mark.parametrize("row", ["{ git = 'https://h.example/x', wrong = 1 }", "{ source = 'nowhere' }", "'^1 || ^2'"])
@@ -309,10 +310,10 @@ def test_groups_and_indexes_of_pdm_are_read(tmp_path: Path) -> None:
 def test_what_only_the_backend_knows_is_said_to_be_so(tmp_path: Path) -> None:
     build = "[build-system]\nrequires = ['setuptools']\n"
 
-    assert read(tmp_path, build).dynamic == {".": {"requirements", "extras", "python_version"}}
+    assert read(tmp_path, build).dynamic == {"requirements", "extras", "python_version"}
     partly = read(tmp_path, f"[project]\nname = 'x'\ndynamic = ['version', 'dependencies']\n{build}")
-    assert partly.dynamic == {".": {"requirements"}}
-    assert partly.packages == {"x": "."}
+    assert partly.dynamic == {"requirements"}
+    assert [(one.name, one.version) for one in partly.packages] == [("x", "")]
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_what_only_the_backend_knows_is_said_to_be_so(tmp_path: Path) -> None:
     ],
 )
 def test_what_has_a_build_is_a_package(tmp_path: Path, text: str, packages: dict[str, str]) -> None:
-    assert read(tmp_path, text).packages == packages
+    assert {one.name: one.folder for one in read(tmp_path, text).packages} == packages
 
 
 def test_members_of_a_workspace_find_its_root_and_share_its_lock(tmp_path: Path) -> None:
@@ -348,18 +349,19 @@ def test_members_of_a_workspace_find_its_root_and_share_its_lock(tmp_path: Path)
     assert find_project(tmp_path / "packages/a") == tmp_path / "pyproject.toml"
     assert find_project(tmp_path / "packages/old") == tmp_path / "packages/old/pyproject.toml"
     asked = root.environments["default"]
-    assert set(asked.requirements) == {"b @ file:packages/b#editable", "six"}
+    assert set(asked.requirements) == {"a @ file:packages/a#editable", "b @ file:packages/b#editable", "six"}
     assert asked.groups == {"dev": ("pytest", "pytest-a", "pytest-b")}
     assert asked.python_version == ">=3.10,>=3.11"
-    assert root.packages == {"a": "packages/a", "b": "packages/b"}
+    assert {one.name: one.folder for one in root.packages} == {"a": "packages/a", "b": "packages/b"}
+    assert root.packages[0].requirements == ("b @ file:packages/b#editable", "six")
 
 
 def test_a_folder_that_setuptools_alone_describes_is_a_project(tmp_path: Path) -> None:
     (tmp_path / "setup.cfg").write_text("[metadata]\nname = old\n", encoding="utf-8")
 
     project = load_project(find_project(tmp_path))
-    assert project.packages == {"": "."}
-    assert project.dynamic == {".": {"requirements", "extras", "python_version"}}
+    assert [(one.name, one.folder) for one in project.packages] == [("", ".")]
+    assert project.dynamic == {"requirements", "extras", "python_version"}
 
 
 def test_a_file_of_settings_alone_is_named_where_no_project_is_found(tmp_path: Path) -> None:
