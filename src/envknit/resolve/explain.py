@@ -206,10 +206,7 @@ class _Story:
     def _python_hint(self, reason: str) -> str:
         if "requires Python" not in reason:
             return ""
-        lowest = self._judge.targets.lowest[0].rpartition(".")[0]
-        if self._wanted.python_version:
-            return f"the environment is for Python {self._wanted.python_version}: change its python_version"
-        return f"the environment is for Python {lowest}, which runs here: use another one, or another version"
+        return f"the environment is for Python {self._wanted.python_version}: change its python_version"
 
     def _yanked_hint(self, fitting: Sequence[Release]) -> str:
         if any(release.yanked is not None for release in fitting):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
+from math import comb
 from typing import TYPE_CHECKING
 
 from envknit.resolve.graph import Graph
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from envknit.resolve.targets import Targets
 
 _MOST_LITERALS = 4  # side by side in one alternative of a marker; nobody writes more
+_MOST_TRIED = 30_000  # ways to put them side by side; the words of many markers would make millions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,20 +114,25 @@ def express(where: int, among: int, texts: Iterable[str], targets: Targets) -> s
     """
     if not among & ~where:
         return ALWAYS
-    for words in ((word for text in texts for word in sorted(literals(text))), targets.literals()):
+    for words, most in (
+        ((word for text in texts for word in sorted(literals(text))), _MOST_TRIED),
+        (targets.literals(), 0),
+    ):
         pool: dict[int, str] = {}
         for word in words:
             pool.setdefault(targets.where(word) & among, word)
-        if found := _cover(where & among, among, pool):
+        if found := _cover(where & among, among, pool, most):
             return found
     raise AssertionError(where)  # the literals of the targets tell any two of them from each other
 
 
-def _cover(where: int, among: int, pool: dict[int, str]) -> str | None:
+def _cover(where: int, among: int, pool: dict[int, str], most: int) -> str | None:
     """Find the fewest comparisons, alternatives of some side by side, that hold exactly there; greedily."""
     ways: list[str | None] = []
     left = where
     for size in range(1, _MOST_LITERALS + 1):
+        if most and comb(len(pool), size) > most:
+            return None
         fitting = []
         for chosen in combinations(pool, size):
             bits = among

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
@@ -106,6 +107,7 @@ class _Work:
     def lock(self, wanted: RequestedEnvironment, failures: dict[str, ResolutionError] | None) -> Environment:
         """Lock an environment; of its groups and extras those that can be."""
         unlocked: dict[str, ResolutionError] = {}
+        wanted = replace(wanted, python_version=wanted.python_version or self._usual_python_version())
         try:
             answer = self._resolve(wanted)
         except ResolutionError:
@@ -123,11 +125,20 @@ class _Work:
         }
         return Environment(
             name=wanted.name,
-            python_version=wanted.python_version or f"==3.{sys.version_info[1]}.*",
+            python_version=wanted.python_version,
             unlocked=tuple(sorted(unlocked)),
             pins=Pins(self.index, self.old, self.updated, self.reporter).make(*answer),
             **asked,
         )
+
+    def _usual_python_version(self) -> str:
+        """Return the Pythons to lock for where nobody says: as before, if that suits this one; else it and newer."""
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
+
+        before = self.old.python_version
+        if before and SpecifierSet(before).contains(platform.python_version(), prereleases=True):
+            return before
+        return f">=3.{sys.version_info[1]}"
 
     def _resolve(self, wanted: RequestedEnvironment) -> tuple[Graph, dict[str, str]]:
         work = Resolution(

@@ -51,7 +51,7 @@ class Targets:
 
         Args:
             platforms: names out of `PLATFORMS`; `()`: all.
-            python_version: a specifier; `""`: the minor of the running interpreter.
+            python_version: a specifier; `""`: the minor of the running interpreter and newer ones.
 
         Raises:
             ProjectError: no Python that envknit knows of is meant.
@@ -59,7 +59,7 @@ class Targets:
         from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - 19 ms, where a lock is made only
 
         here = sys.version_info[1]
-        allowed = SpecifierSet(python_version or f"==3.{here}.*")
+        allowed = SpecifierSet(python_version or f">=3.{here}")
         named = {clause.version for clause in allowed if clause.version.count(".") == 2 and "*" not in clause.version}
         pythons: dict[int, tuple[str, ...]] = {}
         for minor in _MINORS:

@@ -10,6 +10,7 @@ import pytest
 
 from envknit.errors import PackageIndexError, ProjectError, ResolutionError
 from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.model import Environment, Lock
 from envknit.files.project import Project, RequestedEnvironment
 from envknit.index.index import open_index
 from envknit.reporter import Reporter
@@ -18,8 +19,6 @@ from kit import LoopbackIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from envknit.files.model import Lock
 
 
 def project(root: Path, **packages: list[str]) -> Project:
@@ -138,11 +137,19 @@ def test_what_the_index_does_not_hash_is_downloaded_and_hashed(tmp_path: Path) -
     assert Heard.warnings == ["the index states no sha256 of a-1.0-py3-none-any.whl; it was downloaded and hashed"]
 
 
-def test_a_lock_without_a_stated_python_is_for_the_running_minor(tmp_path: Path, index: LoopbackIndex) -> None:
+def test_a_lock_without_a_stated_python_is_for_the_running_one_and_newer(tmp_path: Path, index: LoopbackIndex) -> None:
     made = lock(tmp_path, index, project(tmp_path, default=[]))
 
-    assert made.environments["default"].python_version == f"==3.{sys.version_info[1]}.*"
+    assert made.environments["default"].python_version == f">=3.{sys.version_info[1]}"
     assert made.environments["default"].pins == ()
+
+
+def test_a_lock_without_a_stated_python_stays_for_those_it_was_for(tmp_path: Path, index: LoopbackIndex) -> None:
+    for before, after in ((">=3.8", ">=3.8"), ("<3.5", f">=3.{sys.version_info[1]}")):
+        old = Lock(environments={"default": Environment(name="default", python_version=before)})
+        made = lock(tmp_path, index, project(tmp_path, default=[]), previous=old)
+
+        assert made.environments["default"].python_version == after
 
 
 def test_a_lock_is_current_until_the_project_says_something_else(tmp_path: Path, index: LoopbackIndex) -> None:
