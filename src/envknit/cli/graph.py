@@ -37,9 +37,12 @@ class Graph:
         ]
 
     def beside(self, name: str, version: str) -> str:
-        """Say which other versions there are beside a pin; `""` where there is none."""
-        others = [other for other in self.copies.get(name, ()) if other != version]
-        return f" (beside {', '.join(others)})" if others else ""
+        """Say which other versions there are beside a pin, or where it stands alone; `""` where it is the only one."""
+        marker = self.pins[name, version].marker
+        others = [
+            each for each in self.copies.get(name, ()) if each != version and self.pins[name, each].marker == marker
+        ]
+        return f" (beside {', '.join(others)})" if others else f" (where {marker})" if marker else ""
 
     def chains(self, name: str) -> list[list[Pin]]:
         """Return the chains that lead to each pin of that name: of each root, the shortest through each pin that asks.
