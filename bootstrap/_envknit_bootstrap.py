@@ -25,6 +25,8 @@ CHUNK = 32 * 1024  # bytes; a lock read at once would cost more in page faults t
 
 # `.cpython-312-x86_64-linux-gnu.so`: tells versions, builds and platforms apart, which `cache_tag` does not
 ABI = _imp.extension_suffixes()[0].split(".")[1]
+_THREADS = "t" if "t" in getattr(sys, "abiflags", "") else ""  # a build without the GIL has folders of its own
+SITE_PACKAGES = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}{_THREADS}/site-packages"  # in a view
 
 # Tools that manage environments must see the interpreter's own packages, whatever folder they run in
 OUTSIDERS = frozenset(["envknit", "pip", "venv", "ensurepip", "virtualenv", "pipx", "uv"])
@@ -38,16 +40,16 @@ _started = False
 def start() -> None:
     """Make the lock of this process active, where there is one that this user installed.
 
-    Called by envknit.pth, envknit.start (PEP 829) or sitecustomize.py; the first call counts, since a `.pth` runs
-    twice in a virtual environment. Never raises; prints at most one line, to a terminal only.
+    Called by envknit.pth or envknit.start (PEP 829); the first call counts, since a `.pth` runs twice in a virtual
+    environment. Never raises; prints at most one line, to a terminal only.
     """
     global _started  # noqa: PLW0603 - one start per interpreter is this module's only state
     if not _started:
         _started = True
-        _attempt(_start)
+        _attempt(_start, "")
 
 
-def _attempt(work: "Callable[[], None]") -> None:
+def _attempt(work: "Callable[[], None]", lock: str) -> None:
     global problem  # noqa: PLW0603 - as above
     try:
         work()
@@ -55,6 +57,7 @@ def _attempt(work: "Callable[[], None]") -> None:
         raise
     except BaseException as error:
         problem = error
+        _tell(f"{lock or 'a lock'} cannot be used: {error}; run: {command('install', lock)}")
 
 
 def home() -> str:
@@ -146,35 +149,88 @@ def _start() -> None:
         return
     lock, plan, words = find()
     if plan:
-        activation = Activation(lock, plan)
-        if "site" not in sys.modules or "sitecustomize" in sys.modules:
-            activation.place()
-        else:
-            sys.meta_path.insert(0, _EndOfSite(activation))
+        _attempt(lambda: _activate(lock, plan), lock)
+    elif lock:
+        _tell(words)
     elif words:
-        sys.meta_path.append(Tail(words))
-        if sys.stderr is not None and os.isatty(2):
-            sys.stderr.write(f"envknit: {words}\n")
+        sys.meta_path.append(Hint(words))
+
+
+def _activate(lock: str, plan: str) -> None:
+    activation = Activation(lock, plan)
+    if "site" not in sys.modules or "sitecustomize" in sys.modules:
+        activation.place()
+    else:
+        sys.meta_path.insert(0, _EndOfSite(activation))
+
+
+def _tell(words: str) -> None:
+    """Say why a lock is not used: now to a terminal, and later to whoever misses a module."""
+    sys.meta_path.append(Hint(words))
+    if sys.stderr is not None and os.isatty(2):
+        sys.stderr.write(f"envknit: {words}\n")
+
+
+def command(verb: str, lock: str, *, python: str = "") -> str:
+    """Return the command line that a person can run as it stands, from the folder and the shell that they are in.
+
+    Args:
+        verb: `install`, with its options.
+        lock: path of the lock it is about.
+        python: the interpreter it is for; by default this one.
+    """
+    python = python or sys.executable or "python"
+    if os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "envknit")):
+        folders = os.environ.get("PATH", "").split(os.pathsep)
+        first = next((folder for folder in folders if os.access(os.path.join(folder, "python"), os.X_OK)), "")
+        same = first and os.path.realpath(first) == os.path.realpath(os.path.dirname(python))
+        tool = f"{'python' if same else _quoted(python)} -m envknit"
+    else:  # the hook alone, without the command line
+        tool = f"envknit --python {_quoted(python)}"
+    root = os.path.dirname(lock)
+    try:
+        here = not root or os.path.join(os.getcwd(), "").startswith(os.path.join(root, ""))
+    except OSError:  # the working folder was deleted
+        here = False
+    return f"{tool} {verb}" if here else f"{tool} -C {_quoted(root)} {verb}"
+
+
+def _quoted(text: str) -> str:
+    plain = text.replace("/", "").replace(".", "").replace("-", "").replace("_", "").isalnum()
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
 
 
 def _stays_out() -> bool:
     script = _argument()
     if _setting("ENVKNIT") == "0" or getattr(sys, "frozen", False) or script.endswith(WORKER):
         return True
-    if "_PYPROJECT_HOOKS_BUILD_BACKEND" in os.environ or "PIP_BUILD_TRACKER" in os.environ:
-        return True  # a PEP 517 build runs in the folder of the source, with packages of its own
-    if hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid()):
+    if _has_borrowed_rights() or _is_isolated_build():
         return True
     if script == "-m":
         # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
-        module = own.partition("m")[2] if own.startswith("-") else own
-        return module.partition(".")[0] in OUTSIDERS
-    # A tool's script, `bin/pip3.12`, or a file of the tool itself, which pip hands to other interpreters
-    folder, name = os.path.split(script)
-    if name.rstrip("0123456789.") in OUTSIDERS:
-        return _is_installed(os.path.realpath(folder))
-    return os.path.basename(folder) in OUTSIDERS and "-packages" in folder
+        module = (own.partition("m")[2] if own.startswith("-") else own).partition(".")[0]
+        if module == "envknit" and _own_plan():  # the command line needs what lies beside it where it was installed
+            sys.path.append(os.path.dirname(os.path.realpath(os.path.join(os.path.dirname(__file__), module))))
+        # A tool that only the lock has is the lock's, as in a virtual environment
+        return module == "envknit" or (module in OUTSIDERS and any(map(os.path.exists, _places(module))))
+    # A file of the tool itself, which pip hands to other interpreters; scripts in a `bin` take no lock anyway
+    folder = os.path.dirname(script)
+    above = os.path.basename(os.path.dirname(folder))
+    return os.path.basename(folder) in OUTSIDERS and above in {"site-packages", "dist-packages"}
+
+
+def _has_borrowed_rights() -> bool:
+    return hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid())
+
+
+def _is_isolated_build() -> bool:
+    """Tell whether this builds a package (PEP 517) with packages of its own; without isolation it has its parent's."""
+    return "PIP_BUILD_TRACKER" in os.environ or ("_PYPROJECT_HOOKS_BUILD_BACKEND" in os.environ and not _told()[1])
+
+
+def _places(module: str) -> list[str]:
+    return [os.path.join(folder, module) for folder in sys.path]
 
 
 def _argument() -> str:
@@ -186,27 +242,52 @@ def find() -> tuple[str, str, str]:
     """Find the lock of this process and the plan to use.
 
     Returns:
-        The lock's path, the plan's path (`""`: nothing may be activated), and why not (`""`: there is no lock).
+        The lock's path, the plan's path (`""`: nothing may be activated), and why not. Words without a lock are for
+        whoever misses a module, and for nobody else.
     """
-    environment = _setting("ENVKNIT_ENV") or "default"
+    environment = _setting("ENVKNIT_ENV")
     chosen = _setting("ENVKNIT_LOCK")
     if chosen:
-        return _plan_of(os.path.abspath(chosen), environment)
+        return _plan_of(os.path.abspath(chosen), environment or "default")
     script = _argument()
-    parent = _parent()
-    lock = folder = ""
-    if script not in {"", "-", "-c", "-m"}:
-        folder = os.path.realpath(script)
-        folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
-        lock = _walk_up(folder)
-    if parent and lock in {"", parent[0]}:
-        return (*parent, "")
-    if not lock:
-        unsafe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
-        if unsafe or (folder and _is_installed(folder)):
-            return "", "", ""
-        lock = _walk_up(".")
-    return _plan_of(lock, environment) if lock else ("", "", "")
+    folder = "" if script in {"", "-", "-c", "-m"} else os.path.realpath(script)
+    folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
+    return _by_script_or_parent(folder, environment) or _by_working_folder(environment)
+
+
+def _by_script_or_parent(folder: str, environment: str) -> "tuple[str, str, str] | None":
+    """Answer as `find` does for a script in a folder (`""`: there is none), else for a child of an active process."""
+    lock, plan = _told()
+    own = _own_plan()
+    if own:
+        lock, plan = ("", own) if folder or not plan else (lock, plan)
+    elif folder and _is_installed(folder):
+        return "", "", _overlooked(".", "a script in an interpreter's own bin takes no lock")
+    elif folder and not (plan and folder.startswith(store_of(plan) + os.sep)):
+        nearest = _walk_up(folder)
+        if nearest:
+            # The lock of one's parent is looked up afresh, so that a reloader sees a new one
+            inherited = environment_of(plan) if plan and _is_same(nearest, lock) else "default"
+            return _plan_of(nearest, environment or inherited)
+    return _in_environment(lock, plan, environment) if plan else None
+
+
+def _by_working_folder(environment: str) -> tuple[str, str, str]:
+    """Answer as `find` does where nothing else tells."""
+    if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
+        return "", "", _overlooked(".", "-I, -P and PYTHONSAFEPATH say that the working folder may not be trusted")
+    lock = _walk_up(".")
+    if lock:
+        return _plan_of(lock, environment or "default")
+    wrapped = next((word for word in sys.argv[1:] if word.endswith(".py")), "")  # python -m pdb app.py
+    why = "a program that runs another looks in the working folder"
+    return "", "", _overlooked(os.path.dirname(wrapped), why) if wrapped else ""
+
+
+def _overlooked(folder: str, why: str) -> str:
+    """Say why a lock is not looked at; `""` where there is none."""
+    lock = _walk_up(folder)
+    return f"{lock} is not used: {why}; set ENVKNIT_LOCK, or use: envknit run" if lock else ""
 
 
 def _walk_up(folder: str) -> str:
@@ -226,36 +307,69 @@ def _walk_up(folder: str) -> str:
         return ""
 
 
+def _is_same(path: str, other: str) -> bool:
+    return path == other or (os.path.exists(other) and os.path.samefile(path, other))
+
+
 def _is_installed(folder: str) -> bool:
     """Tell whether scripts in this folder were put there by an installer: it is an interpreter's own bin."""
-    bins = {os.path.dirname(sys.executable or ""), os.path.join(sys.prefix, "bin")}
+    bins = {os.path.dirname(sys.executable or ""), f"{sys.prefix}/bin", f"{sys.prefix}/local/bin"}  # the last: Debian's
     user = getattr(sys.modules.get("site"), "USER_BASE", None)
     if user:
         bins.add(os.path.join(user, "bin"))
-    return folder in {os.path.realpath(path) for path in bins} or os.path.exists(os.path.join(folder, "python3"))
+    if folder in {os.path.realpath(path) for path in bins}:
+        return True
+    return os.path.basename(folder) == "bin" and os.access(os.path.join(folder, "python3"), os.X_OK)
 
 
-def _parent() -> "tuple[str, str] | None":
-    """Return lock and plan of the process that started this one, where they fit this interpreter."""
+def _me() -> str:
+    """Name this very interpreter: two virtual environments are two."""
+    return _imp.source_hash(1, os.fsencode(f"{ABI}:{sys.prefix}")).hex()
+
+
+def _told() -> tuple[str, str]:
+    """Return lock and plan of the process that started this one, where it runs this very interpreter; else `""`s."""
     told = _setting("ENVKNIT_ACTIVE").split(":", 3)
-    if len(told) != 4 or told[0] != ABI:
-        return None
-    _, digest, environment, lock = told
-    environment = _setting("ENVKNIT_ENV") or environment
-    if not _is_plain(digest) or not _is_plain(environment) or not is_safe(home()):
-        return None
-    plan = current_plan(plans_folder(home(), digest), environment)
-    return (lock, plan) if plan else None
+    if len(told) == 4 and told[0] == _me() and _is_plain(told[1]) and _is_plain(told[2]):
+        own = _own_plan()
+        store = store_of(own) if own else home()
+        plan = os.path.join(plans_folder(store, told[1]), "views", told[2], "plan")
+        if os.path.exists(plan) and is_safe(store):
+            return told[3], plan
+    return "", ""
+
+
+def _own_plan() -> str:
+    """Return the plan of the view whose `bin/python` runs here; `""` where it is any other interpreter."""
+    if sys.prefix == sys.base_prefix or not os.path.exists(os.path.join(sys.prefix, "plan")):
+        return ""
+    plan = os.path.join(os.path.realpath(sys.prefix), "plan")
+    store = store_of(plan)
+    return plan if plan.startswith(plans_folder(store, "")) else ""
+
+
+def environment_of(plan_path: str) -> str:
+    """Return the environment that a plan file is for: its view is named after it."""
+    return os.path.basename(os.path.dirname(plan_path)).rpartition("-")[0]
+
+
+def _in_environment(lock: str, plan: str, environment: str) -> tuple[str, str, str]:
+    """Return as `find` does: this plan, or that of another environment which was installed from the same lock."""
+    if environment and environment != environment_of(plan):
+        plan = current_plan(plan.rsplit(os.sep, 3)[0], environment) if _is_plain(environment) else ""
+        if not plan:
+            return lock or LOCK_NAME, "", f"environment {environment!r} is not installed"
+    return lock, plan, ""
 
 
 def _is_plain(name: str) -> bool:
     return bool(name) and not set(name) & {"/", "\\", "\0", ":", "@"} and name not in {".", ".."}
 
 
-def is_safe(store: str) -> bool:
-    """Tell whether only this user or root can have written the store."""
+def is_safe(path: "str | int") -> bool:
+    """Tell whether only this user or root can have written a folder or an open file."""
     try:
-        found = os.stat(store)
+        found = os.stat(path)
     except OSError:
         return False
     return not hasattr(os, "geteuid") or (found.st_uid in {os.geteuid(), 0} and not found.st_mode & 0o022)
@@ -263,7 +377,8 @@ def is_safe(store: str) -> bool:
 
 def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     """Look up the plan that this user's `envknit install` made of exactly these bytes: the whole trust model."""
-    command = "run: python -m envknit install"
+    if os.path.basename(lock) in {"envknit.yaml", "pyproject.toml"}:
+        return lock, "", f"{lock} is a project file, not a lock"
     try:
         file = open_regular(lock)
     except OSError as error:
@@ -274,16 +389,17 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
         trusted = _holds(os.path.join(folder, "lock"), file)
     finally:
         os.close(file)
+    plan = words = ""
     if not _is_plain(environment):
-        return lock, "", f"{environment!r} is not the name of an environment"
-    if not trusted:
-        return lock, "", f"{lock} was {_why_not(store, os.path.basename(folder))}; {command}"
-    if not is_safe(store):
-        return lock, "", f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
-    plan = current_plan(folder, environment)
-    if not plan:
-        return lock, "", f"environment {environment!r} of {lock} is not installed; {command} --env {environment}"
-    return lock, plan, ""
+        words = f"{environment!r} is not the name of an environment"
+    elif not trusted:
+        words = f"{lock} was {_why_not(store, os.path.basename(folder))}; run: {command('install', lock)}"
+    elif not is_safe(store):
+        words = f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
+    elif not (plan := current_plan(folder, environment)):
+        run = command(f"install --env {environment}", lock)
+        words = f"environment {environment!r} of {lock} is not installed; run: {run}"
+    return lock, plan, words
 
 
 def _why_not(store: str, lock_key: str) -> str:
@@ -295,7 +411,8 @@ def _why_not(store: str, lock_key: str) -> str:
         others = []
     if others and PLAN_FORMAT not in others:
         return "installed by another version of envknit"
-    return "not installed here for this Python, or changed since"
+    ignored = " (ENVKNIT_HOME is ignored here)" if "ENVKNIT_HOME" in os.environ and not _setting("ENVKNIT_HOME") else ""
+    return f"not installed here for this Python, or changed since{ignored}"
 
 
 def open_regular(path: str) -> int:
@@ -334,49 +451,64 @@ class Activation:
     """A plan in use by this interpreter.
 
     Args:
-        lock: the lock's path; it is also the entry on `sys.path` that stands for the plan.
-        plan_path: the plan file. It stays open, so that `envknit store gc` sees which plans are in use.
+        lock: the lock's path; `""`: where it was when the plan was made.
+        plan_path: the plan file in its view. It stays open, so that `envknit store gc` sees which plans are in use.
     """
 
     def __init__(self, lock: str, plan_path: str) -> None:
-        self.lock = lock
         self.plan_path = plan_path
         self.file = open_regular(plan_path)
         self.text = os.read(self.file, os.fstat(self.file).st_size).decode("utf-8", "surrogateescape")
+        if not is_safe(self.file):
+            raise OSError(f"the plan {plan_path} must be yours, and writable by nobody else")
         if not self.text.startswith(PLAN_HEADER + "\n") or not self.text.endswith("\nend\n"):
-            raise ValueError(f"not a whole plan: {plan_path}")
-        self.store = store_of(plan_path)
+            raise ValueError(f"{plan_path} is not a whole plan")
+        self.lock = lock or self.fact("lock")
         self.environment = self.fact("environment")
+        self.store = store_of(plan_path)
+        self.view = os.path.dirname(plan_path)
+        self.site = os.path.join(self.view, SITE_PACKAGES)  # the entry on `sys.path`; modules lie in it
+        self.entries = os.path.join(self.store, "packages", "site-packages")  # what the view's links lead to
         self.hidden: list[str] = []  # the host's entries that were taken off sys.path
+        self.prefix: Any = ()  # what was the host's; see `set_prefix`
         self.entry = Entry(self)
-        self.tail = Tail("", self)
+        self.hint = Hint("", self)
 
     def fact(self, name: str) -> str:
         """Return what follows a name on its line of the plan, `""` where there is none: one scan, no table to build."""
         start = self.text.find(f"\n{name}\t")
         return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)] if start >= 0 else ""
 
+    @property
+    def path(self) -> list[str]:
+        """What stands on `sys.path` for the plan: its view, what the links there lead to, folders of the project."""
+        lines = self.text.split("\n") if "\npath\t" in self.text else []
+        return [self.site, self.entries, *(line[5:] for line in lines if line.startswith("path\t"))]
+
     def place(self) -> None:
-        """Put the lock where site-packages was: behind the standard library (docs/explanation/startup.md)."""
+        """Put the view where site-packages was: behind the standard library (docs/explanation/startup.md)."""
         global active  # noqa: PLW0603 - as _started
         library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
-        standard = [path == library or path.endswith("lib-dynload") for path in sys.path]
-        end = max((index + 1 for index, mine in enumerate(standard) if mine), default=0)
-        behind = [path for path in sys.path[end:] if path != self.lock]
-        if self.fact("site") == "hidden":
-            self.hidden = behind
-            behind = []
+        own = [path == library or path.endswith("lib-dynload") for path in sys.path]
+        end = max((index + 1 for index, mine in enumerate(own) if mine), default=0)
+        path = self.path
+        behind = [entry for entry in sys.path[end:] if entry not in path]
+        hides = self.fact("site") == "hidden"
+        if hides:
+            self.hidden, behind = behind, []
         sys.path_hooks.insert(0, self.path_hook)
-        sys.path_importer_cache.pop(self.lock, None)
-        own = (
-            [line[5:] for line in self.text.split("\n") if line.startswith("path\t")] if "\npath\t" in self.text else []
-        )
-        sys.path[end:] = [self.lock, *own, *behind]
+        for entry in path:
+            sys.path_importer_cache.pop(entry, None)
+        sys.path[end:] = [*path, *behind]
         if self.hidden:
             self._hide_host()
-        sys.meta_path.append(self.tail)
-        lock_key = self.plan_path.rsplit(os.sep, 4)[1]
-        os.environ["ENVKNIT_ACTIVE"] = f"{ABI}:{lock_key}:{self.environment}:{self.lock}"
+        sys.meta_path.append(self.hint)
+        lock_key, _, view, _ = self.plan_path.rsplit(os.sep, 4)[1:]
+        os.environ["ENVKNIT_ACTIVE"] = f"{_me()}:{lock_key}:{view}:{self.lock}"
+        site = sys.modules.get("site")
+        prefixes, user = getattr(site, "PREFIXES", []), getattr(site, "ENABLE_USER_SITE", None)
+        self.prefix = sys.prefix, sys.exec_prefix, prefixes, user
+        set_prefix(self.view, self.view, [self.view] if hides else [self.view, *prefixes], user and not hides)
         active = self
         if "\nstartup\t" in self.text:
             self.load("envknit.runtime.startup").run(self)
@@ -393,14 +525,16 @@ class Activation:
                 del sys.modules[name]
 
     def path_hook(self, path: object) -> "Any":
-        """Answer for the lock's entry on `sys.path` and for folders inside the store; see PEP 302."""
-        if path == self.lock:
+        """Answer for the view's site-packages and for folders below it, and for those of the store; see PEP 302."""
+        if path == self.site:
             return self.entry
+        if path == self.entries:
+            return Nothing
         # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
         if isinstance(path, str) and path.startswith(self.store + os.sep) and os.path.isdir(path):
-            finder = getattr(self.load("envknit.runtime.finder"), "StoreFinder", None)
+            finder = getattr(self.load("envknit.runtime.finder"), "finder_below", None)
             if finder is not None:  # else: a script of the store runs, and its folder is asked for the finder's imports
-                return finder(path, self.store)
+                return finder(path, self)
         raise ImportError(path)
 
     def load(self, name: str) -> "Any":
@@ -415,6 +549,25 @@ def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
     names = getattr(module, "__dict__", {})
     places = [names.get("__file__"), *(names.get("__path__") or ())]
     return any(isinstance(place, str) and place.startswith(folders) for place in places)
+
+
+def set_prefix(prefix: str, exec_prefix: str, prefixes: list[str], user: "bool | None") -> None:
+    """Let `sys`, `site` and `sysconfig` name another prefix, as `site` does for a virtual environment.
+
+    Args:
+        prefix: for files that fit any platform.
+        exec_prefix: for those of this platform.
+        prefixes: where `site.getsitepackages()` looks.
+        user: whether the user's own site-packages count; None: Python decided against them.
+    """
+    sys.prefix, sys.exec_prefix = prefix, exec_prefix
+    site, sysconfig = sys.modules.get("site"), sys.modules.get("sysconfig")
+    if site is not None:
+        vars(site).update(PREFIXES=prefixes, ENABLE_USER_SITE=user)
+    if sysconfig is not None:  # a `.pth` file of the host imported it, and it remembers what it found
+        vars(sysconfig).update(
+            _PREFIX=prefix, _EXEC_PREFIX=exec_prefix, _CONFIG_VARS=None, _CONFIG_VARS_INITIALIZED=False
+        )
 
 
 def envknit_spec(activation: Activation) -> "Any":
@@ -438,36 +591,45 @@ class _EndOfSite:
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "sitecustomize":
             sys.meta_path.remove(self)
-            _attempt(self.activation.place)
+            _attempt(self.activation.place, self.activation.lock)
 
 
-class Entry:
-    """What stands for the lock on `sys.path` until the first import that it can answer loads the real finder."""
+class Entry(_external.FileFinder):
+    """What stands for the view on `sys.path` until the first import that it can answer loads the real finder."""
 
     def __init__(self, activation: Activation) -> None:
+        super().__init__(activation.site)
         self.activation = activation
 
-    def find_spec(self, fullname: str, target: object = None) -> object:
+    def find_spec(self, fullname: str, target: "Any" = None) -> "Any":
         if fullname == "envknit":
             return envknit_spec(self.activation)
         if f"\nimport\t{fullname}\t" not in self.activation.text:
             return None
-        return self.finder().find_spec(fullname, target)
-
-    def finder(self) -> "Any":
-        made = self.activation.load("envknit.runtime.finder").LockFinder(self.activation)
-        sys.path_importer_cache[self.activation.lock] = made
-        return made
-
-    def iter_modules(self, prefix: str = "") -> object:
-        return self.finder().iter_modules(prefix)
-
-    def invalidate_caches(self) -> None:
-        """A plan never changes."""
+        try:
+            made = self.activation.load("envknit.runtime.finder").LockFinder(self.activation)
+        except ImportError:  # envknit is gone; the view is right by itself, only slower
+            loaders = _external._get_supported_file_loaders()  # type: ignore[attr-defined] # not in typeshed
+            made = _external.FileFinder(self.path, *loaders)
+        sys.path_importer_cache[self.path] = made
+        return made.find_spec(fullname, target)
 
 
-class Tail:
-    """The last on `sys.meta_path`: knows the distributions, and explains a name that nobody found."""
+class Nothing:
+    """Stands for a folder in which there is nothing to import."""
+
+    @staticmethod
+    def find_spec(fullname: str, target: object = None) -> None:
+        """Find nothing."""
+
+
+class Hint:
+    """The last on `sys.meta_path`: says more about a name that nobody found.
+
+    Args:
+        words: why no lock is active.
+        activation: the plan in use.
+    """
 
     def __init__(self, words: str, activation: "Activation | None" = None) -> None:
         self.words = words
@@ -484,9 +646,16 @@ class Tail:
     find_spec.__code__ = find_spec.__code__.replace(co_filename="<frozen importlib._bootstrap>")
 
     def _ask_behind(self, fullname: str, path: "Any", target: "Any", caller: "FrameType") -> "Any":
-        if "." in fullname or fullname in sys.stdlib_module_names:
+        if "." in fullname or fullname in sys.stdlib_module_names or fullname in {"sitecustomize", "usercustomize"}:
             return None
-        if caller.f_back is None or caller.f_back.f_code.co_name != "_find_and_load_unlocked":
+        callers: list[str] = []
+        frame = caller.f_back
+        while frame is not None and len(callers) < 3:
+            callers.append(frame.f_code.co_name)
+            frame = frame.f_back
+        if callers[1:] == ["_get_module_details", "_run_module_as_main"] and sys.stderr is not None:
+            sys.stderr.write(f"{self._words(fullname)}\n")  # python -m: runpy has no place for a note
+        if callers[:1] != ["_find_and_load_unlocked"]:
             return None  # importlib.util.find_spec and its like want None
         if "@" in fullname and self.activation is not None:  # a guest of another process, by its pickled name
             return self.activation.load("envknit.runtime.doors").find_guest(fullname) or self._not_found(fullname)
@@ -496,18 +665,17 @@ class Tail:
         return next(filter(None, specs), None) or self._not_found(fullname)
 
     def _not_found(self, name: str) -> ModuleNotFoundError:
-        hint = "envknit: " + self.words
-        if self.activation is not None:
-            hint += f"environment {self.activation.environment!r} of {self.activation.lock} has nothing that provides "
-            hint += f"{name!r}; to add it, run: python -m envknit add PACKAGE"
         message = f"No module named {name!r}"
         if sys.version_info < (3, 11):
-            return ModuleNotFoundError(f"{message}\n{hint}", name=name)
+            return ModuleNotFoundError(f"{message}\n{self._words(name)}", name=name)
         error = ModuleNotFoundError(message, name=name)
-        error.add_note(hint)
+        error.add_note(self._words(name))
         return error
 
-    def find_distributions(self, context: object) -> object:
-        if self.activation is None:
-            return ()
-        return self.activation.load("envknit.runtime.distributions").find(self.activation, context)
+    def _words(self, name: str) -> str:
+        if self.activation is not None:
+            try:
+                self.words = self.activation.load("envknit.runtime.hints").why_not(self.activation, name)
+            except ImportError as error:  # envknit is gone
+                self.words = str(error)
+        return f"envknit: {self.words}"

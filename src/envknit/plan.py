@@ -39,6 +39,7 @@ from _envknit_bootstrap import (
     ABI,
     PLAN_FORMAT,
     PLAN_HEADER,
+    SITE_PACKAGES,
     current_plan,
     home,
     interpreter_tag,
@@ -53,6 +54,7 @@ from envknit.regular import read_regular
 __all__ = [
     "ABI",
     "PLAN_FORMAT",
+    "SITE_PACKAGES",
     "Pin",
     "Plan",
     "bytecode_path",
@@ -360,7 +362,7 @@ def current_plans(folder: str) -> dict[str, str]:
 
 def runtime_folder() -> str:
     """Return the folder that holds the `envknit` package which runs now."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # a view has a link to it
 
 
 def bytecode_path(store: str, source: str) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,13 +159,6 @@ def test_no_page_sends_people_to_the_other_product_of_this_name(page: str) -> No
 def _walk(page: str, machine: Machine) -> None:
     folder = machine.root / "project"
     folder.mkdir()
-    tools = machine.root / "tools"
-    tools.mkdir()
-    # A symbolic link to the interpreter would lose its virtual environment
-    for name, arguments in (("python", ""), ("envknit", " -m envknit")):
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
-        (tools / name).chmod(0o755)
-    machine.env["PATH"] = f"{tools}:{machine.env['PATH']}"
     for block in _blocks((ROOT / page).read_text(encoding="utf-8")):
         where = f"{page}:{block.line}"
         if block.language == "console":

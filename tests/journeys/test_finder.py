@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envknit.plan import SITE_PACKAGES
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ RECORD = "alpha/__init__.py,,\nalpha/data.txt,,\nalpha-1.0.dist-info/METADATA,,\
 ALPHA = {
     "alpha/__init__.py": "VERSION = '1.0'\n",
     "alpha/late.py": "NAME = __name__\n",
+    "alpha/called.py": "def main(): pass\n",
     "alpha/data.txt": "some data\n",
     "alpha-1.0.dist-info/entry_points.txt": ENTRY_POINTS,
     "alpha-1.0.dist-info/RECORD": RECORD,
@@ -43,7 +45,7 @@ def test_a_namespace_package_merges_pins_and_native_portions(project: Project) -
         print(space.beta.WHO, space.gamma.WHO, space.own.WHO, len(list(space.__path__)))
     """
 
-    assert project.code(source).out == "beta gamma own 3\n"
+    assert project.code(source).out == "beta gamma own 2\n"
 
 
 def test_a_namespace_package_survives_changes_of_the_path(project: Project) -> None:
@@ -58,23 +60,24 @@ def test_a_namespace_package_survives_changes_of_the_path(project: Project) -> N
         print(len(list(space.__path__)))
     """
 
-    assert project.code(source).out == "more beta\n2\n"
+    assert project.code(source).out == "more beta\n1\n"
 
 
-def test_modules_have_the_real_paths_of_the_store(project: Project) -> None:
+def test_modules_have_the_paths_of_the_view(project: Project) -> None:
     source = """
-        import alpha.late, beta, inspect
-        print(alpha.late.__file__); print(alpha.__path__[0]); print(alpha.late.__spec__.cached)
-        print(inspect.getsource(alpha.late).strip(), type(beta.__loader__).__mro__[1].__name__)
+        import alpha.called, beta, inspect, sys
+        print(sys.prefix, alpha.called.__file__, alpha.__path__[0], alpha.called.__spec__.cached, sep="\\n")
+        print(alpha.called.main.__code__.co_filename)
+        print(inspect.getsource(alpha.called).strip(), type(beta.__loader__).__mro__[1].__name__)
     """
     home = project.machine.home
-    folder = home / "packages/site-packages/alpha-1.0-py3-none-any-00000000/alpha"
-    file, path, cached, last = project.code(source).out.splitlines()
+    for _ in range(2):  # compiled, and from bytecode
+        prefix, file, path, cached, code, last = project.code(source).out.splitlines()
 
-    assert str(folder / "late.py") == file
-    assert str(folder) == path
-    assert cached.startswith(str(home / "bytecode" / sys.implementation.cache_tag))
-    assert last == "NAME = __name__ SourceFileLoader"
+        assert path == f"{prefix}/{SITE_PACKAGES}/alpha"
+        assert file == code == f"{path}/called.py"
+        assert cached.startswith(str(home / "bytecode" / sys.implementation.cache_tag))
+        assert last == "def main(): pass SourceFileLoader"
 
 
 def test_bytecode_is_kept_beside_the_store_and_used(project: Project) -> None:
@@ -137,7 +140,7 @@ def test_metadata_shows_exactly_the_pins(project: Project) -> None:
 def test_metadata_of_another_path_is_not_mixed_with_the_lock(project: Project) -> None:
     source = """
         import importlib.metadata as m, sys
-        lock = sys.path[-1]
+        lock = sys.path[-2]
         print([d.metadata["Name"] for d in m.distributions(path=["/"])])
         print(sorted(d.metadata["Name"] for d in m.distributions(path=[lock])))
         print([d.metadata["Name"] for d in m.distributions(name="beta", path=[lock])])
@@ -157,7 +160,7 @@ def test_resources_and_pkgutil_work(project: Project) -> None:
     out = project.code(source).out.splitlines()
 
     assert out[0] == "some data b'some data\\n'"
-    assert out[1] == "{'alpha': True, 'beta': False} ['late']"
+    assert out[1] == "{'alpha': True, 'beta': False} ['called', 'late']"
     assert out[2] == "['space.beta', 'space.gamma']"
 
 

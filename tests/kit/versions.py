@@ -47,7 +47,7 @@ def by_name():
         importlib.metadata.version("lib"),
         (importlib.resources.files("lib") / "data.txt").read_text(),
         pkgutil.get_data("lib", "data.txt").decode(),
-        importlib.util.find_spec("dep").origin.rpartition("/dep/")[0].rpartition("/dep-")[2].split("-")[0],
+        open(importlib.util.find_spec("dep").origin).read().split("'")[1],
         list(map(__import__, ["dep"]))[0].VERSION,
         eval("__import__('dep').VERSION"),
     )

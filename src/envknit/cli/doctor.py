@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
 from envknit.cli.screen import count
-from envknit.cli.situation import ask_fresh_python, is_outdated, plan_of
-from envknit.errors import EnvknitError, ProjectError
+from envknit.cli.situation import ask_python, is_outdated, plan_of
+from envknit.errors import EnvknitError, ProjectError, UnsupportedPlatformError
 from envknit.plan import home
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         for finding in findings:
             screen.show(f"{finding.level:<4}  {finding.topic:<{width}}  {finding.text}")
             if finding.hint:
-                screen.show(f"{'':<{width + 8}}{finding.hint}")
+                screen.show(f"{'':<{width + 8}}{screen.command(finding.hint)}")
     return 1 if any(finding.level == "fail" for finding in findings) else 0
 
 
@@ -66,10 +67,10 @@ def examine(arguments: Namespace) -> Iterator[Finding]:
     try:
         place = find_place(arguments)
     except ProjectError as error:
-        yield from _hook(Path.cwd(), None)
+        yield from _shell(arguments, None)
         yield Finding(level="warn", topic="project", text=error.message, hint=error.hint)
         return
-    yield from _hook(place.root, place)
+    yield from _shell(arguments, place)
     yield from _files(place)
 
 
@@ -120,33 +121,42 @@ def _store() -> Finding:
     return Finding(level="ok", topic="store", text=f"{root}, writable by nobody else")
 
 
-def _hook(folder: Path, place: Place | None) -> Iterator[Finding]:
-    """Ask a fresh process in the folder: is the hook there, is it ours, did it do its work."""
-    fresh = ask_fresh_python(folder)
-    if fresh.hook is None:
+def _shell(arguments: Namespace, place: Place | None) -> Iterator[Finding]:
+    """Ask the `python` of the person's shell: is the hook there, is it ours, did it do its work."""
+    try:
+        shell = ask_python(arguments)
+    except UnsupportedPlatformError as error:
+        yield Finding(level="fail", topic="shell", text=f"`python` does not answer: {error.facts.get('cause', '')}")
+        return
+    name = f"plain `{shell.command}`"
+    other = "" if shell.is_ours else f"--python {shlex.quote(shell.python)} "
+    if other:
+        text = f"{name} is another than the one that runs envknit: {shell.version} at {shell.python}"
+        yield Finding(level="warn", topic="shell", text=text, hint="this is what the lines below are about")
+    if shell.hook is None:
         yield Finding(
             level="fail",
             topic="hook",
-            text="plain `python` does not start envknit",
-            hint="run: envknit hook install; `envknit run` works without",
+            text=f"{name} does not start envknit",
+            hint=f"run: envknit {other}hook install; `envknit run` works without",
         )
         return
-    where = Path(fresh.hook).parent
+    where = Path(shell.hook).parent
     if where != source() and state(where) == "other":
-        yield Finding(
-            level="warn", topic="hook", text=f"another version's, in {where}", hint="run: envknit hook install"
-        )
+        hint = f"run: envknit {other}hook install"
+        yield Finding(level="warn", topic="hook", text=f"another version's, in {where}", hint=hint)
     else:
         yield Finding(level="ok", topic="hook", text=str(where))
-    if fresh.problem:
-        yield Finding(level="fail", topic="hook", text=f"it gave up: {fresh.problem}", hint="run: envknit install")
+    if shell.problem:
+        hint = f"run: envknit {other}install"
+        yield Finding(level="fail", topic="hook", text=f"it gave up: {shell.problem}", hint=hint)
     if place is None or not place.lock.exists():
         return
-    if fresh.lock == str(place.lock):
-        yield Finding(level="ok", topic="active", text=f"plain `python` here uses environment {fresh.environment!r}")
+    if shell.uses(place.lock):
+        yield Finding(level="ok", topic="active", text=f"{name} here uses environment {shell.environment!r}")
     else:
-        text = f"plain `python` here uses {fresh.lock or 'no lock'}"
-        yield Finding(level="fail", topic="active", text=text, hint="mend what is said above and below")
+        hint = f"run: envknit {other}install" if other else "mend what is said above and below"
+        yield Finding(level="fail", topic="active", text=f"{name} here uses {shell.lock or 'no lock'}", hint=hint)
 
 
 def _files(place: Place) -> Iterator[Finding]:

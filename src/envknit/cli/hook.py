@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.screen import Screen
 
-EXAMPLE = "envknit --python /usr/bin/python3 hook install --user"
+EXAMPLE = "envknit --python 3.12 hook install"
 
 FILES = ("_envknit_bootstrap.py", "envknit.start", "envknit.pth")  # written in this order: the door opens last
 

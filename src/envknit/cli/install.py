@@ -5,12 +5,14 @@ The lock is not changed. Running it again is cheap: where nothing is to do, it l
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
 from envknit.cli.screen import count, size
+from envknit.cli.view import refresh
 from envknit.install.selection import USUAL, Selection
 from envknit.naming import canonical_name
 
@@ -45,7 +47,28 @@ def main(arguments: Namespace, screen: Screen) -> int:
         offline=arguments.offline,
         compile_bytecode=not arguments.no_compile,
     )
+    if not arguments.python:
+        _warn_of_another_python(arguments, place, screen)
     return 0
+
+
+def _warn_of_another_python(arguments: Namespace, place: Place, screen: Screen) -> None:
+    """Warn where the `python` of the person's shell is another than ours, and does not see what was installed.
+
+    Cost: one start of Python where it is another, else a look at PATH.
+    """
+    from envknit.cli.situation import ask_python, is_ours, usual_python  # noqa: PLC0415 - `--help` needs none of it
+
+    usual = usual_python()
+    if usual is None or is_ours(usual):
+        return
+    shell = ask_python(arguments)
+    if not shell.uses(place.lock):
+        which = f"{shell.version}, {shell.python}"
+        screen.warn(
+            f"`{shell.command}` in your shell is another Python ({which}), which does not see it;"
+            f" use `envknit run`, or run: envknit --python {shlex.quote(shell.python)} doctor"
+        )
 
 
 def add_selection(parser: ArgumentParser) -> None:
@@ -89,6 +112,7 @@ def install_place(
     began = time.perf_counter()
     if find_installed(place.lock, environments, selection):
         screen.say("everything is installed")
+        refresh(place)
         return
     from envknit.install.flow import install  # noqa: PLC0415 - heavy, and needed only where there is work
 
@@ -104,6 +128,7 @@ def install_place(
     seconds = time.perf_counter() - began
     news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
     screen.say(f"installed {', '.join(done.views)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
+    refresh(place)
 
 
 def _warn_if_outdated(place: Place, screen: Screen) -> None:

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from envknit.cli.parser import parse
+from envknit.cli.parser import parse, repeated
 from envknit.cli.screen import Screen
 from envknit.errors import EnvknitError, LockError, ProjectError, ResolutionError
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
     arguments = parse(given)
-    screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose)
+    screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose, repeated=repeated(arguments))
     try:
         if arguments.python and not chosen:
             from envknit.cli.interpreter import run_again  # noqa: PLC0415 - few commands name an interpreter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import shlex
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,7 +22,10 @@ VERBS = {
     "export": "write the lock in a form that other tools read",
     "lock": "choose a version of everything, and write them to the lock",
     "install": "put what the lock says into the store, and let this folder's Python see it",
-    "run": "run a command with the lock in place",
+    "run": "run a command as in an activated virtual environment",
+    "shell": "start a shell in which an environment is active",
+    "env": "print what a shell evaluates to activate an environment",
+    "view": "let .venv be an environment, for editors and type checkers",
     "status": "show how project file, lock and this interpreter stand to each other",
     "tree": "show what depends on what",
     "why": "show why a package is in the lock",
@@ -133,6 +137,12 @@ def add_common(group: Any) -> None:
     group.add_argument("-v", "--verbose", action="store_true", help="print more, and the traceback of an error")
     for action in group._group_actions:  # noqa: SLF001 - a default here would undo what stood before the verb
         action.default = argparse.SUPPRESS
+
+
+def repeated(arguments: argparse.Namespace) -> list[str]:
+    """Return the common options that a command in a hint must repeat, to be about the same project and interpreter."""
+    given = {"-C": arguments.project if arguments.project != "." else "", "--python": arguments.python}
+    return [f"{option} {shlex.quote(value)}" for option, value in given.items() if value]
 
 
 def make_parser() -> Parser:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from envknit.reporter import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Concatenate, ParamSpec
 
     from envknit.errors import EnvknitError
@@ -41,10 +41,12 @@ class Screen(Reporter):
     Args:
         quiet: print only what was asked for, warnings and errors.
         verbose: print the traceback of an error too.
+        repeated: options that every command in a hint must repeat to mean the same: `-C`, `--python`.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, repeated: Sequence[str] = ()) -> None:
         self.guard = threading.RLock()
+        self.repeated = repeated
         self.quiet = quiet
         self.verbose = verbose
         dumb = os.environ.get("TERM") == "dumb"
@@ -60,6 +62,12 @@ class Screen(Reporter):
         self.close()
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()  # in order with stderr, where both go to one log
+
+    def command(self, text: str) -> str:
+        """Add the options that were given to each `envknit` command in a text, so that it can be run as it stands."""
+        options = [option for option in self.repeated if f" {option.partition(' ')[0]} " not in text]
+        words = [" ".join([word, *options]) if word.strip("`") == "envknit" else word for word in text.split(" ")]
+        return " ".join(words)
 
     def say(self, text: str) -> None:
         """Print what was done; `--quiet` keeps it back."""
@@ -87,7 +95,7 @@ class Screen(Reporter):
         lines = [f"{self._colour('error:', _RED)} {_plain(error.message)}"]
         lines += [f"  {name.replace('_', ' ')}: {_indented(fact)}" for name, fact in error.facts.items()]
         if error.hint:
-            lines.append(f"{self._colour('hint:', _CYAN)} {_plain(error.hint)}")
+            lines.append(f"{self._colour('hint:', _CYAN)} {_plain(self.command(error.hint))}")
         sys.stderr.write("\n".join(lines) + "\n")
 
     @_one_at_a_time

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.cli.interpreter import ask
@@ -12,40 +15,80 @@ from envknit.plans import Plans
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from argparse import Namespace
 
     from envknit.cli.place import Place
     from envknit.files.model import Lock
     from envknit.plan import Plan
 
-# Asked of a fresh process in the project's folder: what is active there is what a person's own program gets
+# Asked of a fresh process in the person's folder: what is active there is what a program of theirs gets. Pythons that
+# envknit does not support must be able to read it
 _QUESTION = """\
 import json, sys
 hook = sys.modules.get("_envknit_bootstrap")
 active = getattr(hook, "active", None)
 problem = getattr(hook, "problem", None)
 print(json.dumps({
+    "python": sys.executable,
+    "version": "%d.%d.%d" % sys.version_info[:3],
     "hook": getattr(hook, "__file__", None),
     "lock": getattr(active, "lock", None),
     "environment": getattr(active, "environment", None),
-    "problem": f"{type(problem).__name__}: {problem}" if problem else None,
+    "problem": "%s: %s" % (type(problem).__name__, problem) if problem else None,
 }))
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What a fresh Python in the project's folder says: the hook's file, the lock that is active, what went wrong."""
+    """What a Python that is started in a folder says: which it is, its hook, the lock that is active, what failed.
 
+    `command` is how the person starts it: `python`, or a path.
+    """
+
+    command: str
+    python: str
+    version: str
     hook: str | None
     lock: str | None
     environment: str | None
     problem: str | None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the interpreter that runs this command."""
+        return is_ours(self.python)
 
-def ask_fresh_python(folder: Path) -> Answer:
-    """Start the running interpreter anew in a folder, and ask what is active; cost: one start of Python."""
-    return Answer(**ask(sys.executable, _QUESTION, cwd=folder))
+    def uses(self, lock: Path) -> bool:
+        """Tell whether this lock is the one that is active."""
+        return self.lock is not None and Path(self.lock).exists() and lock.exists() and lock.samefile(self.lock)
+
+
+def ask_python(arguments: Namespace) -> Answer:
+    """Start the `python` of the person's shell in their folder, and ask what is active; that of `--python` where given.
+
+    The parent's choice is left out, as for a script: what a shell inherits from a program of yesterday is not asked.
+
+    Cost: one start of Python.
+
+    Raises:
+        UnsupportedPlatformError: it does not answer.
+    """
+    command = (None if arguments.python else usual_python()) or sys.executable
+    variables = {name: value for name, value in os.environ.items() if name != "ENVKNIT_ACTIVE"}
+    told = ask(command, _QUESTION, cwd=Path(arguments.project), env=variables)
+    name = command if arguments.python or command == sys.executable else Path(command).name
+    return Answer(command=name, **told)
+
+
+def is_ours(python: str) -> bool:
+    """Tell whether a path is that of the interpreter which runs this command; two virtual environments are two."""
+    return Path(python).parent.resolve() == Path(sys.executable).parent.resolve()
+
+
+def usual_python() -> str | None:
+    """Return the path of what `python` means in the person's shell; on some systems only `python3` is there."""
+    return shutil.which("python") or shutil.which("python3")
 
 
 def is_outdated(place: Place, lock: Lock) -> bool:

@@ -6,6 +6,7 @@ The exit status is 1 unless plain Python in this folder imports what the lock sa
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import count
-from envknit.cli.situation import ask_fresh_python, is_outdated, plan_of
+from envknit.cli.situation import Answer, ask_python, is_outdated, plan_of
 from envknit.install.own import changed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
     place = find_place(arguments)
-    facts = gather(place)
+    facts = gather(place, ask_python(arguments))
     if arguments.json:
         screen.data(facts)
     else:
@@ -42,23 +43,33 @@ def main(arguments: Namespace, screen: Screen) -> int:
     return 0 if facts["ready"] else 1
 
 
-def gather(place: Place) -> dict[str, Any]:
-    """Collect the facts; cost: the project file, the lock, a plan an environment, and one start of Python."""
+def gather(place: Place, shell: Answer) -> dict[str, Any]:
+    """Collect the facts; cost: the project file, the lock, and a plan an environment.
+
+    Args:
+        place: the project.
+        shell: what the `python` of the person's shell says there.
+    """
     lock = place.read() if place.lock.exists() else None
     behind = is_outdated(place, lock) if lock else False
-    fresh = ask_fresh_python(place.root)
     environments = _environments(place, lock)
-    active = fresh.environment if fresh.lock == str(place.lock) else None
+    active = shell.environment if shell.uses(place.lock) else None
     return {
         "project": place.project,
         "lock": place.lock if lock else None,
         "python": {"version": platform.python_version(), "executable": sys.executable},
+        "shell": {
+            "command": shell.command,
+            "version": shell.version,
+            "executable": shell.python,
+            "same": shell.is_ours,
+        },
         "environments": environments,
         "outdated": behind,
-        "hook": fresh.hook,
+        "hook": shell.hook,
         "active": active,
         "ready": bool(active) and not behind and not any(row["changed"] for row in environments.values()),
-        "next": _next(lock, environments, behind=behind, hook=fresh.hook, active=active),
+        "next": _next(lock, environments, shell, behind=behind, active=active),
     }
 
 
@@ -81,9 +92,9 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
 def _next(
     lock: Lock | None,
     environments: dict[str, dict[str, Any]],
+    shell: Answer,
     *,
     behind: bool,
-    hook: str | None,
     active: str | None,
 ) -> str | None:
     """Name the one command that brings the project nearer to ready."""
@@ -92,8 +103,11 @@ def _next(
     installed = [row for row in environments.values() if row["installed"]]
     if not installed or any(row["lost"] or row["changed"] for row in installed):
         return "envknit install"
-    if hook is None:
-        return "envknit hook install"
+    other = "" if shell.is_ours else f"--python {shlex.quote(shell.python)} "
+    if shell.hook is None:
+        return f"envknit {other}hook install"
+    if not active and other:
+        return f"envknit {other}install"
     return None if active else "envknit doctor"
 
 
@@ -112,6 +126,10 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
         screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")
         for package, versions in row["copies"].items():
             screen.show(f"          {name}: {package} in several versions: {', '.join(versions)}")
-    screen.show(f"hook      {facts['hook'] or 'not installed in this interpreter'}")
+    shell = facts["shell"]
+    if not shell["same"]:
+        screen.show(f"shell     `{shell['command']}` is another: {shell['version']} ({shell['executable']})")
+    absent = f"not installed in {shell['executable']}"
+    screen.show(f"hook      {facts['hook'] or absent}")
     if facts["next"]:
-        screen.show(f"next      {facts['next']}")
+        screen.show(f"next      {screen.command(facts['next'])}")

@@ -12,6 +12,7 @@ from _frozen_importlib_external import PathFinder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Any
 
 
 def forget_host(keep: "Collection[str]") -> list[str]:
@@ -25,10 +26,11 @@ def forget_host(keep: "Collection[str]") -> list[str]:
     """
     library = os.path.dirname(os.__file__)
     archive = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
-    hook = sys.modules.get("_envknit_bootstrap")
+    hook: Any = sys.modules.get("_envknit_bootstrap")
     active = getattr(hook, "active", None)
     if active is not None:
         os.close(active.file)
+        hook.set_prefix(*active.prefix)
     own = [path for path in sys.path if _is_standard(path, library, archive)]
     behind = sys.path[sys.path.index(own[-1]) + 1 :] if own else []
     sys.path[:] = own

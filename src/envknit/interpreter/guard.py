@@ -147,13 +147,14 @@ class Guard:
         activation = self.activation
         lock, plan = (activation.lock, activation.plan_path) if activation else ("", "")
         standard = os.path.dirname(self._library)
-        others = [entry for entry in sys.path if entry != lock and not entry.startswith(standard)]
+        own = activation.path if activation else []
+        others = [entry for entry in sys.path if entry not in own and not entry.startswith(standard)]
         found = extension.probe(self._store(), name, self.gil, lock=lock, plan=plan, path=others)
         return found.get(path) or found.get("") or extension.Verdict("a probe of it did not come to it")
 
     def _create_from_copy(self, spec: Any, create: Callable[[Any], ModuleType]) -> ModuleType:
         path = spec.origin
-        copy = self._copy(path, spec.name)
+        copy = self._copy(os.path.realpath(path), spec.name)
         module = create(spec_from_file_location(spec.name, copy, loader=spec.loader))
         module.__file__ = path
         return module
@@ -175,7 +176,7 @@ class Guard:
 
     def _root(self, path: str, name: str) -> str:
         folders = plan_of(self.activation).imports.get(name.partition(".")[0], ()) if self.activation else ()
-        for folder in (*(os.path.join(self._store(), folder) for folder in folders), *sys.path):
+        for folder in (*(os.path.realpath(os.path.join(self._store(), folder)) for folder in folders), *sys.path):
             if path.startswith(os.path.join(folder, "")):
                 return folder
         return os.path.dirname(path)

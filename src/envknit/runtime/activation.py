@@ -6,7 +6,7 @@ import os
 import sys
 
 import _envknit_bootstrap
-from _envknit_bootstrap import Activation
+from _envknit_bootstrap import Activation, set_prefix
 from envknit.plan import load_plan
 
 TYPE_CHECKING = False
@@ -20,11 +20,11 @@ def active() -> Activation | None:
 
 
 def activate(lock: str, plan_path: str) -> Activation:
-    """Put a plan on `sys.path`, in place of the host's site-packages.
+    """Put a plan's view on `sys.path`, in place of the host's site-packages.
 
     Args:
-        lock: path of the lock; it becomes the entry on `sys.path`.
-        plan_path: the plan file.
+        lock: path of the lock, for messages.
+        plan_path: the plan file in its view.
 
     Raises:
         OSError, ValueError: the plan cannot be read.
@@ -41,13 +41,16 @@ def withdraw(activation: Activation) -> None:
         activation: the plan in use; its `place()` undoes this.
     """
     # What finders answered stays in sys.path_importer_cache until it is dropped (PEP 302)
-    if activation.lock in sys.path:
-        at = sys.path.index(activation.lock)
-        sys.path[at : at + 1] = activation.hidden
+    if activation.site in sys.path:
+        at = sys.path.index(activation.site)
+        kept = [entry for entry in sys.path[at:] if entry not in activation.path]
+        sys.path[at:] = [*activation.hidden, *kept]
     activation.hidden = []
-    sys.path_importer_cache.pop(activation.lock, None)
+    for entry in activation.path:
+        sys.path_importer_cache.pop(entry, None)
     sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook != activation.path_hook]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation.tail]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation.hint]
+    set_prefix(*activation.prefix)
     os.environ.pop("ENVKNIT_ACTIVE", None)
     _envknit_bootstrap.active = None
 

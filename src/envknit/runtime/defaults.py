@@ -112,7 +112,7 @@ def _place_first() -> None:
     activation = active.active()
     if activation is not None:
         found = active.plan_of(activation)
-        if found is first or _is_imported(found):
+        if found is first or _is_imported(found, activation.site):
             return
         active.withdraw(activation)
         router.demote(found)
@@ -155,11 +155,9 @@ def _fill_defaults() -> None:
     router.routed.update(host.defaults)
 
 
-def _is_imported(plan: Plan) -> bool:
-    # A module's `__file__` lies in the view, which is made of links into the store
-    folders = tuple(os.path.join(plan.store, pin.folder, "") for pin in plan.pins.values())
+def _is_imported(plan: Plan, site: str) -> bool:
     return any(
-        isinstance(file := getattr(module, "__file__", None), str) and os.path.realpath(file).startswith(folders)
+        isinstance(file := getattr(module, "__file__", None), str) and file.startswith(site + os.sep)
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] in plan.imports
     )

@@ -165,9 +165,9 @@ def _member(head: str, file: str | None) -> Member | None:
     if activation is None or file is None:
         return None
     plan = plan_of(activation)
-    real = os.path.realpath(file)
+    real = os.path.realpath(file)  # the view's links lead to the entries
     for pin in plan.providers(head):
-        if real.startswith(os.path.join(plan.store, pin.folder, "")):
+        if real.startswith(os.path.join(os.path.realpath(plan.store), pin.folder, "")):
             return router.member(plan, pin)
     return None
 

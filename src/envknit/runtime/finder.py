@@ -1,7 +1,8 @@
-"""Find and load modules of the store for Python's own path-based import system (PEP 302, 420, 451).
+"""Find and load modules of the active view for Python's own path-based import system (PEP 302, 420, 451).
 
-The lock is one entry on `sys.path`; `LockFinder` answers for it by looking names up in the plan. Everything below is a
-real folder, which `StoreFinder` serves. Neither is asked for names that an earlier entry provides.
+The view's site-packages is a folder of links, and Python's own finder would give the same modules. These finders know
+from the plan where each link leads: they ask for nothing at the top, list each folder below only once, and keep
+bytecode by store entry, so that all views share it.
 """
 
 from __future__ import annotations
@@ -19,45 +20,47 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined] # one nam
     spec_from_file_location,
 )
 
-from _envknit_bootstrap import envknit_spec
+from _envknit_bootstrap import command, envknit_spec
 from envknit.bytecode import pack_bytecode, whole_bytecode
 from envknit.plan import bytecode_path
 from envknit.regular import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import CodeType
 
     from _envknit_bootstrap import Activation
 
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
-linked_loader: Callable[[str, str], StoreLoader | None] | None = None  # set where a plan has guests: see linked.py
+linked_loader: Callable[[str, str, str], StoreLoader | None] | None = None  # set where a plan has guests: see linked.py
 
 
 class StoreLoader(SourceFileLoader):
-    """Load a source file of the store, keeping its bytecode in the store's `bytecode` folder.
+    """Load a source file of a store entry, keeping its bytecode in the store's `bytecode` folder.
 
     An entry never changes, so where there is bytecode the source is not even looked at: one `stat` less a module than
     site-packages needs.
 
     Args:
         fullname: the module's name.
-        path: its source file.
+        path: its source file as the module knows it, in a view.
         store: absolute path of the store.
+        source: the same file in its store entry.
     """
 
-    def __init__(self, fullname: str, path: str, store: str) -> None:
+    def __init__(self, fullname: str, path: str, store: str, source: str) -> None:
         super().__init__(fullname, path)
         self.store = store
+        self.source = source
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the module's code, from its bytecode where there is some for this very interpreter."""
         path = self.get_filename(fullname)
-        if not path.startswith(self.store + os.sep):  # an `install_path` of a lock: not ours, and it may change
+        if not self.source.startswith(self.store + os.sep):  # an `install_path` of a lock: not ours, and it may change
             return super().get_code(fullname)
-        cached = bytecode_path(self.store, path)
+        cached = bytecode_path(self.store, self.source)
         try:
             data = self.get_data(cached)
         except OSError:
@@ -86,65 +89,74 @@ def _keep(path: str, data: bytes) -> None:
 
 
 class StoreFinder(FileFinder):
-    """Find modules in one folder of the store as Python's own finder would, but list each folder only once.
+    """Find modules in one folder as Python's own finder would, but list each folder of the store only once.
 
     Args:
-        path: absolute path of the folder.
+        path: absolute path of the folder; what is found gets paths in it.
         store: absolute path of the store.
+        source: the folder of the store that it leads to; by default itself. A folder that several entries share
+            leads to none, and what lies in it is asked one by one.
     """
 
     _listings: dict[str, frozenset[str]] = {}  # noqa: RUF012 - shared on purpose: a package's folder is listed once
 
-    def __init__(self, path: str, store: str) -> None:
+    def __init__(self, path: str, store: str, source: str = "") -> None:
         super().__init__(path)
         self.store = store
+        self.source = source or path
+        self._is_shared = self.source.startswith(os.path.join(store, "plans", ""))
 
     def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451
         """Find the module, or the portion of a namespace package, that this folder holds under that name."""
         tail = fullname.rpartition(".")[2]
-        names = self._list(self.path)
+        names = self._list(self.source)
         namespace = None
         if tail in names:
-            folder = os.path.join(self.path, tail)
-            inside = self._list(folder)
+            inside = self._list(self._lead(tail))
             for suffix in _SUFFIXES:
                 if "__init__" + suffix in inside:
-                    return self._spec(fullname, os.path.join(folder, "__init__" + suffix), suffix, [folder])
-            if inside or os.path.isdir(folder):
-                namespace = folder
+                    return self._spec(fullname, os.path.join(tail, "__init__" + suffix), suffix, is_package=True)
+            if inside or os.path.isdir(self._lead(tail)):
+                namespace = os.path.join(self.path, tail)
         for suffix in _SUFFIXES:
             if tail + suffix in names:
-                return self._spec(fullname, os.path.join(self.path, tail + suffix), suffix, None)
+                return self._spec(fullname, tail + suffix, suffix, is_package=False)
         if namespace is None:
             return None
         spec = ModuleSpec(fullname, None)
         spec.submodule_search_locations = [namespace]
         return spec
 
-    def source_loader(self, fullname: str, path: str) -> StoreLoader:
+    def source_loader(self, fullname: str, path: str, source: str) -> StoreLoader:
         """Make the loader of one source file."""
-        if linked_loader is not None and (loader := linked_loader(fullname, path)) is not None:
+        if linked_loader is not None and (loader := linked_loader(fullname, path, source)) is not None:
             return loader
-        return StoreLoader(fullname, path, self.store)
+        return StoreLoader(fullname, path, self.store, source)
 
     def invalidate_caches(self) -> None:
         """Forget what lies in this folder; `importlib.invalidate_caches()` asks for it."""
-        self._listings.pop(self.path, None)
+        self._listings.pop(self.source, None)
 
-    def _spec(self, fullname: str, path: str, suffix: str, locations: list[str] | None) -> ModuleSpec | None:
+    def _spec(self, fullname: str, within: str, suffix: str, *, is_package: bool) -> ModuleSpec | None:
+        path, source = os.path.join(self.path, within), self._lead(within)
         loader: ExtensionFileLoader | StoreLoader | SourcelessFileLoader
         if suffix == ".py":
-            loader = self.source_loader(fullname, path)
+            loader = self.source_loader(fullname, path, source)
         elif suffix == ".pyc":
             loader = SourcelessFileLoader(fullname, path)
         else:
             loader = ExtensionFileLoader(fullname, path)
+        locations = [os.path.dirname(path)] if is_package else None
         spec: ModuleSpec | None = spec_from_file_location(
             fullname, path, loader=loader, submodule_search_locations=locations
         )
         if spec is not None and suffix == ".py":
-            spec.cached = bytecode_path(self.store, path)
+            spec.cached = bytecode_path(self.store, source)
         return spec
+
+    def _lead(self, within: str) -> str:
+        path = os.path.join(self.source, within)
+        return _resolved(path, self.store) if self._is_shared else path
 
     def _list(self, folder: str) -> frozenset[str]:
         names = self._listings.get(folder)
@@ -157,21 +169,39 @@ class StoreFinder(FileFinder):
         return names
 
 
-class LockFinder:
-    """Answer for the lock's entry on `sys.path`: which folders of the store provide a top-level name.
+def _resolved(path: str, store: str) -> str:
+    """Follow the links in a path, but leave those above the store alone: the home folder may be one."""
+    real, root = os.path.realpath(path), os.path.realpath(store)
+    return store + real[len(root) :] if real.startswith(root + os.sep) else real
+
+
+def finder_below(path: str, activation: Activation) -> StoreFinder:
+    """Make the finder of a folder below the view's site-packages, or of one in the store."""
+    site = activation.site + os.sep
+    if not path.startswith(site):
+        return StoreFinder(path, activation.store)
+    head, _, rest = path[len(site) :].partition(os.sep)
+    folder = activation.fact(f"import\t{head}")
+    if not folder or "\t" in folder:
+        return StoreFinder(path, activation.store, _resolved(path, activation.store))
+    return StoreFinder(path, activation.store, os.path.join(activation.store, folder, head, rest).rstrip(os.sep))
+
+
+class LockFinder(FileFinder):
+    """Answer for the view's site-packages: the plan says which folders of the store provide a top-level name.
 
     Args:
         activation: the plan in use.
     """
 
     def __init__(self, activation: Activation) -> None:
+        super().__init__(activation.site)
         self.activation = activation
         if "\tguest\n" in activation.text:
             activation.load("envknit.runtime.linked").start(activation)
-        self._finders: dict[str, StoreFinder] = {}
 
     def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451
-        """Find a top-level module, package, or all portions of a namespace package (PEP 420).
+        """Find a top-level module, package, or the folder of a namespace package (PEP 420).
 
         Raises:
             ModuleNotFoundError: the plan names a folder that the store lost. It never falls through to another
@@ -180,62 +210,24 @@ class LockFinder:
         if fullname == "envknit":
             spec: ModuleSpec | None = envknit_spec(self.activation)
             return spec
-        portions: list[str] = []
-        for folder in self._folders(fullname):
-            spec = self._finder(folder).find_spec(fullname)
-            if spec is None:
-                if not os.path.isdir(folder):
-                    raise self._lost(fullname, folder)
-                continue
-            if spec.loader is not None:
-                return self._taught(spec)
-            portions += spec.submodule_search_locations or ()
-        if not portions:
+        line = self.activation.fact(f"import\t{fullname}")
+        folders = [os.path.join(self.activation.store, folder) for folder in line.split("\t")] if line else []
+        if len(folders) == 1:
+            spec = StoreFinder(self.path, self.activation.store, folders[0]).find_spec(fullname)
+            if spec is not None:
+                return spec
+        for folder in folders:
+            if not os.path.isdir(folder):
+                raise self._lost(fullname, folder)
+        if len(folders) < 2:
             return None
         spec = ModuleSpec(fullname, None)
-        spec.submodule_search_locations = portions
+        spec.submodule_search_locations = [os.path.join(self.path, fullname)]
         return spec
-
-    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
-        """List modules and packages for `pkgutil`; like Python's own, it leaves namespace packages out."""
-        for name in sorted(self.import_names()):
-            try:
-                spec = self.find_spec(name)
-            except ModuleNotFoundError:
-                continue
-            if spec is not None and spec.loader is not None:
-                yield prefix + name, spec.submodule_search_locations is not None
-
-    def invalidate_caches(self) -> None:
-        """Forget what lies in the folders; the plan itself never changes."""
-        for finder in self._finders.values():
-            finder.invalidate_caches()
-
-    def import_names(self) -> list[str]:
-        """List every top-level import name of the plan, namespace packages among them."""
-        lines = self.activation.text.split("\n")
-        return [line.split("\t", 2)[1] for line in lines if line.startswith("import\t")]
-
-    def _folders(self, name: str) -> list[str]:
-        line = self.activation.fact(f"import\t{name}")
-        return [os.path.join(self.activation.store, folder) for folder in line.split("\t")] if line else []
-
-    def _taught(self, spec: ModuleSpec) -> ModuleSpec:
-        if spec.name == "pkg_resources" and isinstance(spec.loader, StoreLoader):
-            from envknit.runtime.working_set import PkgResourcesLoader
-
-            spec.loader = PkgResourcesLoader(spec.loader, self.activation)
-        return spec
-
-    def _finder(self, folder: str) -> StoreFinder:
-        found = self._finders.get(folder)
-        if found is None:
-            found = self._finders[folder] = StoreFinder(folder, self.activation.store)
-        return found
 
     def _lost(self, name: str, folder: str) -> ModuleNotFoundError:
         return ModuleNotFoundError(
             f"No module named {name!r}: {self.activation.lock} provides it, but the store lost {folder}\n"
-            "hint: run: python -m envknit install",
+            f"hint: run: {command('install', self.activation.lock)}",
             name=name,
         )

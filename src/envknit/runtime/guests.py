@@ -28,12 +28,13 @@ class GuestLoader(StoreLoader):
 
     Args:
         fullname: the module's name, with the `@`.
-        path: its source file.
+        path: its source file as the module knows it.
         member: the member that it belongs to.
+        source: the same file in the store.
     """
 
-    def __init__(self, fullname: str, path: str, member: Member) -> None:
-        super().__init__(fullname, path, member.plan.store)
+    def __init__(self, fullname: str, path: str, member: Member, source: str) -> None:
+        super().__init__(fullname, path, member.plan.store, source)
         self.member = member
 
     def get_filename(self, name: str | None = None) -> str:
@@ -149,14 +150,20 @@ class _GuestFolder(StoreFinder):
     """Finds one module of a guest in one folder."""
 
     def __init__(self, path: str, fullname: str, member: Member) -> None:
-        super().__init__(path, member.plan.store)
+        super().__init__(path, member.plan.store, member.source(path))
         self.fullname = fullname
         self.member = member
 
     # Without `spec.cached`: bytecode of the store is found by its loader (PEP 3147 knows `__pycache__` alone)
-    def _spec(self, _: str, path: str, suffix: str, locations: list[str] | None) -> ModuleSpec | None:
-        kind = GuestLoader if suffix == ".py" else GuestBytecodeLoader if suffix == ".pyc" else NativeLoader
-        loader: Any = kind(self.fullname, path, self.member)
+    def _spec(self, _: str, within: str, suffix: str, *, is_package: bool) -> ModuleSpec | None:
+        source = os.path.join(self.source, within)
+        path = self.member.shown(source)
+        loader: Any
+        if suffix == ".py":
+            loader = GuestLoader(self.fullname, path, self.member, source)
+        else:
+            loader = (GuestBytecodeLoader if suffix == ".pyc" else NativeLoader)(self.fullname, path, self.member)
+        locations = [os.path.dirname(path)] if is_package else None
         return spec_from_file_location(self.fullname, path, loader=loader, submodule_search_locations=locations)
 
     def _list(self, folder: str) -> frozenset[str]:

@@ -43,10 +43,10 @@ def start(activation: Activation) -> None:
     doors.install()
 
 
-def _loader(fullname: str, path: str) -> LinkedLoader | None:
+def _loader(fullname: str, path: str, source: str) -> LinkedLoader | None:
     for folder, member in _linked.items():
-        if path.startswith(folder):
-            return LinkedLoader(fullname, path, member)
+        if source.startswith(folder):
+            return LinkedLoader(fullname, path, member, source)
     return None
 
 

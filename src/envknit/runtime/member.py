@@ -11,6 +11,7 @@ import builtins
 import os
 
 from envknit.errors import UnlockedError
+from envknit.plan import SITE_PACKAGES
 from envknit.runtime.guest_sys import GuestBuiltins, GuestModules, GuestSys, copy_builtins
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ class Member:
         self.links = links
         self.tag = tag
         self.folder = os.path.join(plan.store, pin.folder)
+        self._site = os.path.join(plan.view, SITE_PACKAGES) if plan.path and pin.resident else ""
         self.names = {head: os.path.join(plan.store, plan.folder_of(pin, head)) for head in pin.imports}
         self.routes: dict[str, str | None] = {}  # what `resolve` has answered
         self._resolve = resolve
@@ -58,6 +60,22 @@ class Member:
     def title(self) -> str:
         """Name and version, for messages."""
         return f"{self.pin.name} {self.pin.version}"
+
+    def shown(self, path: str) -> str:
+        """Return the path that a module of this file bears: in the view of its environment, where that has it."""
+        name = path[len(self.folder) + 1 :]
+        head = name.partition(os.sep)[0].partition(".")[0]
+        if not self._site or head not in self.plan.imports:
+            return path
+        there = os.path.join(self._site, name)
+        alone = self.plan.imports[head] == (self.pin.folder,)
+        return there if alone or (os.path.exists(there) and os.path.samefile(there, path)) else path
+
+    def source(self, path: str) -> str:
+        """Return where a path that `shown` gave lies in the store."""
+        if self._site and path.startswith(self._site + os.sep):
+            return self.folder + path[len(self._site) :]
+        return path
 
     @property
     def builtins(self) -> dict[str, Any]:

@@ -224,7 +224,7 @@ class Router:
             return False
         # What stands before the lock on sys.path (the script's folder, PYTHONPATH) is the project's, and everybody's
         activation = active()
-        before = sys.path[: sys.path.index(activation.lock)] if activation and activation.lock in sys.path else sys.path
+        before = sys.path[: sys.path.index(activation.site)] if activation and activation.site in sys.path else sys.path
         return PathFinder.find_spec(head, before) is None
 
 

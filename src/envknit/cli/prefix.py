@@ -1,0 +1,66 @@
+"""The prefix of an environment, a folder shaped like a virtual environment, and what activating it does to a shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envknit.errors import InstallError
+
+if TYPE_CHECKING:
+    from envknit.cli.place import Place
+    from envknit.plan import Plan
+
+# A choice that was made for the shell must not overrule the environment that one now asks for; nor may PYTHONHOME,
+# which `activate` of a virtual environment unsets as well
+CLEARED = ("ENVKNIT", "ENVKNIT_ACTIVE", "ENVKNIT_ENV", "ENVKNIT_LOCK", "PYTHONHOME")
+
+
+def find_prefix(place: Place, environment: str) -> Path:
+    """Return the prefix of an environment that is installed.
+
+    It is the stable path, where that leads to the view of this interpreter: what is running there sees the next
+    install, as in a virtual environment.
+
+    Raises:
+        InstallError: it is not installed, or the store lost a part of it.
+    """
+    plan = require_plan(place, environment)
+    stable = stable_path(place, plan)
+    return stable if stable.exists() and stable.samefile(plan.view) else Path(plan.view)
+
+
+def stable_path(place: Place, plan: Plan) -> Path:
+    """Name the link to the current view of an environment, which each `install` of this lock flips."""
+    from envknit.store.roots import view_link  # noqa: PLC0415 - `--help` looks at no store
+
+    return Path(view_link(plan.store, str(place.lock), plan.environment))
+
+
+def require_plan(place: Place, environment: str) -> Plan:
+    """Return the plan of an environment; InstallError where something of it is not installed."""
+    from envknit.cli.situation import plan_of  # noqa: PLC0415 - `--help` asks no interpreter
+
+    place.require_lock()
+    plan = plan_of(place, environment)
+    hint = f"run: envknit install{'' if environment == 'default' else f' --env {environment}'}"
+    if plan is None:
+        raise InstallError(
+            "the lock is not installed for this interpreter, or changed since",
+            lock=place.lock,
+            environment=environment,
+            python=sys.executable,
+            hint=hint,
+        )
+    if plan.lost() or not Path(plan.view, "bin").is_dir():
+        raise InstallError("the store lost a part of this environment", environment=environment, hint=hint)
+    return plan
+
+
+def activated(prefix: Path) -> dict[str, str]:
+    """Return the variables of this process as `activate` of a virtual environment would leave them."""
+    variables = {name: value for name, value in os.environ.items() if name not in CLEARED}
+    path = [folder for folder in (str(prefix / "bin"), os.environ.get("PATH")) if folder]
+    return variables | {"VIRTUAL_ENV": str(prefix), "PATH": os.pathsep.join(path)}

@@ -1,0 +1,77 @@
+"""Why a module is not there under the active lock, and what to do about it: what stands below a ModuleNotFoundError.
+
+It never advises to add a package of a name that is the project's own: the index may have one of a stranger's.
+"""
+
+from __future__ import annotations
+
+import _imp
+import os
+
+from _envknit_bootstrap import command
+from envknit.naming import canonical_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _envknit_bootstrap import Activation
+
+_SUFFIXES = ("", ".py", *_imp.extension_suffixes())
+
+
+def why_not(activation: Activation, name: str) -> str:
+    """Say why plain imports do not find a top-level name, and what to do.
+
+    Args:
+        activation: the plan in use.
+        name: the name that nothing on `sys.path` provides.
+
+    Cost: reads the lock and `pyproject.toml`, and some `stat` calls.
+    """
+    lock = activation.lock
+    root = os.path.dirname(lock)
+    if _has_changed(activation):
+        return f"{lock} has changed since this program, or the one that started it, began; start it again"
+    for folder in (os.path.join(root, "src"), root):
+        if _holds(folder, name):
+            return f"{name!r} is the project's own, in {folder}, which is not on sys.path; set PYTHONPATH to it"
+    if canonical_name(name) == canonical_name(_project_name(os.path.join(root, "pyproject.toml"))):
+        return (
+            f"{name!r} is the project's own name; {command('install', lock)} makes it importable where it can be built"
+        )
+    for folder in activation.hidden:
+        if _holds(folder, name):
+            return f"{name!r} is in {folder}, which the lock hides; system_site_packages in the project would show it"
+    return (
+        f"environment {activation.environment!r} of {lock} has nothing that provides {name!r};"
+        f" to add it, run: {command('add PACKAGE', lock)}"
+    )
+
+
+def _has_changed(activation: Activation) -> bool:
+    """Tell whether the lock is another than the one that was installed."""
+    copy = os.path.join(activation.plan_path.rsplit(os.sep, 3)[0], "lock")
+    try:
+        with open(activation.lock, "rb") as now, open(copy, "rb") as then:
+            return os.fstat(now.fileno()).st_size != os.fstat(then.fileno()).st_size or now.read() != then.read()
+    except OSError:
+        return False
+
+
+def _holds(folder: str, name: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name + suffix)) for suffix in _SUFFIXES)
+
+
+def _project_name(path: str) -> str:
+    """Return `[project].name`; a TOML parser is too much for a failed import, and Python 3.10 has none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            table = ""
+            for line in map(str.strip, file):
+                if line.startswith("["):
+                    table = line
+                key, _, value = line.partition("=")
+                if table == "[project]" and key.strip() == "name":
+                    return value.split("#")[0].strip().strip("\"'")
+    except OSError:
+        pass
+    return ""
