@@ -19,7 +19,7 @@ from envknit.index.pages import Pages
 from envknit.index.settings import read_pip_settings
 from envknit.index.sources import GitSources
 from envknit.index.threads import Threads
-from envknit.index.urls import index_url
+from envknit.index.urls import expanded, refuse_malformed
 from envknit.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class Index:
     def __init__(
         self, settings: PipSettings, *, home: Path, bound: Mapping[str, str], offline: bool, reporter: Reporter
     ) -> None:
+        for url in (*settings.indexes, *settings.find_links, *bound.values()):
+            if "://" in url:
+                refuse_malformed(url)
         self._settings = settings
         self._bound = bound
         self._offline = offline
@@ -198,4 +201,4 @@ class Index:
 
 def _place(text: str, root: Path) -> str:
     """Read an index as a project names it: a URL, or the path of a folder of wheels."""
-    return index_url(text) if "://" in text or "$" in text else str(root / text)
+    return expanded(text) if "://" in text or "$" in text else str(root / text)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin
 
 from envknit.errors import PackageIndexError
 from envknit.files.filenames import is_component, version_in
-from envknit.index.urls import is_usable, redacted
+from envknit.index.urls import is_usable, redacted, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -194,7 +194,7 @@ def links_of(entries: Iterable[dict[str, Any]], name: str, page: str) -> list[Li
             continue
         if not url.startswith(schemes) or version_in(filename, name) is None or not _is_host(url.split("/", 3)[2:3]):
             continue
-        link = _link(entry, name, filename, url)
+        link = _link(entry, name, filename, without_login(url) if "@" in url else url)
         if page.startswith("https:") and url.startswith("http:") and not link.sha256:
             continue  # anybody on the way could change the file, and nothing would tell
         links.append(link)

@@ -17,7 +17,7 @@ from urllib3.util import Retry
 from envknit.errors import PackageIndexError
 from envknit.index.bounds import READ, AgainError, bounded, limit, too_large
 from envknit.index.credentials import Credentials
-from envknit.index.urls import is_usable, number, origin, redacted, unusable
+from envknit.index.urls import is_usable, number, origin, redacted, unusable, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -273,7 +273,7 @@ def _joined(url: str, location: str) -> str:
         target = urljoin(url, location)
     except ValueError:
         return ""
-    return target if is_usable(target) else ""
+    return without_login(target) if is_usable(target) else ""
 
 
 def _chunks(response: urllib3.BaseHTTPResponse, most: int | None = None, *, decode: bool = False) -> Iterator[bytes]:

@@ -30,11 +30,11 @@ def is_usable(url: str) -> bool:
     return bool(host) or scheme == "file"
 
 
-def index_url(text: str) -> str:
-    """Read the URL of an index as a person wrote it, `${VARIABLE}` replaced.
+def expanded(text: str) -> str:
+    """Replace `${VARIABLE}` in the URL of an index as a person wrote it.
 
     Raises:
-        PackageIndexError: a variable is not set, or it is no URL.
+        PackageIndexError: a variable is not set.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -44,14 +44,18 @@ def index_url(text: str) -> str:
             )
         return os.environ[match[1]]
 
-    url = _VARIABLE.sub(value, text)
-    if not is_usable(url) or "/" in urlsplit(url).netloc.rpartition("@")[0]:
-        raise PackageIndexError(
-            "the URL of an index is malformed",
-            url=redacted(url),
-            hint="in a login, write @ as %40, / as %2F and : as %3A",
-        )
-    return url
+    return _VARIABLE.sub(value, text)
+
+
+def refuse_malformed(url: str) -> None:
+    """Refuse the URL of an index that nobody could ask.
+
+    Raises:
+        PackageIndexError: it is malformed.
+    """
+    if not is_usable(url):
+        hint = "in a login, write @ as %40, / as %2F and : as %3A"
+        raise PackageIndexError("the URL of an index is malformed", url=redacted(url), hint=hint)
 
 
 def without_login(url: str) -> str:

@@ -36,13 +36,22 @@ def serving(answer: Callable[[bytes, Callable[[bytes], None]], None]) -> Iterato
             answer(head, client.sendall)
 
     def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                client, _ = listener.accept()
+                client.settimeout(None)
+                threading.Thread(target=serve, args=(client,), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
-    with listener:
+    stop = threading.Event()
+    listener.settimeout(0.05)
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        stop.set()
+        accepting.join()  # a number of a closed descriptor may be another test's in the next moment
+        listener.close()
 
 
 @pytest.fixture(autouse=True)

@@ -243,3 +243,9 @@ def test_a_page_of_more_links_than_any_project_has_is_refused(media: str, monkey
 
     with pytest.raises(PackageIndexError, match="more than 3 files"):
         read_page((as_json if media == JSON_TYPE else GOOD * 5).encode(), media, URL)
+
+
+def test_a_login_in_a_link_is_no_part_of_it() -> None:
+    (link,) = html(f'<a href="https://ada:s3cret@files.example/{WHEEL}">x</a>')
+
+    assert link.url == f"https://files.example/{WHEEL}"

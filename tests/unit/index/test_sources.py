@@ -125,3 +125,11 @@ def test_an_index_without_its_scheme_is_told_without_its_login(tmp_path: Path) -
     ):
         it.links("a")
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "PIP_FIND_LINKS"])
+def test_a_malformed_index_of_pip_is_told_alike(tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "http://user:s3cr3t/x@127.0.0.1/simple")
+    with pytest.raises(PackageIndexError, match="malformed") as caught:
+        open_index([], tmp_path, home=tmp_path / "store")
+    assert "s3cr3t" not in str(caught.value)
