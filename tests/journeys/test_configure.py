@@ -169,7 +169,7 @@ def test_disable_takes_away_what_enable_put_into_the_import_system(project: Proj
             import lib
             assert state() != before
             envknit.disable()
-            assert state() == before, [each for each in state() if each not in before]
+            assert state() == before, (before, state())
     """
     )
     project.code(

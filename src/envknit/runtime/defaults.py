@@ -16,6 +16,7 @@ from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from _envknit_bootstrap import Activation
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _registered: list[tuple[str, Plan]] = []  # lock and plan: what was configured, in order
 _chosen: dict[str, Member] = {}  # distribution -> what `set_default` made of it
-_placed: list[Activation] = []  # what is active because the program configured it
+_placed: list[Activation | None] = []  # what is active because the program configured it
 _withdrawn: list[Activation] = []  # what `disable` took off sys.path
 
 
@@ -59,7 +60,7 @@ def enable(*, strict: bool = False) -> None:
     """
     router.refresh()
     if _withdrawn:
-        _put_back(_withdrawn.pop())
+        _place(_withdrawn[0].place, keep_host=_withdrawn.pop() in _placed)
     _place_first()
     host.defaults.clear()
     host.default_pins.clear()
@@ -116,21 +117,23 @@ def _place_first() -> None:
             return
         active.withdraw(activation)
         router.demote(found)
-    _placed.append(active.activate(lock, first.path))
-    _show_host(_placed[-1])
+    _placed.append(_place(lambda: active.activate(lock, first.path), keep_host=True))
     router.refresh()
 
 
-def _put_back(activation: Activation) -> None:
-    activation.place()
-    if activation in _placed:
-        _show_host(activation)
+def _place(place: Callable[[], object], *, keep_host: bool) -> Activation | None:
+    """Put a plan on `sys.path`; where the program configured it, the host's packages stay importable behind it.
 
-
-def _show_host(activation: Activation) -> None:
-    """Put the host's packages behind the lock: a program that configures itself could import them before."""
-    sys.path += activation.hidden
-    activation.hidden = []
+    That goes for finders of the host, too, which `.pth` files of editable installs put on `sys.meta_path`.
+    """
+    finders = list(sys.meta_path)
+    place()
+    activation = active.active()
+    if keep_host and activation is not None:
+        sys.path += activation.hidden
+        activation.hidden = []
+        sys.meta_path[:] = [*finders, *(finder for finder in sys.meta_path if finder not in finders)]
+    return activation
 
 
 def _fill_defaults() -> None:
