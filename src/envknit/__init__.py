@@ -26,37 +26,21 @@ if TYPE_CHECKING:
     from envknit.worker.api import configure_workers, fetch, send, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
 
-_NAMES = {
-    "CExtIncompatibleError": "envknit.errors",
-    "CExtensionError": "envknit.errors",
-    "ContextExecutor": "envknit.runtime.threads",
-    "ContextThread": "envknit.runtime.threads",
-    "EnvironmentExecutor": "envknit.worker.environment",
-    "EnvknitError": "envknit.errors",
-    "InterpreterPool": "envknit.interpreter.pool",
-    "LinkError": "envknit.errors",
-    "SchemaVersionError": "envknit.errors",
-    "SubInterpreterEnv": "envknit.interpreter.subinterpreter",
-    "UnsupportedPlatformError": "envknit.errors",
-    "WorkerError": "envknit.errors",
-    "configure_from_lock": "envknit.runtime.configure",
-    "configure_workers": "envknit.worker.api",
-    "context_wrap": "envknit.runtime.threads",
-    "disable": "envknit.runtime.defaults",
-    "enable": "envknit.runtime.defaults",
-    "explain": "envknit.runtime.explain",
-    "explain_isinstance": "envknit.runtime.explain",
-    "fetch": "envknit.worker.api",
-    "import_version": "envknit.isolation.import_hook",
-    "in_env": "envknit.worker.environment",
-    "run_in": "envknit.worker.environment",
-    "send": "envknit.worker.api",
-    "set_default": "envknit.runtime.defaults",
-    "submit": "envknit.worker.environment",
-    "use": "envknit.isolation.import_hook",
-    "worker": "envknit.worker",
-    "workers": "envknit.worker.api",
+_HOMES = {
+    "envknit.errors": "CExtIncompatibleError CExtensionError EnvknitError LinkError"
+    " SchemaVersionError UnsupportedPlatformError WorkerError",
+    "envknit.interpreter.pool": "InterpreterPool",
+    "envknit.interpreter.subinterpreter": "SubInterpreterEnv",
+    "envknit.isolation.import_hook": "import_version use",
+    "envknit.runtime.configure": "configure_from_lock",
+    "envknit.runtime.defaults": "disable enable set_default",
+    "envknit.runtime.explain": "explain explain_isinstance",
+    "envknit.runtime.threads": "ContextExecutor ContextThread context_wrap",
+    "envknit.worker": "worker",
+    "envknit.worker.api": "configure_workers fetch send workers",
+    "envknit.worker.environment": "EnvironmentExecutor in_env run_in submit",
 }
+_NAMES = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "CExtIncompatibleError",

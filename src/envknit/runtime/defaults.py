@@ -60,7 +60,8 @@ def enable(*, strict: bool = False) -> None:
     """
     router.refresh()
     if _withdrawn:
-        _place(_withdrawn[0].place, keep_host=_withdrawn.pop() in _placed)
+        activation = _withdrawn.pop()
+        _place(activation.place, keep_host=activation in _placed)
     _place_first()
     host.defaults.clear()
     host.default_pins.clear()
