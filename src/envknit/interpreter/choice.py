@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envknit.interpreter import extension
-from envknit.interpreter.cpython import lack
+from envknit.interpreter.cpython import why_missing
 from envknit.plan import key
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def choose_isolation(plan: Plan, pin: Pin) -> tuple[str, str]:
     native = sorted(each.name for each in closure if each.native)
     title = f"{pin.name} {pin.version}"
     holders = f"{', '.join(native)} {'has' if len(native) == 1 else 'have'} extension modules"
-    reason = lack()
+    reason = why_missing()
     if reason:
         return PROCESS, f"{holders}; {reason}" if native else reason
     if not native:

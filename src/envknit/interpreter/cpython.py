@@ -25,10 +25,10 @@ SHARES_MEMORY = sys.version_info >= (3, 13)
 # (Argument Clinic's `kwtuple`, Python/getargs.c), and the main one frees them at exit: "free(): invalid pointer", after
 # no more than math.isclose(1, 1, rel_tol=0.1). Those that share the GIL share the allocator, too (gh-119213).
 OWNS_GIL = sys.version_info >= (3, 12, 4)
-_CONFIGS = {"own": "isolated", "shared": "legacy"}  # PyInterpreterConfig of PEP 684
+_CONFIGS = {"own": "isolated", "shared": "legacy"}  # PyInterpreterConfig of PEP 684, in Python/pylifecycle.c
 
 
-def lack() -> str:
+def why_missing() -> str:
     """Say why this Python has no sub-interpreters; `""`: it has."""
     if sys.implementation.name != "cpython":
         return f"sub-interpreters need CPython; this is {sys.implementation.name}"
@@ -67,7 +67,7 @@ class Interpreter:
     def __init__(self, gil: str) -> None:
         if gil not in GILS:
             raise ValueError(f"gil must be 'own' or 'shared', not {gil!r}")
-        reason = lack()
+        reason = why_missing()
         if reason:
             raise UnsupportedPlatformError(reason, hint="use envknit.worker(): a process of its own")
         self.gil = gil = gil if OWNS_GIL else "shared"
@@ -83,7 +83,7 @@ class Interpreter:
             self._id = interpreters.create(_CONFIGS[gil])
             self._mailbox = self._channels.create(1)  # "remove": a parcel goes with the interpreter that posted it
         else:
-            self._id = interpreters.create(isolated=gil == "own")
+            self._id = interpreters.create(isolated=gil == "own")  # a flag, before there were configurations
             self._mailbox = self._channels.create()
         self.mailbox = int(self._mailbox)
 
@@ -95,15 +95,15 @@ class Interpreter:
         """
         if sys.version_info >= (3, 14):
             self._interpreter.prepare_main(names)
-            with _told():
+            with _as_worker_errors():
                 self._interpreter.exec(code)
         elif sys.version_info >= (3, 13):
-            with _told():
+            with _as_worker_errors():  # of 3.13 on a failure is returned, and raised by no one
                 failure = self._interpreters.exec(self._id, code, names)
             if failure is not None:
                 raise WorkerError("the interpreter failed", reason=failure.formatted)
         else:
-            with _told():
+            with _as_worker_errors():
                 self._interpreters.run_string(self._id, code, names)
 
     def parcels(self) -> Iterator[Any]:
@@ -112,26 +112,26 @@ class Interpreter:
             while not self._mailbox.empty():
                 yield self._mailbox.get_nowait()
             return
-        nothing = object()
+        nothing = object()  # recv() has no time limit, and raises for an empty channel unless it is given a default
         while True:
             parcel = self._channels.recv(self._mailbox, nothing)
             if sys.version_info >= (3, 13):
-                parcel, _ = parcel
+                parcel, _ = parcel  # the second says whether its interpreter is gone
             if parcel is nothing:
                 return
             yield parcel
 
     def destroy(self) -> None:
         """End the interpreter, on this thread; its exit handlers run."""
-        with _told():
+        with _as_worker_errors():
             if sys.version_info >= (3, 14):
                 self._interpreter.close()
             else:
                 self._interpreters.destroy(self._id)
-                self._channels.destroy(self._mailbox)
+                self._channels.destroy(self._mailbox)  # channels belong to the process, and stay otherwise
 
 
-class _told:  # noqa: N801 - reads as a statement
+class _as_worker_errors:  # noqa: N801 - it reads as a statement
     """Give the errors of these modules, which have other types in each Python, ours."""
 
     def __enter__(self) -> None:

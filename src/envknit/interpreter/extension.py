@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-PROBE_SECONDS = 120.0  # large packages on slow disks take a while, twice
+PROBE_SECONDS = 120.0  # large packages on slow disks take a while, and are imported twice
 _MARK = b"PyModuleDef_Init\0"  # as a name in the file's symbol table: ELF, Mach-O and PE alike
 
 
@@ -40,7 +40,7 @@ def is_multi_phase(path: str) -> bool:
     Cost: a scan of the file up to its symbol names, a fraction of a millisecond; all of it where the answer is no.
     """
     with open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
+        if not os.fstat(file.fileno()).st_size:  # mmap() refuses to map nothing
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return data.find(_MARK) >= 0
@@ -51,6 +51,7 @@ def record_file(store: str, path: str, gil: str) -> str:
 
     Files of the store never change; of others, size and time of change are part of the name.
     """
+    # All three numbers: which modules load has changed between releases of one minor version (3.12.4, gh-119213)
     folder = os.path.join(store, "cache", "interpreters", f"{ABI}-{'.'.join(map(str, sys.version_info[:3]))}-{gil}")
     if path.startswith(os.path.join(store, "")):
         return os.path.join(folder, path[len(store) + 1 :])
@@ -70,13 +71,13 @@ def remembered(store: str, path: str, gil: str) -> Verdict | None:
 def remember(store: str, path: str, gil: str, verdict: Verdict) -> None:
     """Keep a verdict for later processes; a store that cannot be written costs them a probe each."""
     target = record_file(store, path, gil)
-    draft = f"{target}.{os.getpid()}"
+    draft = f"{target}.{os.getpid()}"  # renamed when it is whole: other processes read it meanwhile
     try:
         make_private(os.path.dirname(target))
         with open(draft, "w", encoding="utf-8") as file:
             file.write(verdict.why)
         os.replace(draft, target)
-    except OSError:
+    except OSError:  # as the docstring says
         pass
 
 
@@ -101,6 +102,8 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
     package = runtime_folder()
     order = {"name": name, "gil": gil, "lock": lock, "plan": plan, "path": list(path), "folders": [package, bootstrap]}
+    # No site (-S): with the hook of this environment the child would have a lock of its own before it is told one. No
+    # bytecode (-B): the entries of the store are read-only. stderr is kept for what the C library says when it aborts
     command = [sys.executable, "-s", "-P", "-S", "-B", script, json.dumps(order)]
     environ = {each: os.environ[each] for each in os.environ if each != "PYTHONPATH"} | {"ENVKNIT_HOME": store}
     try:
@@ -111,6 +114,7 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
         return {"": Verdict(f"a probe of it took more than {PROBE_SECONDS:.0f} s")}
     verdicts = _judge(done.stdout.decode(errors="replace").splitlines(), _end(done))
     for file, verdict in verdicts.items():
+        # Once proven to load stays proven: a later probe of another package may die of something else
         if file and (remembered(store, file, gil) or Verdict("unknown")).loads is False:
             remember(store, file, gil, verdict)
     return verdicts
@@ -123,7 +127,7 @@ def _end(done: Any) -> str:
     import signal
 
     words = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-    known = -done.returncode in set(signal.Signals)
+    known = -done.returncode in set(signal.Signals)  # subprocess gives -N for a process that signal N ended
     how = signal.Signals(-done.returncode).name if known else f"status {done.returncode}"
     return f"the probe's process died of {how}" + (f" ({words[0]})" if words else "")
 
@@ -143,11 +147,11 @@ def _judge(log: list[str], death: str) -> dict[str, Verdict]:
             verdicts[file] = Verdict(why)
         elif event == "stop":
             verdicts[""] = Verdict(rest)
-        elif event == "came":
+        elif event == "came":  # only single-phase initialisation runs in the main interpreter (3.13, gh-117953)
             verdicts |= {file: Verdict(rest) for file in verdicts if file and not is_multi_phase(file)}
     if not death:
         return verdicts
-    if loading and loading not in verdicts:
+    if loading and loading not in verdicts:  # it died in the middle of this one, so the others are not to blame
         return verdicts | {loading: Verdict(f"{death} while it was loaded"), "": Verdict(death)}
     return {file: Verdict(verdict.why or f"{death} after it was loaded") for file, verdict in verdicts.items()} | {
         "": Verdict(death)

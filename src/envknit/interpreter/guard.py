@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from _envknit_bootstrap import Activation
 
 
-def refusal(name: str, why: str, gil: str, **facts: object) -> CExtIncompatibleError:
+def refusal_error(name: str, why: str, gil: str, **facts: object) -> CExtIncompatibleError:
     """Make the error that names the module and what would work."""
     package = name.partition(".")[0]
     hint = f'envknit.worker("{package}", VERSION) loads it in a process of its own'
@@ -52,11 +52,10 @@ class Guard:
     def __init__(self, gil: str, private: str) -> None:
         self.gil = gil
         self.activation: Activation | None = None
-        self.loaded: list[str] = []
         self.refused: list[CExtIncompatibleError] = []  # newest last
         self._private = private
-        self._verdicts: dict[str, extension.Verdict] = {}
-        self._log = -1
+        self._verdicts: dict[str, extension.Verdict] = {}  # by file, those that were asked for in this interpreter
+        self._log = -1  # where a probe writes what happens; -1: this is no probe
         self._library = os.path.join(os.path.dirname(os.__file__), "")
 
     def install(self) -> None:
@@ -69,6 +68,7 @@ class Guard:
         def exec_module(loader: ExtensionFileLoader, module: ModuleType) -> None:
             self._execute(loader.path, module, lambda module: execute(loader, module))
 
+        # On the class, so that finders of ours, of Python's and of packages (zipimport's heirs) all come past it
         loader: Any = ExtensionFileLoader
         loader.create_module, loader.exec_module = create_module, exec_module
 
@@ -84,23 +84,23 @@ class Guard:
             return self._twin(spec, path) or self._refuse(spec.name, path, why)
         if self.is_standard(path):
             return create(spec)
-        self._note("load", path)
+        self._note("load", path)  # should the process die now, this line says of what
         try:
             module = create(spec) if self.gil == "own" else self._create_from_copy(spec, create)
         except ImportError as error:
             why = str(error)
+            # import_run_extension of 3.13 switches to the main interpreter for PyInit_NAME (Python/import.c, gh-117953)
             if self.gil == "shared" and sys.version_info >= (3, 13) and not extension.is_multi_phase(path):
                 why += " (its single-phase initialisation runs in the host, from CPython 3.13 on)"
             self._note("fail", path, why)
             return self._twin(spec, path) or self._refuse(spec.name, path, why, error)
-        self.loaded.append(path)
         return module
 
     def _execute(self, path: str, module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
         if self._log < 0 or self.is_standard(path):
             execute(module)
             return
-        try:
+        try:  # multi-phase modules do their work here, in Py_mod_exec slots (PEP 489), and may crash here
             execute(module)
         except ModuleNotFoundError:  # says nothing of the file, but that the environment lacks something
             raise
@@ -116,7 +116,7 @@ class Guard:
         `_load_unlocked`), so whoever creates the module may name who executes it.
         """
         folder, file = os.path.split(path)
-        source = os.path.join(folder, file.partition(".")[0] + ".py")
+        source = os.path.join(folder, file.partition(".")[0] + ".py")  # `md.cpython-312-x86_64-linux-gnu.so` -> `md.py`
         if not os.path.isfile(source):
             return None
         found: Any = spec_from_file_location(spec.name, source)
@@ -124,18 +124,19 @@ class Guard:
         return module_from_spec(spec)
 
     def _refuse(self, name: str, path: str, why: str, cause: ImportError | None = None) -> NoReturn:
-        self.refused.append(refusal(name, why, self.gil, path=path))
+        self.refused.append(refusal_error(name, why, self.gil, path=path))
         raise self.refused[-1] from cause
 
     def is_standard(self, path: str) -> bool:
         """Tell whether an extension file is Python's own."""
+        # Not by the prefix alone: site-packages lies below it
         return path.startswith(self._library) and os.path.basename(os.path.dirname(path)) == "lib-dynload"
 
     def _objection(self, name: str, path: str) -> str:
         # Python's own extension modules do load where the GIL is shared after all (3.12.0 to 3.12.3)
         if self.gil == "own" and not extension.is_multi_phase(path) and (OWNS_GIL or not self.is_standard(path)):
             return "it is initialised in a single phase: one module for the whole process (PEP 489)"
-        if self._log >= 0 or self.is_standard(path):
+        if self._log >= 0 or self.is_standard(path):  # CPython tests its own modules in sub-interpreters
             return ""
         verdict = self._verdicts.get(path) or extension.remembered(self._store(), path, self.gil)
         if verdict is None:
@@ -156,7 +157,7 @@ class Guard:
         path = spec.origin
         copy = self._copy(os.path.realpath(path), spec.name)
         module = create(spec_from_file_location(spec.name, copy, loader=spec.loader))
-        module.__file__ = path
+        module.__file__ = path  # packages look for their data beside it
         return module
 
     def _copy(self, path: str, name: str) -> str:
@@ -166,10 +167,12 @@ class Guard:
         root = self._root(path, name)
         there = os.path.join(self._private, root.strip(os.sep).replace(os.sep, "%"))
         here = root
+        # `$ORIGIN/../numpy.libs` in a RUNPATH is relative to the folder of the copy (ld.so(8)): so every folder on the
+        # way down is made anew, with links to all that lies beside the next one
         for part in os.path.relpath(path, root).split(os.sep):
             _link_all(here, there)
             here, there = os.path.join(here, part), os.path.join(there, part)
-            if os.path.islink(there):
+            if os.path.islink(there):  # it is to be a folder, or the copy, and not the original
                 os.unlink(there)
         shutil.copyfile(path, there)
         return there
@@ -195,5 +198,5 @@ def _link_all(source: str, target: str) -> None:
     make_private(target)
     there = set(os.listdir(target))
     for name in os.listdir(source):
-        if name not in there and name != "__pycache__":
+        if name not in there and name != "__pycache__":  # Python finds sources by the original path
             os.symlink(os.path.join(source, name), os.path.join(target, name))

@@ -14,8 +14,8 @@ from functools import partial
 
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter.cpython import SHARES_MEMORY, poster
-from envknit.interpreter.guard import Guard, refusal
-from envknit.interpreter.values import decode, encode
+from envknit.interpreter.guard import Guard, refusal_error
+from envknit.interpreter.parcels import decode, encode
 from envknit.wire import failures
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from envknit.wire.channel import Channel
 
 _TAKES_OVER_THREADS = sys.version_info < (3, 13)  # CPython 3.12 enters an interpreter as whatever thread is newest
-_REFUSED = "does not support loading in subinterpreters"  # CPython's own words
+_REFUSED = "does not support loading in subinterpreters"  # CPython's own words, in Python/import.c
 
 
 def begin(names: dict[str, Any], mailbox: int, gil: str, private: str) -> None:
@@ -72,16 +72,16 @@ class _Server:
         }
 
     def serve(self, names: dict[str, Any]) -> None:
-        text = names.pop("_envknit_request")
+        text = names.pop("_envknit_request")  # what runs in `__main__` must not see it
         memory = [names.pop(f"_envknit_{index}") for index in range(names.pop("_envknit_memory"))]
         try:
             name, *args = decode(text, memory)
             memory.clear()
             parcels = encode(("value", self._operations[name](*args)))
-        except BaseException as error:  # noqa: BLE001 - the host raises it
+        except BaseException as error:  # noqa: BLE001 - the host raises it; SystemExit, too, must not end an interpreter
             self._show_sources()
             parcels = encode(("error", *_described(error)))
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.stdout, sys.stderr):  # each interpreter has buffers of its own before the one descriptor
             if stream is not None and not stream.closed:
                 stream.flush()
         self._post(encode(_left_threads())[0])
@@ -91,19 +91,20 @@ class _Server:
 
     def _run(self, code: str, origin: str = "<run_string>") -> None:
         self._sources[origin] = code
+        # As a file: a traceback has lines then
         exec(compile(code, origin, "exec"), self.main)  # noqa: S102 - what the caller asked for
 
     def _eval(self, code: str) -> str:
         import json
 
-        self.main.pop("result", None)
+        self.main.pop("result", None)  # one of an earlier call is no answer to this one
         self._run(code, "<eval_json>")
         return json.dumps(self.main.pop("result", {}))
 
     def _import(self, name: str) -> None:
         from importlib import import_module
 
-        self._guard.refused.clear()
+        self._guard.refused.clear()  # those of earlier imports explain nothing
         try:
             import_module(name)
         except CExtIncompatibleError:
@@ -116,8 +117,9 @@ class _Server:
 
     def _guess(self, error: Exception) -> CExtIncompatibleError | None:
         """Some packages raise an ImportError of their own and forget its cause (pandas); what was refused tells."""
-        if isinstance(error, ModuleNotFoundError):
+        if isinstance(error, ModuleNotFoundError):  # it says what is missing, whatever was refused before
             return None
+        # Python's own modules have stand-ins (`_datetime`), so one of them was refused without harm
         packages = [refused for refused in self._guard.refused if not self._guard.is_standard(str(refused.path))]
         return packages[0] if packages else None
 
@@ -127,8 +129,10 @@ class _Server:
     def _configure(self, lock: str, plan: str) -> None:
         from envknit.runtime.activation import activate
 
+        # activate() tells children in os.environ which lock this is. putenv() would tell the host's children, too: the
+        # C environment is the process's
         putenv = os.putenv
-        os.putenv = lambda _name, _value: None  # the C environment is the host's as well
+        os.putenv = lambda _name, _value: None
         try:
             activation = activate(lock, plan)
         finally:
@@ -147,7 +151,7 @@ class _Server:
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is not None:
                 output.ForwardedStream(name, channel)
-        channel.listen(daemon=False)
+        channel.listen(daemon=False)  # PEP 684: `allow_daemon_threads` is off in isolated interpreters
         channel.close("the interpreter ends")
 
     def _end(self) -> None:
@@ -161,12 +165,13 @@ class _Server:
             threading._shutdown()
         atexit._run_exitfuncs()
         if self._guard.activation is not None:
-            os.close(self._guard.activation.file)
+            os.close(self._guard.activation.file)  # descriptors are the process's: nobody else would close it
 
     def _show_sources(self) -> None:
         import linecache
 
         for origin, code in self._sources.items():
+            # Without a time of change linecache.checkcache() keeps it, as doctest's and IPython's
             linecache.cache[origin] = (len(code), None, code.splitlines(keepends=True), origin)
 
 
@@ -230,7 +235,7 @@ def _text(error: BaseException) -> str:
 
 def _in_chain(error: BaseException | None) -> CExtIncompatibleError | None:
     seen = set()
-    while error is not None and id(error) not in seen:
+    while error is not None and id(error) not in seen:  # chains can be circular: `raise a from a`
         if isinstance(error, CExtIncompatibleError):
             return error
         seen.add(id(error))
@@ -242,7 +247,7 @@ def _refused_by_python(error: Exception, gil: str) -> CExtIncompatibleError | No
     words = str(error)
     if not isinstance(error, ImportError) or not words.endswith(_REFUSED):
         return None
-    return refusal(words.removesuffix(_REFUSED).split()[-1], words, gil)
+    return refusal_error(words.removesuffix(_REFUSED).split()[-1], words, gil)
 
 
 def _left_threads() -> list[str]:
@@ -250,7 +255,7 @@ def _left_threads() -> list[str]:
     if not _TAKES_OVER_THREADS or not _thread._count():
         return []
     pools: Any = sys.modules.get("concurrent.futures.thread")
-    if pools is not None:
+    if pools is not None:  # their threads are no daemons since 3.9, and wait for work for ever
         pools._python_exit()
         pools._shutdown = False  # that was for the pools there are, not for those to come
     threading: Any = sys.modules.get("threading")

@@ -23,9 +23,9 @@ class _Interpreters:
         self._environment = environment
         self._lock = lock
         self._gil = gil
-        self._mine = threading.local()
+        self._mine = threading.local()  # one interpreter for each thread: CPython 3.12 binds `threading` to it
         self._made: list[SubInterpreterEnv] = [self._make()]  # errors of the caller are told to the caller
-        self._spare = list(self._made)
+        self._spare = list(self._made)  # pop() and append() of a list are atomic under a GIL
 
     def take(self) -> SubInterpreterEnv:
         """Return one that no other thread has."""
@@ -77,12 +77,13 @@ if sys.version_info >= (3, 14):
             return self._interpreter.call(fn, *args, **options)
 
         def finalize(self) -> None:
-            self._interpreter.close()
+            self._interpreter.close()  # on the thread that used it
 
     class _Executor(InterpreterPoolExecutor):
         def __init__(self, interpreters: _Interpreters, workers: int, name: str) -> None:
             super().__init__(workers, name, initargs=(interpreters,))
 
+        # The seam that InterpreterPoolExecutor and ThreadPoolExecutor of 3.14 share (concurrent/futures/thread.py)
         @classmethod
         def prepare_context(cls, _: None, initargs: tuple[_Interpreters]) -> tuple[Callable[..., Any], ...]:
             return (lambda: _Context(*initargs)), (lambda fn, args, options: (fn, args, options))

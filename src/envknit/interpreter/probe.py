@@ -18,6 +18,7 @@ def main() -> None:
     import _envknit_bootstrap  # noqa: F401 - its folder is on sys.path only now
     from envknit.interpreter.session import Session
 
+    # Two at once, and both ended: modules that keep static state fail in the second, or at the first one's end
     tried = [Session(order["gil"], "probe") for _ in range(2)]
     before = set(sys.modules)
     for session in tried:

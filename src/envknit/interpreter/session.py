@@ -10,7 +10,7 @@ from itertools import count
 import _envknit_bootstrap
 from envknit.errors import WorkerError
 from envknit.interpreter.cpython import SHARES_MEMORY, Interpreter
-from envknit.interpreter.values import decode, encode
+from envknit.interpreter.parcels import decode, encode
 from envknit.plan import home
 from envknit.wire.failures import Mirror, RemoteTraceback, rebuild
 
@@ -50,7 +50,7 @@ class Session:
         self.name = name
         self._interpreter: Interpreter | None = Interpreter(gil)
         self.gil = self._interpreter.gil
-        self._guard = threading.Lock()
+        self._guard = threading.Lock()  # CPython runs one piece of code at a time in an interpreter, else it raises
         self._mirror = Mirror()
         self._threads: list[str] = []  # daemon threads that still ran when the last request was answered (3.12)
         self._copies = os.path.join(home(), "cache", "interpreters", "copies", f"{os.getpid()}-{next(_numbers)}")
@@ -119,7 +119,7 @@ class Session:
 
     def close_later(self) -> None:
         """Close it when the next one is made: the garbage collector may run anywhere, even inside an interpreter."""
-        _dropped.append(self)
+        _dropped.append(self)  # (and the finaliser may run in the middle of a call into this very interpreter)
 
     def forget(self) -> None:
         """After a fork: the child has the main interpreter alone (PyOS_AfterFork_Child deletes the others)."""

@@ -23,14 +23,15 @@ def start(names: "dict[str, Any]") -> None:
     Args:
         names: the namespace of `__main__`; it holds what the host bound there for us.
     """
-    _forget_hooks()
+    _forget_hooks()  # first: what is traced here is traced by code of the host's packages
     bootstrap, package = names.pop("_envknit_bootstrap"), names.pop("_envknit_package")
     facts = [names.pop(f"_envknit_{name}") for name in ("mailbox", "gil", "private")]
-    names.pop("__annotations__", None)
+    names.pop("__annotations__", None)  # add_main_module() makes it (Python/pylifecycle.c)
     forget = os.path.join(package, "interpreter", "forget.py")
     _load(spec_from_file_location("_envknit_forget", forget)).forget_host({__name__})
     del sys.modules["_envknit_forget"]
     _forget_changes()
+    # By path, not by `import`: the folder of envknit is the host's site-packages, and must not come onto sys.path
     _load(spec_from_file_location("_envknit_bootstrap", bootstrap))
     init = os.path.join(package, "__init__.py")
     _load(spec_from_file_location("envknit", init, submodule_search_locations=[package]))
@@ -55,6 +56,7 @@ def _forget_hooks() -> None:
         monitoring.free_tool_id(tool)
     atexit._clear()
     gc.callbacks.clear()
+    # Python keeps what it began with under these names, so that it can be restored (Python/sysmodule.c)
     for name in _HOOKS:
         setattr(sys, name, getattr(sys, f"__{name}__"))
 

@@ -52,7 +52,7 @@ class SubInterpreterEnv:
         self._rules = gil  # by which extension modules are judged
         self.lock = ""
         self.environment = ""
-        self._pins = 0
+        self._pins = 0  # how many pins the environment has
         self._session = Session(gil, name)
         self.gil = self._session.gil
         _open.add(self)
@@ -70,7 +70,7 @@ class SubInterpreterEnv:
         self.close()
 
     def __del__(self) -> None:
-        session = getattr(self, "_session", None)
+        session = getattr(self, "_session", None)  # there is none where the constructor raised
         if session is not None and not session.closed:
             session.close_later()
             import warnings
@@ -104,7 +104,7 @@ class SubInterpreterEnv:
 
         if not isinstance(env_name, str):
             raise TypeError(f"env_name must be a str, not {type(env_name).__name__}")
-        lock = os.path.abspath(os.fspath(lock_path))
+        lock = os.path.abspath(os.fspath(lock_path))  # the working folder may change between two calls
         if self.lock:
             if (lock, env_name) != (self.lock, self.environment):
                 raise WorkerError(
@@ -159,6 +159,7 @@ class SubInterpreterEnv:
         if kind == "value":
             return True
         error = self._session.error(*answer)
+        # Anything else that an import raises (SyntaxError, ZeroDivisionError) is told as the documented ImportError
         if isinstance(error, CExtIncompatibleError) and not raise_on_cext:
             return False
         if not isinstance(error, ImportError):
@@ -197,7 +198,7 @@ class SubInterpreterEnv:
         if kind == "value":
             return answer[0]
         error, trace = self._session.error(*answer), answer[3]
-        words = str(error).split("\n", 1)[0]
+        words = str(error).split("\n", 1)[0]  # the first line: the traceback below says all of it
         told = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise WorkerError(f"the code raised {told}", interpreter=self.name, traceback="\n" + trace) from error
 
@@ -213,6 +214,7 @@ def _prepare_fork() -> None:
 
 
 def _forget_in_child() -> None:
+    # PyOS_AfterFork_Child has deleted all interpreters but the main one (_PyInterpreterState_DeleteExceptMain)
     for environment in _open:
         environment._session.forget()
     _open.clear()
@@ -225,6 +227,8 @@ def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
             raise WorkerError("a function is named as package.module:name", function=fn)
         return "path", fn
     code = getattr(fn, "__code__", None)
+    # Functions in C have no code, and a bound method would take its object along: both are named. The `__self__` of a
+    # function in C is its module
     if code is None or getattr(fn, "__self__", None) is not None:
         home_of, path = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
         if not home_of or not path or getattr(fn, "__self__", None) not in (None, sys.modules.get(home_of)):
@@ -235,7 +239,7 @@ def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
             f"{fn.__qualname__} closes over {', '.join(code.co_freevars)}, which stay here",
             hint="hand them over as arguments",
         )
-    import marshal
+    import marshal  # code objects are what it was made for, and both ends are one version of Python
 
     function: Any = fn
     return "code", marshal.dumps(code), function.__name__, function.__defaults__, function.__kwdefaults__
@@ -247,5 +251,6 @@ def _end_all() -> None:
     close_dropped()
 
 
+# Before Python ends them itself: Py_FinalizeEx of 3.12 aborts where threads of a sub-interpreter still run
 atexit.register(_end_all)
 os.register_at_fork(before=_prepare_fork, after_in_child=_forget_in_child)

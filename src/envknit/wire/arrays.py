@@ -43,6 +43,7 @@ def flatten(value: Any) -> tuple[object, tuple[int, ...], str, memoryview] | Non
     shape = tuple(value.shape)
     if not shape:
         return dtype, (), "0" if isinstance(value, np.ndarray) else "", memoryview(value.tobytes())
+    # Fortran's order is that of the transpose in C's: both cross without being shuffled
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     flat = np.ascontiguousarray(value.T if order == "F" else value)
     return dtype, shape, order, memoryview(flat.reshape(-1).view(np.uint8))
@@ -58,7 +59,7 @@ def restore(dtype: Any, shape: tuple[int, ...], order: str, data: Any) -> object
         import numpy as np
     except ImportError:
         return _as_view(dtype, shape, order, data)
-    array = np.frombuffer(data, dtype=np.dtype(dtype))
+    array = np.frombuffer(data, dtype=np.dtype(dtype))  # (no copy: the memory is the array's)
     if not shape:
         return array.reshape(()).copy() if order == "0" else array[0]
     if array.flags.writeable is False:
@@ -105,6 +106,52 @@ def view(caller: Caller, ref: int, timeout: float | None) -> tuple[dict[str, Any
     return facts, new
 
 
+_WRITABLE = 1  # PyBUF_WRITABLE, which `inspect.BufferFlags` has, too, but loads much for
+# What numpy reads of `__array_interface__`
+_INTERFACE = frozenset({"version", "shape", "typestr", "descr", "strides"})
+
+
+def interface(proxy: Any) -> dict[str, object]:
+    """Be the `__array_interface__` of a proxy: numpy then views the remote memory without a copy."""
+    facts, memory = view(proxy._envknit_channel, proxy._envknit_ref, proxy._envknit_timeout)
+    return {**{name: fact for name, fact in facts.items() if name in _INTERFACE}, "data": memory}
+
+
+def as_array(proxy: Any, dtype: object = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
+    """Be the `__array__` of a proxy, with what numpy on the other side makes of the object."""
+    import numpy as np  # type: ignore[import-not-found,unused-ignore]
+
+    array = np.asarray(proxy._envknit_channel.call(proxy._envknit_timeout, "array", proxy._envknit_ref, ()))
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def buffer(proxy: Any, flags: int) -> memoryview:
+    """Be the `__buffer__` of a proxy (PEP 688, from Python 3.12 on).
+
+    Raises:
+        BufferError: Python cannot view such memory; numpy then asks for `__array_interface__`.
+    """
+    facts, memory = view(proxy._envknit_channel, proxy._envknit_ref, proxy._envknit_timeout)
+    flat, name = memoryview(memory), type(proxy).__qualname__
+    if flags & _WRITABLE and flat.readonly:
+        raise BufferError(f"the memory of this {name} is a read-only picture; it lives in a worker")
+    code, shape = facts.get("format"), facts["shape"]
+    if not code or ("strides" in facts and not _is_c_order(facts, flat.nbytes)):
+        raise BufferError(f"the memory of this {name} has a layout that Python cannot view here")
+    return shaped(flat, str(code).lstrip("<>=@|"), shape)
+
+
+def _is_c_order(facts: dict[str, Any], size: int) -> bool:
+    expected = size
+    for length, stride in zip(facts["shape"], facts["strides"], strict=True):
+        expected //= max(length, 1)
+        if stride != expected:
+            return False
+    return True
+
+
 def share(channel: Caller, _: None, ref: int, known: bool) -> object:  # noqa: FBT001 - an answer of the other side
     """Answer the `view` of the other side: an array that moved there before is known to it."""
     exports = channel.exports
@@ -142,7 +189,7 @@ def _offer(value: Any, arena: Arena, *, alone: bool) -> tuple[dict[str, object],
     import numpy as np
 
     array = np.asarray(value)
-    if array.dtype.hasobject:
+    if array.dtype.hasobject:  # what it holds are addresses
         raise TypeError("an array of Python objects cannot be shared; envknit.fetch() brings one by value")
     facts: dict[str, object] = {
         "version": 3,

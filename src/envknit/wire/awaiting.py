@@ -60,6 +60,7 @@ class Loop:
         async def run() -> object:
             return await PROTOCOL[operation](target, *args)
 
+        # (the one function of asyncio, with call_soon_threadsafe, that may be called from another thread)
         future = asyncio.run_coroutine_threadsafe(run(), self._running())
         future.add_done_callback(lambda future: _tell(future, done))
         return future.cancel
@@ -151,7 +152,7 @@ def _settle(end: Future[Any], error: BaseException | None, value: object) -> Non
         return
     if error is None:
         end.set_result(value)
-    elif type(error).__name__ == "CancelledError":
+    elif type(error).__name__ == "CancelledError":  # set_exception() would not mark the future as cancelled
         end.cancel()
     else:
         end.set_exception(error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from envknit.wire.caller import Caller
 
+# Made beforehand: at the limit of recursion there is no depth left to make it in
 _RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recursion depth exceeded", "", [], None), 999)
 
 
@@ -44,7 +45,7 @@ def packed(channel: Caller, value: object, plain: int, rich: int) -> tuple[int, 
         except BaseException:
             packer.undo()
             raise
-    except RecursionError:
+    except RecursionError:  # one of Python's own, out of our depths: its traceback would be a thousand lines
         raise RecursionError("the value contains itself or nests too deeply to be sent") from None
 
 

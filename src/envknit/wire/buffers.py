@@ -53,6 +53,8 @@ class Segment:
 
     def fill(self, parts: Iterable[bytes | memoryview], size: int) -> None:
         """Copy bytes in, one part behind the other: `size` bytes in all."""
+        # Pages that exist are cheaper to write through a mapping, new ones through pwrite(): the kernel then makes them
+        # in one go, without a fault for each
         if self._memory is None and self.used >= size:
             self._memory = map_shared(self.descriptor, self.used, writable=True)
         memory = self._memory if size <= self.used else None
@@ -167,6 +169,7 @@ class Arena:
 
 def map_shared(descriptor: int, size: int, *, writable: bool) -> Memory:
     """Map shared memory, all its pages at once."""
+    # MAP_SHARED: both processes see one memory (mmap(2)); the descriptor may be closed afterwards
     protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
     return Memory(descriptor, size, flags=mmap.MAP_SHARED | _POPULATE, prot=protection)
 

@@ -56,7 +56,7 @@ class RemoteError(WorkerError):
 
     def __getattr__(self, name: str) -> object:
         remote = self.__dict__.get("remote")
-        if remote is None or name.startswith("__"):
+        if remote is None or name.startswith("__"):  # (copy and pickle look for dunders before there is a `__dict__`)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(remote, name)
 
@@ -126,7 +126,7 @@ def _make(module: str, name: str, parents: tuple[type, ...]) -> type:
 def text_of(error: BaseException, own_frames: int = 1) -> str:
     """Return the traceback below our own frames as text; empty where the first call into C raised it."""
     trace: TracebackType | None = error.__traceback__
-    for _ in range(own_frames):
+    for _ in range(own_frames):  # the frames that called what failed are ours, and say nothing to the reader
         trace = trace.tb_next if trace is not None else None
     if trace is None and error.__cause__ is None:
         return ""

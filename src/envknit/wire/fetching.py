@@ -53,7 +53,7 @@ class _Loader(pickle.Unpickler):
         if name in _PLAIN.get(module, ()) or f"{module}.{name}" in _NUMPY:
             return super().find_class(module, name)
         if module.partition(".")[0] in self._trusted:
-            found: Any = import_module(module)
+            found: Any = import_module(module)  # as pickle does; its code is trusted
             for part in name.split("."):
                 # A dotted name may go into classes, not out through the modules that a module has imported
                 if found is not sys.modules[module] and not isinstance(found, type):

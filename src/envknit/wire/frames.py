@@ -29,7 +29,7 @@ PRINTS_HERE = (
     0x80  # a bit of the kind of a call: sys.stdout or sys.stderr of the caller is not what the process began with
 )
 
-HEADER = struct.Struct("<IBBI")
+HEADER = struct.Struct("<IBBI")  # length, kind, descriptors, id: 10 bytes, the same on every machine
 
 
 def frame(kind: int, ident: int, body: bytes, descriptors: int = 0) -> bytes:

@@ -1,4 +1,4 @@
-"""The first words on a new channel, in both directions: what the worker is to be, and that it has become it."""
+"""The handshake on a new channel: how the worker is to be set up, and that it is."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ if TYPE_CHECKING:
     import socket
     from typing import Any
 
+# Not a frame: host and worker may run different versions of envknit, and must find that out in the same words
 _LENGTH = struct.Struct("<I")
 
 
-def say(end: socket.socket, **words: object) -> None:
-    """Send words, with the protocol's version."""
-    data = marshal.dumps({**words, "protocol": PROTOCOL}, 2)
+def say(end: socket.socket, **facts: object) -> None:
+    """Send facts, with the protocol's version."""
+    data = marshal.dumps({**facts, "protocol": PROTOCOL}, 2)
     end.sendall(_LENGTH.pack(len(data)) + data)
 
 
 def hear(end: socket.socket) -> dict[str, Any]:
-    """Receive words.
+    """Receive facts.
 
     Raises:
         EOFError: the other side is gone.
         WorkerError: it speaks another protocol.
     """
     (length,) = _LENGTH.unpack(_exactly(end, _LENGTH.size))
-    words: dict[str, Any] = marshal.loads(_exactly(end, length))  # noqa: S302 - from our own child
-    if words.get("protocol") != PROTOCOL:
-        raise WorkerError("host and worker run different versions of envknit", protocol=words.get("protocol"))
-    return words
+    facts: dict[str, Any] = marshal.loads(_exactly(end, length))  # noqa: S302 - from our own child
+    if facts.get("protocol") != PROTOCOL:
+        raise WorkerError("host and worker run different versions of envknit", protocol=facts.get("protocol"))
+    return facts
 
 
 def _exactly(end: socket.socket, size: int) -> bytes:

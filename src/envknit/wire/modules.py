@@ -21,13 +21,14 @@ def attribute(_: None, module: str, name: str) -> object:
     try:
         value = getattr(owner, name)
     except AttributeError:
+        # As `import package.name` would; a program in one process has often had that done by somebody else
         if not hasattr(owner, "__path__") or name.startswith("__"):
             raise
         full = f"{module}.{name}"
         try:
             return import_module(full)
         except ModuleNotFoundError as error:
-            if error.name != full:
+            if error.name != full:  # it is there, and lacks something itself
                 raise
         raise
     if name.startswith("__") and name.endswith("__") and not is_offered(name):

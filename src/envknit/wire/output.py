@@ -52,6 +52,7 @@ def host_level() -> int | None:
     logging: Any = sys.modules.get("logging")
     if logging is None:
         return None
+    # A PlaceHolder has no level, and 0 means that of the parent (Lib/logging: `getEffectiveLevel`)
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
     return min(level for level in (getattr(logger, "level", 0) for logger in loggers) if level)
 
@@ -66,7 +67,7 @@ def forward_logs(channel: Caller, level: int) -> None:
     import logging
 
     root = logging.getLogger()
-    root.setLevel(level)
+    root.setLevel(level)  # each time: the host may have changed its levels since
     if any(handler.name == _HANDLER for handler in root.handlers):
         return
     handler = logging.Handler()

@@ -117,6 +117,7 @@ class Packer:
         return ("N", self.pack(real), kind.__name__, kind._fields, *map(self.pack, value))
 
     def _pack_annotation(self, value: Any) -> Any:
+        # Their private classes differ between versions of `typing`; how they pickle does not
         made = value.__reduce__()  # as its pickle says: a name of `typing`, or what is subscribed, and with what
         return ("g", "typing", made) if isinstance(made, str) else ("[", *map(self.pack, made[1]))
 

@@ -70,7 +70,7 @@ class Proxy(metaclass=_ProxyType):
     def _envknit_origin(self) -> Any:
         return self._envknit_channel.peer.origin(str(getattr(self, "__module__", None) or "builtins"))
 
-    def __reduce_ex__(self, protocol: object) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:  # what pickle and copy call; object's own would take the slots
         raise TypeError(
             f"a proxy of a {type(self).__qualname__} cannot be pickled or copied: its object lives in another process"
             "; envknit.fetch(proxy) brings a picklable object over by value"
@@ -276,6 +276,7 @@ def _call(self: Proxy, /, *args: object, **options: object) -> Any:
 
 
 def _iter(self: Proxy) -> Any:
+    # iter() insists on a `__next__`, and the iterator of a list, say, has come over as a list
     result = self._envknit_channel.call(self._envknit_timeout, "__iter__", self._envknit_ref, ())
     return result if hasattr(type(result), "__next__") else iter(result)
 
@@ -349,44 +350,6 @@ def _no_subclass(self: Proxy, bases: object) -> Any:  # noqa: ARG001 - PEP 560
     )
 
 
-def _array_interface(self: Proxy) -> dict[str, object]:
-    facts, memory = arrays.view(self._envknit_channel, self._envknit_ref, self._envknit_timeout)
-    facts = {name: fact for name, fact in facts.items() if name in _INTERFACE}
-    return {**facts, "data": memory}
-
-
-_INTERFACE = frozenset({"version", "shape", "typestr", "descr", "strides"})
-
-
-def _as_array(self: Proxy, dtype: object = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
-    import numpy as np  # type: ignore[import-not-found,unused-ignore]
-
-    array = np.asarray(self._envknit_channel.call(self._envknit_timeout, "array", self._envknit_ref, ()))
-    if dtype is not None and array.dtype != dtype:
-        return array.astype(dtype)
-    return array.copy() if copy else array
-
-
-def _buffer(self: Proxy, flags: int) -> memoryview:
-    facts, memory = arrays.view(self._envknit_channel, self._envknit_ref, self._envknit_timeout)
-    view = memoryview(memory)
-    if flags & 1 and view.readonly:  # PyBUF_WRITABLE
-        raise BufferError(f"the memory of this {type(self).__qualname__} is a read-only picture; it lives in a worker")
-    code, shape = facts.get("format"), facts["shape"]
-    if not code or ("strides" in facts and not _is_c_order(facts, view.nbytes)):
-        raise BufferError(f"the memory of this {type(self).__qualname__} has a layout that Python cannot view here")
-    return arrays.shaped(view, str(code).lstrip("<>=@|"), shape)
-
-
-def _is_c_order(facts: dict[str, Any], size: int) -> bool:
-    expected = size
-    for length, stride in zip(facts["shape"], facts["strides"], strict=True):
-        expected //= max(length, 1)
-        if stride != expected:
-            return False
-    return True
-
-
 # What the class of proxies has besides, by what `operations.describe` says of the type
 _TRAITS: dict[str, dict[str, Any]] = {
     "class": {
@@ -396,7 +359,7 @@ _TRAITS: dict[str, dict[str, Any]] = {
     },
     "function": {"__get__": _bind},  # set on a class, it is a method
     "coroutine": _COROUTINE,
-    "array": {"__array_interface__": property(_array_interface)},
-    "as-array": {"__array__": _as_array},
-    "buffer": {"__buffer__": _buffer},
+    "array": {"__array_interface__": property(arrays.interface)},
+    "as-array": {"__array__": arrays.as_array},
+    "buffer": {"__buffer__": arrays.buffer},
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-_PROBE = {0: object()}
+_PROBE = {0: object()}  # how many references the interpreter itself counts differs between versions of CPython
 _ONE = sys.getrefcount(_PROBE[0])  # what getrefcount says of an object that only a dict holds
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made at run time, by a class statement or by an extension module
 _BETWEEN_RELEASES = 0.01  # seconds; proxies that are dropped in a row are released together

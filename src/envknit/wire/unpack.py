@@ -52,7 +52,7 @@ class Unpacker:
 
     def _borrow(self, ref: int, size: int, *, writable: bool = True, most: int = 0) -> Any:
         descriptor = next(self._descriptors, None)
-        if descriptor is None:  # the kernel drops what a process has no room for
+        if descriptor is None:  # the kernel drops what a process has no room for (MSG_CTRUNC, recvmsg(2))
             self._channel.imports.decline(ref)
             raise OSError(errno.EMFILE, "no file descriptor is left to receive shared memory with")
         try:

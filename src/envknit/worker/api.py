@@ -8,7 +8,7 @@ from itertools import count
 
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
 from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
-from envknit.interpreter.cpython import lack
+from envknit.interpreter.cpython import why_missing
 from envknit.runtime.block import Block
 from envknit.runtime.target import Target
 from envknit.wire.lines import check_timeout
@@ -161,7 +161,7 @@ def hold(target: Target, isolation: str, *, opener: str, reason: str = "") -> Wo
 
 def _no_interpreter(title: str, module: str, why: str) -> EnvknitError:
     hint = "keep it in a process of its own: isolation='worker', or envknit.worker()"
-    lacking = lack()
+    lacking = why_missing()
     if lacking:
         return UnsupportedPlatformError(lacking, hint=hint)
     return CExtIncompatibleError(f"{title} cannot be held in a sub-interpreter", name=module, why=why, hint=hint)

@@ -78,11 +78,11 @@ class WorkerProcess(Peer):
         source: Any,
         popen: subprocess.Popen[bytes],
         sockets: tuple[socket.socket, socket.socket, socket.socket],
-        words: int,
+        last_words: int,
         mirror: Mirror,
         limit: int,
     ) -> None:
-        control, self._life, line = sockets
+        control, self._lifeline, line = sockets
         self.order = order
         self.source = source
         self.pid = popen.pid
@@ -90,7 +90,7 @@ class WorkerProcess(Peer):
         self.python = ""
         self.is_overdue = False  # whether a call that was given up may still run there
         self._popen = popen
-        self._words = words
+        self._last_words = last_words
         self._ending = threading.Lock()
         self.channel = Channel(control, is_host=True, limit=limit, peer=self, mirror=mirror)
         self._line = line
@@ -102,10 +102,10 @@ class WorkerProcess(Peer):
             WorkerError: it did not start; with the last lines that it said.
         """
         order = self.order
-        words = {"lock": order.lock, "plan": order.plan, "first": list(order.first), "last": list(order.last)}
+        facts = {"lock": order.lock, "plan": order.plan, "first": list(order.first), "last": list(order.last)}
         try:
             self._line.settimeout(START)
-            handshake.say(self._line, **words, limit=self.channel.limit)
+            handshake.say(self._line, **facts, limit=self.channel.limit)
             answer = handshake.hear(self._line)
             if "error" in answer:
                 raise WorkerError(f"the worker of {order.label} could not start", reason=answer["error"])
@@ -184,10 +184,10 @@ class WorkerProcess(Peer):
             if self._popen.returncode is None:
                 self._popen.kill()
                 self._popen.wait()
-            self._life.close()
-            if self._words >= 0:
-                os.close(self._words)
-                self._words = -1
+            self._lifeline.close()
+            if self._last_words >= 0:
+                os.close(self._last_words)
+                self._last_words = -1
 
     def shut(self, reason: str) -> None:
         """Close the channel: every call, waiting or to come, raises a WorkerError that gives the reason."""
@@ -195,11 +195,11 @@ class WorkerProcess(Peer):
 
     def abandon(self) -> None:
         """Let go of a worker that belongs to the parent of this fork, without ending it."""
-        self._life.close()
+        self._lifeline.close()
         self._popen.returncode = 0  # it is not our child: nobody may wait for it or kill it here
-        if self._words >= 0:
-            os.close(self._words)
-            self._words = -1
+        if self._last_words >= 0:
+            os.close(self._last_words)
+            self._last_words = -1
 
     def _end(self) -> dict[str, Any]:
         import subprocess
@@ -211,7 +211,7 @@ class WorkerProcess(Peer):
             status = self._popen.wait()
         facts: dict[str, Any] = {"pid": self.pid, "ended": _status(status)}
         with self._ending:
-            said = os.pread(self._words, 1 << 20, 0) if self._words >= 0 else b""
+            said = os.pread(self._last_words, 1 << 20, 0) if self._last_words >= 0 else b""
         lines = said.decode(errors="replace").strip().splitlines()[-12:]
         if lines:
             facts["last_words"] = "\n    " + "\n    ".join(lines)
@@ -242,19 +242,19 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
     import _envknit_bootstrap
 
     ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
-    words = buffers.scratch()
+    last_words = buffers.scratch()
     stderr = _host_stderr()
-    descriptors = [*(end.fileno() for end in theirs), words, stderr]
+    descriptors = [*(end.fileno() for end in theirs), last_words, stderr]
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folders = [os.path.dirname(package), os.path.dirname(os.path.abspath(_envknit_bootstrap.__file__))]
     script = os.path.join(package, "worker", "child.py")
     command = [order.python, *_flags(order.python), script, ",".join(map(str, descriptors)), *folders]
     try:
-        popen = subprocess.Popen(command, pass_fds=descriptors, stderr=words, env=_environ(order.python))
+        popen = subprocess.Popen(command, pass_fds=descriptors, stderr=last_words, env=_environ(order.python))
     except OSError as error:
         for end in ours:
             end.close()
-        os.close(words)
+        os.close(last_words)
         raise WorkerError(
             f"the worker of {order.label} could not start", python=order.python, reason=str(error)
         ) from error
@@ -262,7 +262,7 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
         for end in theirs:
             end.close()
         os.close(stderr)
-    worker = WorkerProcess(order, source, popen, ours, words, mirror, limit)
+    worker = WorkerProcess(order, source, popen, ours, last_words, mirror, limit)
     try:
         worker.greet()
     except BaseException:

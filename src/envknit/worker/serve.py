@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 environment = ""  # the name of the environment that this worker has; only a worker loads this module
 
 
-def serve(control: int, life: int, line: int, words: int, stderr: int, *, site_packages: list[str]) -> None:
+def serve(control: int, lifeline: int, line: int, last_words: int, stderr: int, *, site_packages: list[str]) -> None:
     """Serve on inherited descriptors.
 
     Args:
         control: the control socket.
-        life: a socket on which nothing is ever sent: it closes when the host dies, however it dies.
+        lifeline: a socket on which nothing is ever sent: it closes when the host dies, however it dies.
         line: the line of the host's main thread.
-        words: the file that takes what is said on stderr until the start is over, and at a crash.
+        last_words: the file that takes what is said on stderr until the start is over, and at a crash.
         stderr: the host's own stderr.
         site_packages: what a plan puts the lock in the place of, or behind it (`system_site_packages: true`).
     """
-    _die_with_host(life)
-    for descriptor in (control, life, line, words, stderr):
+    _die_with_host(lifeline)
+    for descriptor in (control, lifeline, line, last_words, stderr):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
     main_line = socket.socket(fileno=line)
     config = handshake.hear(main_line)
     channel = Channel(socket.socket(fileno=control), is_host=False, limit=config["limit"])
-    worker = _Worker(channel, words, stderr)
+    worker = _Worker(channel, last_words, stderr)
     try:
         _activate(config, site_packages)
     except Exception as error:  # noqa: BLE001 - the host raises it
@@ -69,19 +69,19 @@ def _activate(config: dict[str, Any], site_packages: list[str]) -> None:
     sys.path += config["last"]
 
 
-def _die_with_host(life: int) -> None:
+def _die_with_host(lifeline: int) -> None:
     # The kernel sends SIGKILL when the socket's other end closes, even while an extension module holds the GIL.
     # PR_SET_PDEATHSIG would fire too when only the host's thread that started us ends.
     if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 class _Worker:
-    def __init__(self, channel: Channel, words: int, stderr: int) -> None:
+    def __init__(self, channel: Channel, last_words: int, stderr: int) -> None:
         self._channel = channel
-        self._words = words
+        self._last_words = last_words
         self._stderr = stderr
         self._error_stream: output.ForwardedStream | None = None
         self._main_lines: SimpleQueue[Line | None] = SimpleQueue()
@@ -154,17 +154,17 @@ class _Worker:
         import faulthandler
 
         sys.stderr.flush()
-        said = os.pread(self._words, 1 << 20, 0)
-        os.ftruncate(self._words, 0)
+        said = os.pread(self._last_words, 1 << 20, 0)
+        os.ftruncate(self._last_words, 0)
         os.dup2(stderr, 2)
         os.close(stderr)
         if self._error_stream is not None:
             self._error_stream.channel = self._channel
         if said:
             sys.stderr.write(said.decode(errors="replace"))
-        os.lseek(self._words, 0, os.SEEK_SET)
-        quiet = {"c_stack": False} if sys.version_info >= (3, 14) else {}  # addresses would push the words out
-        faulthandler.enable(self._words, all_threads=False, **quiet)
+        os.lseek(self._last_words, 0, os.SEEK_SET)
+        quiet = {"c_stack": False} if sys.version_info >= (3, 14) else {}  # addresses would push the last_words out
+        faulthandler.enable(self._last_words, all_threads=False, **quiet)
 
 
 def _run(_: None, root: str, module: str, name: str, /, *args: object, **options: object) -> object:

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from envknit.interpreter.values import decode, encode
+from envknit.interpreter.parcels import decode, encode
 
 LARGE = 100_000
 
