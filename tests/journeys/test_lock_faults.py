@@ -89,3 +89,34 @@ def test_a_cache_that_cannot_be_written_is_left_out(machine: Machine, index: Loo
 
     assert "is not used" in ran.err
     assert "a 1.0" in ran.out
+
+
+def test_an_index_that_was_not_asked_is_named_where_no_version_fits(machine: Machine, index: LoopbackIndex) -> None:
+    with LoopbackIndex() as second:
+        index.publish("torchx", "2.1")
+        second.publish("torchx", "2.0+cpu")
+        more = f"indexes: ['{index.url}', '{second.url}']\n"
+        ran = machine.project(["torchx==2.0+cpu"], more=more).envknit("lock", status=3)
+        assert f"not asked, since an earlier index has torchx: {second.url}" in ran.err
+
+        more = f"indexes: ['{second.url}', '{index.url}']\n"
+        machine.project(["torchx==2.0+cpu"], name="other", more=more).envknit("lock")
+
+
+def test_every_environment_of_a_lock_is_compared_with_what_its_wheels_say(
+    machine: Machine, index: LoopbackIndex
+) -> None:
+    for name in ("a", "b"):
+        index.publish(name, "1.0", requires=["b"] if name == "a" else [])
+    project = machine.project(["a"], environments={"zzz": ["a"]})
+    project.envknit("lock")
+    text = project.lock_file.read_text(encoding="utf-8")
+    edges = [line for line in text.splitlines() if "name: b" in line and "version" in line]
+    assert len(edges) == 2, text
+    # The edge of the first environment goes; the second stands
+    project.lock_file.write_text(
+        text.replace(edges[0], "", 1).replace("        dependencies:\n\n", "", 1), encoding="utf-8"
+    )
+    ran = project.envknit("install", status=4)
+
+    assert "it requires b, and nothing of that name was locked" in ran.err

@@ -161,7 +161,7 @@ class Index:
             self._metadata[f"{link.url}#{link.subdirectory}"] = found
 
     def unasked(self, name: str) -> list[str]:
-        """Return the indexes that are not used for a project because an earlier one lists it, fit for a message."""
+        """Return the indexes that `links` did not ask because an earlier one lists the project, fit for a message."""
         return self._pages.unasked(name)
 
     def metadata(self, link: Link) -> Metadata:

@@ -56,6 +56,7 @@ class Pages:
         self._http = http
         self._warn = warn
         self._guard = threading.Lock()
+        self._unasked: dict[str, list[str]] = {}
         self._listed: dict[str, tuple[str, list[dict[str, Any]]]] = {}
 
     def links(self, name: str) -> tuple[Link, ...]:
@@ -81,21 +82,17 @@ class Pages:
         return tuple({link.filename: link for link in reversed(found)}.values())
 
     def unasked(self, name: str) -> list[str]:
-        """Return the indexes that are not used for a project because an earlier one lists it, fit for a message."""
-        if name in self._bound:
-            return []
-        for position, index in enumerate(self._indexes):
-            if self._page(_page_url(index, name)).status == 200:
-                return [redacted(later) for later in self._indexes[position + 1 :]]
-        return []
+        """Return the indexes that `links` did not ask because an earlier one lists the project, fit for a message."""
+        return self._unasked.get(name, [])
 
     def _of_first(self, name: str, indexes: Sequence[str]) -> tuple[list[Link], list[str]]:
         """Return the links of the first index that has a page, and the pages that were refused before it."""
         refused: list[str] = []
-        for index in indexes:
+        for position, index in enumerate(indexes):
             url = _page_url(index, name)
             page = self._page(url)
             if page.status == 200:
+                self._unasked[name] = [redacted(later) for later in indexes[position + 1 :]]
                 return links_of(read_page(page.body, page.content_type, page.url), name, page.url), refused
             if page.status == _REFUSED:
                 refused.append(url)

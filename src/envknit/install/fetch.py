@@ -92,10 +92,10 @@ class Fetcher:
         Raises:
             InstallError: an artifact could not be had, must not be placed, or is not what was locked.
         """
-        wants = {_want(pin): pin for pin in pins if pin.artifact is not None}
+        wants = [(_want(pin), pin) for pin in pins if pin.artifact is not None]
         folders = {}
         missing = []
-        for want in sorted(wants):
+        for want in sorted({want for want, _ in wants}):
             folder = self._find(want)
             if folder is None:
                 missing.append(want)
@@ -111,7 +111,7 @@ class Fetcher:
         finally:
             if self._index is not None:
                 self._index.close()
-        for want, pin in wants.items():
+        for want, pin in wants:
             if not self._sources.is_folder(want.source):  # the person works on it: `install` says that the lock is old
                 refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden)
         return folders

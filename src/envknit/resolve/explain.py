@@ -125,6 +125,9 @@ class _Story:
         if newest is not releases[0]:
             there += f"; its newest pre-release is {releases[0].version}"
             hint = f"to take a pre-release, name it: {name}>={releases[0].version}"
+        if others := self._judge.index.unasked(name):
+            there += f"; not asked, since an earlier index has {name}: {', '.join(others)}"
+            hint = f"bind {name} to the index that you mean (`index`), or name that one first under `indexes`"
         return ResolutionError(
             f"no version of {name} is {_bare(alone[0], name)}",
             **self._place,

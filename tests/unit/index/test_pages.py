@@ -73,6 +73,7 @@ def test_the_indexes_that_were_not_asked_are_named(tmp_path: Path, index: Loopba
         index.publish("a", "1.0")
         second.publish("b", "1.0")
         with open_index([index.url, second.url], tmp_path, home=tmp_path / "store") as it:
+            assert (len(it.links("a")), len(it.links("b"))) == (1, 1)
             assert it.unasked("a") == [f"{second.host}/simple/"]
             assert it.unasked("b") == []
 
