@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -218,39 +217,8 @@ def test_a_member_of_a_workspace_works_with_the_lock_of_the_root(machine: Machin
     assert machine.run("-c", "import beta", cwd=root.root).status == 0
 
 
-def test_a_folder_beside_the_project_is_locked_and_used_in_place(machine: Machine, index: LoopbackIndex) -> None:
-    index.publish("alpha", "1.0")
-    index.publish("lib", "9.0", {"lib/__init__.py": "raise SystemExit('a stranger')\n"})
-    folder = machine.root / "lib"
-    table = write_backend(folder)
-    for path, text in {
-        "pyproject.toml": f'[project]\nname = "lib"\nversion = "1"\ndependencies = ["alpha", "deep"]\n{table}'
-        '[tool.uv.sources]\ndeep = { path = "../deep" }\n',
-        "src/lib/__init__.py": "import alpha, deep\nNAME = 'mine'\n",
-    }.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
-    deep = machine.root / "deep"
-    table = write_backend(deep)
-    (deep / "pyproject.toml").write_text(f'[project]\nname = "deep"\nversion = "2"\n{table}', encoding="utf-8")
-    (deep / "deep.py").write_text("HERE = __file__\n", encoding="utf-8")
-    project = machine.project(more="")
-    project.write(
-        "envknit.yaml", "environments:\n  default:\n    packages:\n      - {name: lib, path: ../lib, editable: true}\n"
-    )
-    project.ready()
-
-    lock = project.lock_file.read_text(encoding="utf-8")
-    assert 'source: "file:../lib#editable"' in lock
-    assert 'source: "file:../deep"' in lock
-    assert os.fspath(machine.root) not in lock
-    said = project.run("-c", "import lib, deep; print(lib.NAME, lib.__file__, deep.HERE)").out.split()
-    assert said[:2] == ["mine", str(folder / "src/lib/__init__.py")]
-    assert "site-packages" in said[2], "it is a copy"
-
-
-def test_a_source_that_is_not_there_is_one_error(machine: Machine) -> None:
-    project = machine.project()
-    project.write("envknit.yaml", "environments:\n  default:\n    packages: ['lib @ file:../nowhere']\n")
-
-    assert "the source of lib is not there" in project.envknit("lock", status=2).err
+def test_init_takes_a_project_file_of_another_kind_as_it_is(shop: Project) -> None:
+    said = shop.envknit("init").out
+    assert "pyproject.toml is the project file of this folder already" in said
+    assert "next: envknit lock && envknit install" in said
+    assert not shop.file.exists()

@@ -1,4 +1,4 @@
-"""Write a project file into a folder that has none."""
+"""Write a project file into a folder that has none; where there is one, say what it is and what comes next."""
 
 from __future__ import annotations
 
@@ -28,8 +28,17 @@ def configure(parser: ArgumentParser) -> None:
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
     from envknit.files.edit import create_project  # noqa: PLC0415 - loads the YAML editor
+    from envknit.files.load import project_file_in  # noqa: PLC0415 - as above
+    from envknit.files.project import LOCK_FILE, PROJECT_FILE  # noqa: PLC0415 - as above
 
-    made = create_project(Path(arguments.project).absolute(), arguments.python_version)
+    folder = Path(arguments.project).absolute()
+    there = project_file_in(folder)
+    if there is not None and there.name != PROJECT_FILE:
+        # A file of ours beside it would hide what it asks for
+        screen.say(f"{there.name} is the project file of this folder already")
+        screen.say(f"next: envknit {'install' if (folder / LOCK_FILE).exists() else 'lock && envknit install'}")
+        return 0
+    made = create_project(folder, arguments.python_version)
     screen.say(f"wrote {made}")
     screen.say("next: envknit add PACKAGE")
     return 0

@@ -39,23 +39,28 @@ def find_project_file(start: Path) -> Path:
         ProjectError: there is none up to the root of the file system; the hint names a file that does not count.
     """
     start = start.absolute()
-    seen: Path | None = None
     for folder in (start, *start.parents):
-        if (folder / PROJECT_FILE).is_file():
-            return folder / PROJECT_FILE
-        pyproject = folder / PYPROJECT
-        if pyproject.is_file():
-            from envknit.files.pyproject import asks_for_packages  # noqa: PLC0415 - not for an `envknit.yaml`
-
-            if asks_for_packages(pyproject):
-                return pyproject
-            seen = seen or pyproject
-        if (folder / "setup.py").is_file() or _is_setup(folder / "setup.cfg"):
-            return folder / next(name for name in _SETUP if (folder / name).is_file())
+        if found := project_file_in(folder):
+            return found
     hint = "run: envknit init"
-    if seen:
-        hint = f"{seen} names no packages: it has none of [project], [dependency-groups], [build-system]; {hint}"
+    settings = next((folder / PYPROJECT for folder in (start, *start.parents) if (folder / PYPROJECT).is_file()), None)
+    if settings:
+        hint = f"{settings} names no packages: it has none of [project], [dependency-groups], [build-system]; {hint}"
     raise ProjectError("no project file here or in a folder above", folder=start, hint=hint)
+
+
+def project_file_in(folder: Path) -> Path | None:
+    """Return the project file of one folder; None where it has none."""
+    if (folder / PROJECT_FILE).is_file():
+        return folder / PROJECT_FILE
+    if (folder / PYPROJECT).is_file():
+        from envknit.files.pyproject import asks_for_packages  # noqa: PLC0415 - not for an `envknit.yaml`
+
+        if asks_for_packages(folder / PYPROJECT):
+            return folder / PYPROJECT
+    if (folder / "setup.py").is_file() or _is_setup(folder / "setup.cfg"):
+        return folder / next(name for name in _SETUP if (folder / name).is_file())
+    return None
 
 
 def load_project(path: Path) -> Project:
