@@ -1,4 +1,4 @@
-"""Git repositories: which commit a revision is, and working copies of commits out of a cache of clones."""
+"""Projects in git repositories: which commit a revision is, what it requires, and its wheel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from envknit.errors import PackageIndexError
+from envknit.errors import InstallError, PackageIndexError
 from envknit.index.urls import redacted
 from envknit.regular import make_private
+
+if TYPE_CHECKING:
+    from envknit.index.build import Builder
+    from envknit.index.cache import Cache
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,64}")
@@ -22,15 +28,19 @@ _SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")  # bytes
 
 
 class Repositories:
-    """Clones of git repositories in a cache folder; any number of processes may share it.
+    """Projects in git repositories, whose clones lie in a folder that any number of processes may share.
 
     Args:
         folder: where the clones are kept.
+        cache: keeps the metadata of commits.
+        builder: builds them.
         offline: use what is there, and ask nobody.
     """
 
-    def __init__(self, folder: Path, *, offline: bool = False) -> None:
+    def __init__(self, folder: Path, cache: Cache, builder: Builder, *, offline: bool = False) -> None:
         self._folder = folder
+        self._cache = cache
+        self._builder = builder
         self._offline = offline
 
     def commit(self, url: str, rev: str = "") -> str:
@@ -90,6 +100,40 @@ class Repositories:
             )  # what relative submodules are relative to
             self._git("-C", into, "submodule", "update", "--quiet", "--init", "--recursive", url=url)
         return into
+
+    def metadata(self, url: str, commit: str, *, subdirectory: str = "") -> bytes:
+        """Return the core metadata of a project in a commit.
+
+        Raises:
+            PackageIndexError: there is no git, or the commit cannot be had.
+            InstallError: its backend fails.
+
+        Cost: clones and builds once, then reads a file.
+        """
+        key = ("git", url, commit, subdirectory, str(sys.implementation.cache_tag))
+        data = self._cache.metadata(*key)
+        if data is None:
+            with tempfile.TemporaryDirectory(prefix="envknit-") as scratch:
+                data = self._builder.metadata(self._checked_out(url, commit, Path(scratch), subdirectory))
+            self._cache.keep_metadata(data, *key)
+        return data
+
+    def wheel(self, url: str, commit: str, into: Path, *, subdirectory: str = "") -> Path:
+        """Build the wheel of a project in a commit; see `Builder.wheel`.
+
+        Raises:
+            PackageIndexError: there is no git, or the commit cannot be had.
+            InstallError: its backend fails.
+        """
+        with tempfile.TemporaryDirectory(prefix="envknit-", dir=into) as scratch:
+            return self._builder.wheel(self._checked_out(url, commit, Path(scratch), subdirectory), into)
+
+    def _checked_out(self, url: str, commit: str, scratch: Path, subdirectory: str) -> Path:
+        root = self.check_out(url, commit, scratch / "source")
+        folder = (root / subdirectory).resolve()
+        if not (folder.is_dir() and folder.is_relative_to(root.resolve())):
+            raise InstallError(f"the commit has no folder {subdirectory}", url=redacted(url), commit=commit)
+        return folder
 
     def _clone(self, url: str) -> Path:
         """Return the clone of a repository, fetched if it is not there yet."""

@@ -14,10 +14,10 @@ from envknit.index.artifacts import Artifacts, sha256_of
 from envknit.index.build import Builder
 from envknit.index.cache import Cache
 from envknit.index.find_metadata import MetadataFinder
+from envknit.index.git import Repositories
 from envknit.index.links import Link
 from envknit.index.pages import Pages
 from envknit.index.settings import read_pip_settings
-from envknit.index.sources import GitSources
 from envknit.index.threads import Threads
 from envknit.index.urls import expanded, refuse_malformed
 from envknit.reporter import Reporter
@@ -110,7 +110,7 @@ class Index:
         cache = Cache(home / "cache", reporter.warn)
         self.builder = Builder(settings)
         self.artifacts = Artifacts(home / "cache" / "artifacts", self._http)
-        self.git = GitSources(home / "cache" / "git", cache, self.builder, offline=offline)
+        self.git = Repositories(home / "cache" / "git", cache, self.builder, offline=offline)
         self._pages = Pages(
             settings.indexes, settings.find_links, bound=bound, cache=cache, http=http, warn=reporter.warn
         )

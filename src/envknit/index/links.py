@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 from envknit.errors import PackageIndexError
 from envknit.files.filenames import is_component, version_in
@@ -22,6 +24,7 @@ JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPES = frozenset({"application/vnd.pypi.simple.v1+html", "text/html", "application/xhtml+xml"})
 ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
 _MOST_LINKS = 250_000  # of one page; the longest real ones have some 50,000
 _MOST_SIZE = 10**15  # bytes: what a lock can hold
 
@@ -70,6 +73,26 @@ class Link:
         if version is None:
             raise PackageIndexError("not a file of that project", file=self.filename, name=self.name)
         return version
+
+
+def link_to(place: str | Path, *, name: str, sha256: str | None = None, subdirectory: str = "") -> Link:
+    """Make the link for a file that a person named; `Index` fetches it and reads its metadata like any other.
+
+    Args:
+        place: an `https:`, `http:` or `file:` URL, or a path, of a wheel, an sdist or another source archive.
+        name: canonical name of the project that it must be.
+        sha256: what it must hash to; None: `Index.sha256` says what it hashes to now.
+        subdirectory: where in the archive the project lies.
+
+    Raises:
+        PackageIndexError: it is malformed, or no wheel or source archive by its name.
+    """
+    url = str(place) if "://" in str(place) else Path(os.path.abspath(os.path.expanduser(place))).as_uri()  # noqa: PTH100,PTH111 - `..` goes, links stay, `~` may be nobody's
+    url = url.partition("#")[0]
+    filename = unquote(urlsplit(url).path.rpartition("/")[2]) if is_usable(url) else ""
+    if not (filename.endswith(_ARCHIVES) and url.startswith(("https://", "http://", "file:"))):
+        raise PackageIndexError("not the URL or path of a wheel or source archive", name=name, url=redacted(str(place)))
+    return Link(name=name, filename=filename, url=without_login(url), sha256=sha256, subdirectory=subdirectory)
 
 
 def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:

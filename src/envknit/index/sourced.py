@@ -17,9 +17,8 @@ from envknit.files.requested import normal_requirement, source_of
 from envknit.files.sources import Source, parse_source, path_from
 from envknit.files.values import Value
 from envknit.files.workspace import workspace_above
-from envknit.index.links import Link
+from envknit.index.links import Link, link_to
 from envknit.index.metadata import Metadata, UnusableMetadataError, read_metadata
-from envknit.index.sources import link_to
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from envknit.errors import InstallError, LockError
 from envknit.files.model import Artifact
 from envknit.files.sources import Source, parse_source
 from envknit.files.values import Value
-from envknit.index.sources import link_to
+from envknit.index.links import link_to
 from envknit.install.own import digest_of
 from envknit.naming import parse_store_folder
 

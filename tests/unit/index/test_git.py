@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import InstallError, PackageIndexError
+from envknit.index.build import Builder
+from envknit.index.cache import Cache
 from envknit.index.git import Repositories
 from envknit.index.index import open_index
+from envknit.index.settings import PipSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +40,11 @@ def git(folder: Path, *command: str) -> str:
         ["git", "-C", str(folder), *command], env=os.environ | identity, capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+def repositories(tmp_path: Path, *, offline: bool = False) -> Repositories:
+    cache = Cache(tmp_path / "cache", pytest.fail)
+    return Repositories(tmp_path / "cache/git", cache, Builder(PipSettings()), offline=offline)
 
 
 @pytest.fixture(name="repository")
@@ -69,33 +77,33 @@ def _index(tmp_path: Path) -> Iterator[Index]:
 def test_branches_tags_and_commits_are_resolved_to_commits(tmp_path: Path, repository: Path) -> None:
     url = repository.as_uri()
     first, second = git(repository, "rev-parse", "main"), git(repository, "rev-parse", "next")
-    repositories = Repositories(tmp_path / "cache")
+    opened = repositories(tmp_path)
 
-    assert repositories.commit(url) == first
-    assert repositories.commit(url, "next") == second
-    assert repositories.commit(url, "1.0") == first, "the commit, not the object of an annotated tag"
-    assert repositories.commit(url, "refs/tags/1.0") == first
-    assert repositories.commit(url, second) == second
-    assert repositories.commit(url, second[:9]) == second
+    assert opened.commit(url) == first
+    assert opened.commit(url, "next") == second
+    assert opened.commit(url, "1.0") == first, "the commit, not the object of an annotated tag"
+    assert opened.commit(url, "refs/tags/1.0") == first
+    assert opened.commit(url, second) == second
+    assert opened.commit(url, second[:9]) == second
 
 
 @pytest.mark.parametrize("rev", ["nothing", "--upload-pack=touch evil", "abcdef012"])
 def test_a_revision_that_is_not_there_is_told(tmp_path: Path, repository: Path, rev: str) -> None:
     with pytest.raises(PackageIndexError, match="no such branch"):
-        Repositories(tmp_path / "cache").commit(repository.as_uri(), rev)
+        repositories(tmp_path).commit(repository.as_uri(), rev)
 
 
 @pytest.mark.parametrize("url", ["file:///nowhere", "ext::sh -c touch% evil", "--upload-pack=touch evil"])
 def test_a_repository_that_cannot_be_read_is_told(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PackageIndexError, match="git failed"):
-        Repositories(tmp_path / "cache").commit(url)
+        repositories(tmp_path).commit(url)
     assert not (tmp_path / "evil").exists()
 
 
 def test_messages_hold_no_login(tmp_path: Path) -> None:
     with pytest.raises(PackageIndexError) as caught:
-        Repositories(tmp_path / "cache").commit("http://user:s3cr3t@127.0.0.1:9/x.git")
+        repositories(tmp_path).commit("http://user:s3cr3t@127.0.0.1:9/x.git")
     assert "s3cr3t" not in str(caught.value)
     assert "127.0.0.1" in str(caught.value)
 
@@ -103,19 +111,19 @@ def test_messages_hold_no_login(tmp_path: Path) -> None:
 def test_without_git_it_is_said_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PackageIndexError, match="`git` is not there"):
-        Repositories(tmp_path / "cache").commit("file:///x")
+        repositories(tmp_path).commit("file:///x")
 
 
 def test_a_commit_that_came_later_is_fetched_and_then_offline_will_do(tmp_path: Path, repository: Path) -> None:
     url = repository.as_uri()
-    Repositories(tmp_path / "cache").check_out(url, git(repository, "rev-parse", "main"), tmp_path / "one")
+    repositories(tmp_path).check_out(url, git(repository, "rev-parse", "main"), tmp_path / "one")
     git(repository, "commit", "-q", "--allow-empty", "-m", "third")
     third = git(repository, "rev-parse", "main")
-    offline = Repositories(tmp_path / "cache", offline=True)
+    offline = repositories(tmp_path, offline=True)
 
     with pytest.raises(PackageIndexError, match="offline"):
         offline.check_out(url, third, tmp_path / "two")
-    Repositories(tmp_path / "cache").check_out(url, third, tmp_path / "three")
+    repositories(tmp_path).check_out(url, third, tmp_path / "three")
     offline.check_out(url, third, tmp_path / "four")
 
     assert git(tmp_path / "four", "rev-parse", "HEAD") == third
@@ -123,7 +131,7 @@ def test_a_commit_that_came_later_is_fetched_and_then_offline_will_do(tmp_path: 
 
 
 def test_offline_asks_no_repository(tmp_path: Path, repository: Path) -> None:
-    offline = Repositories(tmp_path / "cache", offline=True)
+    offline = repositories(tmp_path, offline=True)
     with pytest.raises(PackageIndexError, match="offline"):
         offline.commit(repository.as_uri(), "main")
     with pytest.raises(PackageIndexError, match="offline"):
@@ -141,7 +149,7 @@ def test_submodules_come_with_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
     git(outer, "submodule", "add", "-q", "../repository", "inner")
     git(outer, "commit", "-q", "-m", "with a submodule")
 
-    out = Repositories(tmp_path / "cache").check_out(outer.as_uri(), git(outer, "rev-parse", "HEAD"), tmp_path / "out")
+    out = repositories(tmp_path).check_out(outer.as_uri(), git(outer, "rev-parse", "HEAD"), tmp_path / "out")
 
     assert (out / "inner/lib/pyproject.toml").is_file()
 
@@ -179,8 +187,8 @@ def test_a_hook_of_git_does_not_lead_to_its_own_repository(
     git(tmp_path / "other", "init", "-q")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
-    repositories = Repositories(tmp_path / "cache")
+    opened = repositories(tmp_path)
 
-    out = repositories.check_out(repository.as_uri(), repositories.commit(repository.as_uri()), tmp_path / "out")
+    out = opened.check_out(repository.as_uri(), opened.commit(repository.as_uri()), tmp_path / "out")
 
     assert (out / "lib").is_dir()

@@ -9,8 +9,8 @@ import pytest
 
 from envknit.errors import PackageIndexError
 from envknit.index.index import open_index
+from envknit.index.links import link_to
 from envknit.index.metadata import UnusableMetadataError
-from envknit.index.sources import link_to
 from kit import LoopbackIndex, make_sdist
 from kit.wheels import make_wheel
 
