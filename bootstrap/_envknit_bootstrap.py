@@ -664,6 +664,12 @@ class Hint:
         specs = (finder.find_spec(fullname, path, target) for finder in behind)
         return next(filter(None, specs), None) or self._not_found(fullname)
 
+    def find_distributions(self, context: "Any") -> "Any":
+        # `envknit` can be imported and is no pin: its metadata is there for who asks by name, and in no list of all
+        if self.activation is None or context.name != "envknit":
+            return ()
+        return self.activation.load("envknit.runtime.metadata").find_envknit()
+
     def _not_found(self, name: str) -> ModuleNotFoundError:
         message = f"No module named {name!r}"
         if sys.version_info < (3, 11):

@@ -279,6 +279,15 @@ def test_without_a_lock_the_error_says_how_to_get_one(machine: Machine) -> None:
     machine.run("app.py")
 
 
+def test_envknit_has_metadata_for_who_asks_by_name_and_is_no_package_of_the_lock(project: Project) -> None:
+    project.code("""
+        import importlib.metadata as metadata, envknit
+        assert metadata.version("envknit") == envknit.__version__
+        assert "envknit" not in {each.metadata["Name"] for each in metadata.distributions()}
+        with envknit.use("lib", "1.0"): assert metadata.version("envknit") == envknit.__version__
+    """)
+
+
 def test_explain_says_where_something_came_from(project: Project) -> None:
     project.code("""
         import json, envknit, lib

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+import _envknit_bootstrap
 from envknit.naming import canonical_name
+from envknit.plan import runtime_folder
 from envknit.runtime.asking import current, find_asker, host
 from envknit.runtime.router import router
 
@@ -40,6 +42,15 @@ def find_distributions(context: DistributionFinder.Context) -> list[Distribution
     if host.owns(asker):
         held += host.default_pins
     return _distributions(held, context.name)
+
+
+def find_envknit() -> Iterable[Distribution]:
+    """Find the distribution of envknit itself: beside its package, or beside its hook (an editable install)."""
+    from importlib.metadata import DistributionFinder, MetadataPathFinder
+
+    hook = os.path.dirname(os.path.realpath(_envknit_bootstrap.__file__))
+    context = DistributionFinder.Context(name="envknit", path=[runtime_folder(), hook])
+    return MetadataPathFinder.find_distributions(context)
 
 
 def _visible(member: Member) -> Iterable[tuple[Plan, Pin]]:
