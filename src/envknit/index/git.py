@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import InstallError, PackageIndexError
+from envknit.index.cache import is_own
 from envknit.index.urls import redacted
 from envknit.regular import make_private
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,64}")
+_OF_HOOKS = frozenset({"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"})
 _LAST_LINES = 10
 _PROTOCOLS = "file:git:http:https:ssh"  # not `ext`, which runs a command that the URL names
 _SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")  # bytes a second, over so many seconds
@@ -42,6 +44,7 @@ class Repositories:
         self._cache = cache
         self._builder = builder
         self._offline = offline
+        self._own: tempfile.TemporaryDirectory[str] | None = None
 
     def commit(self, url: str, rev: str = "") -> str:
         """Resolve a branch, tag or commit to the full name of a commit.
@@ -60,11 +63,10 @@ class Repositories:
                 "offline: the repository cannot be asked for a revision", url=redacted(url), rev=rev
             )
         told = dict(line.split("\t")[::-1] for line in self._git("ls-remote", "--", url, url=url).splitlines())
-        for ref in (
-            (f"refs/heads/{rev}", f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}", f"{rev}^{{}}", rev) if rev else ("HEAD",)
-        ):
+        refs = (f"refs/heads/{rev}", f"refs/tags/{rev}", rev) if rev else ("HEAD",)
+        for ref in refs:
             if ref in told:
-                return told[ref]
+                return told.get(f"{ref}^{{}}", told[ref])  # `^{}`: what an annotated tag is of
         if _ABBREVIATED.fullmatch(rev):
             clone = self._clone(url)
             for _ in range(2):
@@ -95,10 +97,9 @@ class Repositories:
         self._git("clone", "--quiet", "--no-checkout", "--", clone, into, url=url)
         self._git("-C", into, "checkout", "--quiet", "--detach", commit, url=url)
         if (into / ".gitmodules").exists():
-            self._git(
-                "-C", into, "remote", "set-url", "origin", url, url=url
-            )  # what relative submodules are relative to
+            self._git("-C", into, "remote", "set-url", "origin", url, url=url)  # relative submodules are relative to it
             self._git("-C", into, "submodule", "update", "--quiet", "--init", "--recursive", url=url)
+            self._git("-C", into, "remote", "set-url", "origin", redacted(url), url=url)  # a build sees no login
         return into
 
     def metadata(self, url: str, commit: str, *, subdirectory: str = "") -> bytes:
@@ -142,17 +143,33 @@ class Repositories:
             return clone
         if self._offline:
             raise PackageIndexError("offline: the repository is not in the cache", url=redacted(url))
-        make_private(self._folder)
-        fresh = Path(tempfile.mkdtemp(prefix=".clone-", dir=self._folder))
+        fresh = self._fresh()
+        clone = fresh.with_name(clone.name)
         try:
             self._git("clone", "--quiet", "--mirror", "--", url, fresh, url=url)
             self._git("-C", fresh, "remote", "set-url", "origin", redacted(url), url=url)  # no login stays in the cache
             fresh.rename(clone)
-        except OSError:
+        except BaseException as cause:
             shutil.rmtree(fresh, ignore_errors=True)
-            if not clone.is_dir():  # else another process was faster
+            if not (isinstance(cause, OSError) and clone.is_dir()):  # else another process was faster
                 raise
         return clone
+
+    def _fresh(self) -> Path:
+        try:
+            if is_own(self._folder):
+                make_private(self._folder)
+                return Path(tempfile.mkdtemp(prefix=".clone-", dir=self._folder))
+        except OSError:
+            pass  # a cache that cannot be written is left out
+        self._own = self._own or tempfile.TemporaryDirectory(prefix="envknit-")
+        self._folder = Path(self._own.name)
+        return self._fresh()
+
+    def close(self) -> None:
+        """Remove what could not be kept."""
+        if self._own is not None:
+            self._own.cleanup()
 
     def _fetch(self, clone: Path, url: str, commit: str = "") -> None:
         """Bring a clone up to date; a commit that no branch has may still be given to those who name it."""
@@ -171,11 +188,7 @@ class Repositories:
 
     def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         # A hook of git that runs this has variables that would lead git to the repository that it belongs to
-        outer = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-        }
+        outer = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
         try:
             return subprocess.run(
                 ["git", *_SLOW, *map(str, command)],  # noqa: S607 - whichever git the user has

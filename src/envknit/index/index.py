@@ -129,6 +129,7 @@ class Index:
             self._session.close()
         self.builder.close()
         self.artifacts.close()
+        self.git.close()
 
     def links(self, name: str) -> tuple[Link, ...]:
         """Return every wheel and sdist that is offered for a project, in no particular order; `()` for an unknown one.

@@ -192,3 +192,12 @@ def test_a_hook_of_git_does_not_lead_to_its_own_repository(
     out = opened.check_out(repository.as_uri(), opened.commit(repository.as_uri()), tmp_path / "out")
 
     assert (out / "lib").is_dir()
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_a_clone(tmp_path: Path, repository: Path) -> None:
+    (tmp_path / "store").write_text("in the way", encoding="utf-8")
+    (tmp_path / "wheels").mkdir()
+    with open_index(["wheels"], tmp_path, home=tmp_path / "store") as it:
+        assert b"Name: x" in it.git.metadata(
+            repository.as_uri(), it.git.commit(repository.as_uri()), subdirectory="lib"
+        )
