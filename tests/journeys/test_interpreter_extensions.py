@@ -165,7 +165,8 @@ def test_where_an_extension_module_is_refused_its_twin_in_python_is_taken(projec
             print(interp.eval_json("import wrap.twin; result = wrap.twin.KIND + [wrap.twin.__spec__.origin[-8:]]"))
     """
 
-    assert inside(project, source) == "True\n['wrap.twin', '/twin.py', 'SourceFileLoader', '/twin.py']\n"
+    assert inside(project, source) == "True\n['wrap.twin', '/twin.py', 'StoreLoader', '/twin.py']\n"
+    assert not (twin.parent / "__pycache__").exists()
 
 
 def test_isolation_is_chosen_by_evidence(project: Project) -> None:

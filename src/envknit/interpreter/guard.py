@@ -119,7 +119,11 @@ class Guard:
         source = os.path.join(folder, file.partition(".")[0] + ".py")  # `md.cpython-312-x86_64-linux-gnu.so` -> `md.py`
         if not os.path.isfile(source):
             return None
-        found: Any = spec_from_file_location(spec.name, source)
+        from envknit.runtime.finder import StoreLoader
+
+        # Python's own loader would write bytecode beside the source, into an entry of the store
+        loader = StoreLoader(spec.name, source, self._store(), os.path.realpath(source))
+        found: Any = spec_from_file_location(spec.name, source, loader=loader)
         spec.loader, spec.origin, spec.cached = found.loader, found.origin, found.cached
         return module_from_spec(spec)
 
