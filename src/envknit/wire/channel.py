@@ -245,17 +245,20 @@ class Channel:
         if kind == RELEASE:
             self.exports.release(loads(body))
             return
-        prints_there, kind = bool(kind & PRINTS_HERE), kind & ~PRINTS_HERE
-        if kind not in (CALL, CALL_RICH):
-            raise WorkerError("unexpected reply", kind=kind)
         thread = self.lines.thread
+        outer = thread.prints_there
+        prints_there, kind = kind >= PRINTS_HERE, kind & ~PRINTS_HERE
+        if kind != CALL and kind != CALL_RICH:  # noqa: PLR1714 - a tuple of globals would be made for each call
+            raise WorkerError("unexpected reply", kind=kind)
         free = thread.free
         free.append(line)  # calls back go to the thread that waits at the other end
-        thread.depth += 1
-        before, thread.prints_there = thread.prints_there, prints_there
-        kind, body, packer = self._answer(kind, body, descriptors, thread.depth)
-        thread.prints_there = before
-        thread.depth -= 1
+        thread.depth = depth = thread.depth + 1
+        if prints_there is not outer:
+            thread.prints_there = prints_there
+        kind, body, packer = self._answer(kind, body, descriptors, depth)
+        if prints_there is not outer:
+            thread.prints_there = outer
+        thread.depth = depth - 1
         if not (free and free[-1] is line):
             raise Lost(sent=True)  # a call back was given up, and the line with it
         free.pop()

@@ -7,7 +7,7 @@ from types import BuiltinFunctionType, GenericAlias, ModuleType, UnionType
 
 from envknit.wire import arrays, failures
 from envknit.wire.frames import limit_error
-from envknit.wire.proxy import Method, ModuleProxy, Proxy
+from envknit.wire.proxy import Method, ModuleProxy, Proxy, ProxyType
 from envknit.wire.values import (
     ALIGNMENT,
     ATOMS,
@@ -74,7 +74,7 @@ class Packer:
         return ref
 
     def _pack_other(self, value: Any, kind: type) -> Any:
-        if issubclass(kind, (Proxy, Method)):
+        if type(kind) is ProxyType or kind is Method:  # (faster than issubclass(), which asks a metaclass)
             return self._pack_proxy(value)
         if issubclass(kind, type):  # (in Python 3.10 `list[int]` says that it is one, too)
             return self._pack_class(value)

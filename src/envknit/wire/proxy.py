@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from envknit.wire.caller import Caller
 
 
-class _ProxyType(type):
+class ProxyType(type):
     """The class of proxies' classes: `type(proxy).__module__` is a string, also where `proxy.__module__` is asked."""
 
     @property
@@ -27,7 +27,7 @@ class _ProxyType(type):
         return module
 
 
-class Proxy(metaclass=_ProxyType):
+class Proxy(metaclass=ProxyType):
     """Stands for one object of the other side; what is done to it is done there."""
 
     __slots__ = ()
@@ -201,8 +201,8 @@ class Method:
 
 def make(kind: type[Proxy], caller: Caller, ref: int, value: object) -> Proxy:
     """Make the proxy of one object; `value` is what it is as a str or number, where its class is a kind of these."""
-    base = kind.__dict__.get("_envknit_value")
-    proxy = kind.__new__(kind) if base is None else base.__new__(kind, value)
+    plain: Any = kind
+    proxy: Proxy = plain.__new__(plain) if value is None else plain._envknit_value.__new__(plain, value)
     object.__setattr__(proxy, "_envknit_channel", caller)  # behind our own __setattr__
     object.__setattr__(proxy, "_envknit_ref", ref)
     return proxy
@@ -230,7 +230,7 @@ def make_class(
         # Whoever makes more of its kind, as statistics.mean() does, gets plain ones
         body |= {"_envknit_value": value, "__new__": lambda _, *args: value(*args)}
     bases = (_ObjectProxy,) if value is None else (Proxy, value)
-    kind: Any = _ProxyType(name.rpartition(".")[2], bases, body)
+    kind: Any = ProxyType(name.rpartition(".")[2], bases, body)
     for abstract in traits.get("abstract", ()):
         home, _, abc = abstract.rpartition(".")
         getattr(import_module(home), abc).register(kind)

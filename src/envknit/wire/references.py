@@ -282,10 +282,11 @@ class Imports:
         # Runs inside the garbage collector: it must not take the lock, which this very thread may hold
         self.mapped -= held.is_memory
         self.dropped.append((held.ref, held.count))
-        line = self._free_line()
-        if line is None or monotonic() - self._released < _BETWEEN_RELEASES:
+        now = monotonic()
+        line = self._free_line() if now - self._released >= _BETWEEN_RELEASES else None
+        if line is None:
             return  # they go with the next call
-        self._released = monotonic()
+        self._released = now
         dropped = self._take_dropped()
         if dropped and not line.post(frame(RELEASE, 0, dumps(dropped, LARGEST))):
             self.dropped.extend(dropped)

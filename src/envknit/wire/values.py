@@ -186,10 +186,10 @@ def put_together(name: str, fields: Iterable[object]) -> object:
 
 def is_standard_member(value: Any, kind: type) -> bool:
     """Tell whether a value is a member of an enumeration of the standard library: `http.HTTPStatus.OK`."""
-    members = getattr(kind, "__members__", None)
-    if not members or kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
-        return False
-    return members.get(value.name) is value
+    if type(kind) is type or kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
+        return False  # enumerations have a metaclass
+    members: Any = getattr(kind, "__members__", None) or {}
+    return members.get(getattr(value, "name", None)) is value
 
 
 def is_plain_namedtuple(kind: type) -> bool:
