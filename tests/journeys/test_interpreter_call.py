@@ -255,16 +255,18 @@ def test_a_pool_is_the_standard_one_where_there_is_one(project: Project) -> None
 
 def test_a_pool_cancels_what_waits_and_closes_what_it_made(project: Project) -> None:
     source = """
-        import sys, threading, time
+        import os, threading
         from envknit import InterpreterPool
         from envknit.interpreter.subinterpreter import _open
-        def nap(seconds):
-            import time
+        def nap(seconds, begun):
+            import os, time
+            os.write(begun, b"!")
             time.sleep(seconds)
             return seconds
+        reader, begun = os.pipe()
         pool = InterpreterPool("other", workers=1)
-        first, second = pool.submit(nap, 0.3), pool.submit(nap, 0)
-        time.sleep(0.1)
+        first, second = pool.submit(nap, 0.3, begun), pool.submit(nap, 0, begun)
+        os.read(reader, 1)
         pool.shutdown(cancel_futures=True)
         print(first.result(), second.cancelled(), len(_open))
         with InterpreterPool("other", workers=2) as never_used:

@@ -176,7 +176,7 @@ def test_a_process_can_fork_when_its_interpreters_are_closed_and_is_warned_when_
 
 def test_one_that_nobody_closed_is_told_and_ended(project: Project) -> None:
     source = """
-        import gc, sys, threading, time, warnings
+        import gc, os, sys, threading, warnings
         def lose():
             SubInterpreterEnv("lost").run_string("import atexit, os; atexit.register(print, 'ended')")
         with warnings.catch_warnings(record=True) as told:
@@ -185,8 +185,10 @@ def test_one_that_nobody_closed_is_told_and_ended(project: Project) -> None:
             gc.collect()
         print([str(warning.message)[:30] for warning in told], flush=True)
         busy = SubInterpreterEnv()
-        threading.Thread(target=busy.run_string, args=("import time; time.sleep(0.5)",), daemon=True).start()
-        time.sleep(0.1)
+        reader, writer = os.pipe()
+        code = f"import os, time; os.write({writer}, b'!'); time.sleep(0.5)"
+        threading.Thread(target=busy.run_string, args=(code,), daemon=True).start()
+        os.read(reader, 1)
         sys.exit(3)
     """
 

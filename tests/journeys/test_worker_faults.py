@@ -12,7 +12,6 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,24 +21,13 @@ from envknit.errors import WorkerError
 from envknit.wire.frames import CALL, HEADER
 from envknit.wire.line import Lost
 from envknit.worker.pool import pool
+from kit.gadget import gone
 from kit.machine import shared_memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from envknit.wire.line import Line
-
-
-def gone(pid: int, seconds: float = 2.0) -> bool:
-    """Wait until a process has ended, also as a zombie of somebody else."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z" and len(os.listdir(f"/proc/{pid}/task")) <= 1:  # noqa: PTH208 - other threads may still end
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.mark.parametrize(
@@ -114,10 +102,11 @@ def test_a_stopped_worker_is_replaced_after_its_deadline(folder: Path) -> None:
 def test_all_threads_hear_of_a_death_and_one_worker_follows(gadget: Any) -> None:
     errors: list[str] = []
     pids: list[int] = []
+    begun = threading.Semaphore(0)
 
     def wait() -> None:
         try:
-            gadget.sleep(20)
+            gadget.begin(begun.release, "sleep", 20)
         except WorkerError as error:
             errors.append(error.message)
         pids.append(gadget.pid())
@@ -125,7 +114,8 @@ def test_all_threads_hear_of_a_death_and_one_worker_follows(gadget: Any) -> None
     threads = [threading.Thread(target=wait) for _ in range(5)]
     for thread in threads:
         thread.start()
-    time.sleep(0.2)
+    for _ in threads:
+        assert begun.acquire(timeout=20)
     os.kill(gadget.pid(), signal.SIGKILL)
     for thread in threads:
         thread.join(10)
@@ -226,9 +216,10 @@ def run_host(source: str, folder: Path, *arguments: str, **options: Any) -> subp
 
 
 HOLD = """
-def busy(function):
-    threading.Thread(target=function, args=(30,), daemon=True).start()
-    time.sleep(0.2)
+def busy(name):
+    begun = threading.Event()
+    threading.Thread(target=gadget.begin, args=(begun.set, name, 30), daemon=True).start()
+    begun.wait(20)
 with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
     print(gadget.pid(), flush=True)
     {act}
@@ -243,8 +234,8 @@ with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
         "os.kill(os.getpid(), signal.SIGTERM)",
         "pass",
         "raise SystemExit(2)",
-        "busy(gadget.sleep)",
-        "busy(gadget.hold_gil); os.kill(os.getpid(), signal.SIGKILL)",
+        "busy('sleep')",
+        "busy('hold_gil'); os.kill(os.getpid(), signal.SIGKILL)",
     ],
 )
 def test_no_worker_outlives_its_host_however_the_host_ends(folder: Path, act: str) -> None:
@@ -333,10 +324,9 @@ def test_ctrl_c_interrupts_the_call_and_not_the_pool(folder: Path, group: bool) 
         """
         with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
             pid, box = gadget.pid(), gadget.Box("kept")
-            for call in (gadget.sleep, gadget.spin):
-                print("ready", flush=True)
+            for name in "sleep", "spin":
                 try:
-                    call(15)
+                    gadget.begin(lambda: print("ready", flush=True), name, 15)
                 except KeyboardInterrupt:
                     began = time.monotonic()
                     same, main = gadget.pid() == pid, gadget.on_main_thread()
@@ -348,7 +338,6 @@ def test_ctrl_c_interrupts_the_call_and_not_the_pool(folder: Path, group: bool) 
     assert host.stdout is not None
     for _ in range(2):
         assert host.stdout.readline() == "ready\n"
-        time.sleep(0.3)
         (os.killpg if group else os.kill)(host.pid, signal.SIGINT)
         assert select.select([host.stdout], [], [], 10)[0]
         assert host.stdout.readline() == "True kept True True\n"

@@ -7,13 +7,12 @@ import inspect
 import os
 import pickle
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import envknit
-from kit.gadget import GADGET, write_gadget
+from kit.gadget import GADGET, gone, write_gadget
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def test_a_worker_that_dies_unexpectedly_is_replaced_on_the_next_call(folder: Pa
     with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
         pid = gadget.pid()
         os.kill(pid, signal.SIGKILL)
-        time.sleep(0.2)
+        assert gone(pid)
         assert gadget.echo("next") == "next"
     with envknit.worker("gadget", "1.0", install_path=folder) as again:
         assert again.pid() != pid

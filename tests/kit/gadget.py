@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import os
+import time
+from pathlib import Path
 
 GADGET = '''
 """A gadget."""
@@ -34,6 +33,7 @@ def kill(): os.kill(os.getpid(), signal.SIGKILL)
 def say(text, stream="stdout"): print(text, file=getattr(sys, stream)); return len(text)
 def ask(): return input()
 def apply(function, *args): return function(*args)
+def begin(begun, name, *args): begun(); return globals()[name](*args)
 def count(): CALLS.append(1); return len(CALLS)
 def remember(value): local.value = value
 def recall(): return getattr(local, "value", None)
@@ -90,3 +90,17 @@ def write_gadget(folder: Path, name: str = "gadget") -> Path:
     (package / "parts.py").write_text(PARTS, encoding="utf-8")
     (package / "broken.py").write_text("import nowhere_to_be_found\n", encoding="utf-8")
     return folder
+
+
+def gone(pid: int, seconds: float = 2.0) -> bool:
+    """Wait until a process has ended, also as a zombie of somebody else."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z" and len(os.listdir(f"/proc/{pid}/task")) <= 1:  # noqa: PTH208 - other threads may still end
+            return True
+        time.sleep(0.01)
+    return False
