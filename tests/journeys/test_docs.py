@@ -35,6 +35,7 @@ PAGES = sorted(
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 )
 ON_THE_REAL_INDEX = ["README.md", "docs/tutorial/first-project.md"]
+NO_MODULES = {"site", "import", "stat", "find_spec", "import_module", "__import__", "bin"}  # words of the tour
 SHOWN = {"", "sh", "text", "dockerfile"}
 RUN = {"yaml", "python", "toml", "json", "console"}
 
@@ -148,6 +149,24 @@ def test_the_index_of_the_pages_names_every_page() -> None:
 
     named = {f"docs/{link}" for link in re.findall(r"\]\(([^)#]+\.md)\)", index)}
     assert named == {page for page in PAGES if page not in {"README.md", "CONTRIBUTING.md", "docs/index.md"}}
+
+
+@pytest.mark.once
+def test_the_tour_walks_through_every_room_and_names_what_is_there() -> None:
+    tour = (ROOT / "docs" / "explanation" / "tour.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "envknit"
+
+    rooms = {folder.parent.name for folder in source.glob("*/__init__.py")}
+    walked = set(re.findall(r"`(\w+)/`", tour))
+    assert rooms - {"isolation"} == walked - {"bootstrap"}
+    named = re.findall(r"`((?:src|bootstrap)/[\w/]+\.py)`", tour)
+    assert [] == [path for path in named if "VERB" not in path and not (ROOT / path).exists()]
+    modules = {path.stem for path in source.rglob("*.py")} | {"_envknit_bootstrap"}
+    for room in re.findall(r"^## .*?(?=^## |\Z)", tour, re.MULTILINE | re.DOTALL):
+        if re.match(r"## .*`\w+/`", room):
+            prose = re.sub(r"```.*?```", "", room, flags=re.DOTALL)
+            words = set(re.findall(r"`([a-z_]+)`", prose)) - NO_MODULES
+            assert set() == words - modules - rooms, room.splitlines()[0]
 
 
 @pytest.mark.once
