@@ -209,7 +209,8 @@ class _Story:
     def _python_hint(self, reason: str) -> str:
         if "requires Python" not in reason:
             return ""
-        return f"the environment is for Python {self._wanted.python_version}: change its python_version"
+        python = self._wanted.python_version
+        return f"the environment is for Python {python}: change its python_version, or ask for this under a marker"
 
     def _yanked_hint(self, fitting: Sequence[Release]) -> str:
         if any(release.yanked is not None for release in fitting):

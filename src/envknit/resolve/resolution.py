@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import platform
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from envknit.errors import ResolutionError
 from envknit.files.filenames import parse_version
+from envknit.files.model import Environment
 from envknit.resolve.explain import explain, explain_depth
 from envknit.resolve.forks import Fork, joined, parts_of
 from envknit.resolve.graph import Graph
 from envknit.resolve.judge import Judge, Rules
 from envknit.resolve.markers import all_of
+from envknit.resolve.pins import Pins
 from envknit.resolve.requirements import asked_for, read
 from envknit.resolve.targets import Targets
 
@@ -19,12 +24,12 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from envknit.errors import ResolutionError
-    from envknit.files.model import Environment
     from envknit.files.project import Project, RequestedEnvironment
     from envknit.index.index import Index
     from envknit.reporter import Reporter
     from envknit.resolve.provider import Clash
+
+    Answer = tuple[Graph, dict[str, str]]
 
 _MOST_ROUNDS = 100_000
 
@@ -42,7 +47,6 @@ class Resolution:
 
     Args:
         project: what is asked for.
-        wanted: the environment of it.
         index: where projects come from.
         old: the environment in the lock so far; its pins stay where they still fit.
         updated: names whose pins do not stay.
@@ -53,7 +57,6 @@ class Resolution:
     def __init__(
         self,
         project: Project,
-        wanted: RequestedEnvironment,
         index: Index,
         old: Environment,
         *,
@@ -61,69 +64,117 @@ class Resolution:
         split: bool,
         reporter: Reporter,
     ) -> None:
-        self._wanted = wanted
+        self._project = project
         self._index = index
+        self._old = old
+        self._updated = updated
         self._reporter = reporter
-        self._rules = Rules(
-            resolution=project.resolution,
-            prerelease=project.prerelease,
-            exclude_newer=project.exclude_newer,
-            overrides=wanted.overrides,
-        )
-        self._targets = Targets.of(project.targets, wanted.python_version)
         copies = [(pin.name, pin.marker) for pin in old.pins]
         self._was_split = {name for name, marker in copies if copies.count((name, marker)) > 1}
         self._splittable = None if split or project.split is None else project.split | self._was_split
-        self._old = [pin for pin in old.pins if pin.name not in updated]
 
-    def run(self) -> tuple[Graph, dict[str, str]]:
-        """Resolve.
+    def lock(self, wanted: RequestedEnvironment) -> tuple[Environment, dict[str, ResolutionError]]:
+        """Lock an environment; of its groups and extras those that can be.
 
         Returns:
-            The answer, and where a project has several versions for different targets, the marker of each.
+            The environment, and why there is no answer for some of its groups and extras (`group lint`).
 
         Raises:
-            ResolutionError: no set of versions fits.
+            ResolutionError: there is none for what it always needs.
         """
-        return joined(self._forks(self._targets, "", []), self._targets)
+        wanted = replace(wanted, python_version=wanted.python_version or self._usual_python_version())
+        unlocked: dict[str, ResolutionError] = {}
+        try:
+            answer = self._answer(wanted)
+        except ResolutionError:
+            if not (wanted.groups or wanted.extras):
+                raise
+            answer, unlocked = self._one_by_one(wanted)
+        made = Environment(
+            name=wanted.name,
+            python_version=wanted.python_version,
+            requirements=wanted.requirements,
+            groups=dict(wanted.groups),
+            extras=dict(wanted.extras),
+            constraints=wanted.constraints,
+            overrides=wanted.overrides,
+            unlocked=tuple(sorted(unlocked)),
+            pins=Pins(self._index, self._old, self._updated, self._reporter).make(*answer),
+        )
+        return made, unlocked
 
-    def _forks(self, targets: Targets, marker: str, before: Sequence[Fork]) -> list[Fork]:
+    def _usual_python_version(self) -> str:
+        """Return the Pythons to lock for where nobody says: as before, if that suits this one; else it and newer."""
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
+
+        before = self._old.python_version
+        if before and SpecifierSet(before).contains(platform.python_version(), prereleases=True):
+            return before
+        return f">=3.{sys.version_info[1]}"
+
+    def _one_by_one(self, wanted: RequestedEnvironment) -> tuple[Answer, dict[str, ResolutionError]]:
+        """Resolve without groups and extras, then with one more after the other as long as that goes well."""
+        unlocked: dict[str, ResolutionError] = {}
+        able = replace(wanted, groups={}, extras={})
+        answer = self._answer(able)
+        for kind in ("extra", "group"):
+            field = f"{kind}s"
+            for name, requirements in getattr(wanted, field).items():
+                change: dict[str, Any] = {field: {**getattr(able, field), name: requirements}}
+                more = replace(able, **change)
+                try:
+                    answer, able = self._answer(more), more
+                except ResolutionError as error:
+                    unlocked[f"{kind} {name}"] = error
+        return answer, unlocked
+
+    def _answer(self, wanted: RequestedEnvironment) -> Answer:
+        """Choose candidates, and give a marker to each of several versions that are for different targets."""
+        targets = Targets.of(self._project.targets, wanted.python_version)
+        return joined(self._forks(wanted, targets, "", []), targets)
+
+    def _forks(self, wanted: RequestedEnvironment, targets: Targets, marker: str, before: Sequence[Fork]) -> list[Fork]:
         """Resolve for some targets, those on which a marker holds, after others were."""
         from envknit.resolve.split_resolution import Splitting  # noqa: PLC0415 - loaded where a lock is made
 
         judge = Judge(
             self._index,
             targets,
-            roots=list(asked_for(self._wanted, targets)),
-            constraints=list(read(self._wanted.constraints, targets)),
+            roots=list(asked_for(wanted, targets)),
+            constraints=list(read(wanted.constraints, targets)),
             kept=self._kept(targets, before),
-            rules=self._rules,
+            rules=Rules(
+                resolution=self._project.resolution,
+                prerelease=self._project.prerelease,
+                exclude_newer=self._project.exclude_newer,
+                overrides=wanted.overrides,
+            ),
             reporter=self._reporter,
         )
         splitting = Splitting(judge, accepted=self._splittable, reporter=self._reporter)
         # What was split is looked at as such first: that one version will not do is proven sooner so.
-        answer = (splitting.find() if self._was_split else None) or self._search(judge, marker)
+        answer = (splitting.find() if self._was_split else None) or self._search(judge, wanted, marker)
         if isinstance(answer, Graph):
             return [Fork(marker=marker, graph=answer)]
         found: list[Fork] = []
         for part in parts_of(answer.clashes, judge):
             whole = all_of([marker, part]) or ""
-            found += self._forks(targets.restricted(part), whole, [*before, *found])
+            found += self._forks(wanted, targets.restricted(part), whole, [*before, *found])
         return found or [Fork(marker=marker, graph=splitting.instead_of(answer.error))]
 
     def _kept(self, targets: Targets, before: Sequence[Fork]) -> dict[str, set[Version]]:
         """Return the versions to keep where they fit: those of the previous lock, and those of other targets."""
         kept: dict[str, set[Version]] = {}
-        for pin in self._old:
+        for pin in self._old.pins:
             version = parse_version(pin.version)
-            if version is not None and targets.where(pin.marker):
+            if version is not None and pin.name not in self._updated and targets.where(pin.marker):
                 kept.setdefault(pin.name, set()).add(version)
         for fork in before:
             for candidate in fork.graph.needed():
                 kept.setdefault(candidate.name, set()).add(candidate.version)
         return kept
 
-    def _search(self, judge: Judge, marker: str) -> Graph | _Failure:
+    def _search(self, judge: Judge, wanted: RequestedEnvironment, marker: str) -> Graph | _Failure:
         from resolvelib import resolvers  # noqa: PLC0415 - as above
 
         from envknit.resolve.provider import (  # noqa: PLC0415 - as above
@@ -144,8 +195,8 @@ class Resolution:
         except HopelessError as cause:
             clash = next(each for each in watcher.clashes if each.information is cause.clash)
         except resolvers.ResolutionTooDeep:
-            return _Failure(error=explain_depth(_MOST_ROUNDS, provider, self._wanted))
+            return _Failure(error=explain_depth(_MOST_ROUNDS, provider, wanted))
         finally:
             self._reporter.finish("resolving")
-        error = explain(clash.information, provider, watcher, self._wanted, marker)
+        error = explain(clash.information, provider, watcher, wanted, marker)
         return _Failure(error=error, clashes=[clash, *reversed(watcher.clashes)])

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-import sys
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError, ResolutionError
 from envknit.files.model import Environment, Lock
 from envknit.naming import canonical_name
 from envknit.reporter import Reporter
-from envknit.resolve.pins import Pins
 from envknit.resolve.requirements import asked_for
 from envknit.resolve.resolution import Resolution
 from envknit.resolve.targets import Targets
@@ -22,9 +17,7 @@ if TYPE_CHECKING:
 
     from envknit.files.project import Project, RequestedEnvironment
     from envknit.index.index import Index
-    from envknit.resolve.graph import Graph
     from envknit.resolve.requirements import Requirement
-
 
 _ASKED = ("requirements", "groups", "extras", "constraints", "overrides")
 _SETTINGS = (
@@ -80,95 +73,22 @@ def resolve(
         reporter.stage(f"Resolving {name}")
         old = before.get(name, Environment(name=name))
         updated = frozenset(pin.name for pin in old.pins) if update_all else names
-        work = _Work(project, index, old, updated=updated, split=split, reporter=reporter)
+        work = Resolution(project, index, old, updated=updated, split=split, reporter=reporter)
         try:
-            done[name] = work.lock(project.environments[name], failures)
+            done[name], unlocked = work.lock(project.environments[name])
         except ResolutionError as error:
             if failures is None:
                 raise
             failures[name] = error
             if name in before:
                 done[name] = before[name]
-    return Lock(environments=dict(sorted(done.items())), **{key: getattr(project, key) for key in _SETTINGS})
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """The work on one environment."""
-
-    project: Project
-    index: Index
-    old: Environment
-    _: KW_ONLY
-    updated: Collection[str]
-    split: bool
-    reporter: Reporter
-
-    def lock(self, wanted: RequestedEnvironment, failures: dict[str, ResolutionError] | None) -> Environment:
-        """Lock an environment; of its groups and extras those that can be."""
-        unlocked: dict[str, ResolutionError] = {}
-        wanted = replace(wanted, python_version=wanted.python_version or self._usual_python_version())
-        try:
-            answer = self._resolve(wanted)
-        except ResolutionError:
-            if not (wanted.groups or wanted.extras):
-                raise
-            answer, unlocked = self._one_by_one(wanted)
-        for label, error in unlocked.items():
+            continue
+        for label, reason in unlocked.items():
             if failures is not None:
-                failures[f"{wanted.name}, {label}"] = error
-            elif label not in self.old.unlocked:
-                raise error
-        asked: dict[str, Any] = {
-            key: dict(value) if isinstance(value, Mapping) else value
-            for key, value in ((key, getattr(wanted, key)) for key in _ASKED)
-        }
-        return Environment(
-            name=wanted.name,
-            python_version=wanted.python_version,
-            unlocked=tuple(sorted(unlocked)),
-            pins=Pins(self.index, self.old, self.updated, self.reporter).make(*answer),
-            **asked,
-        )
-
-    def _usual_python_version(self) -> str:
-        """Return the Pythons to lock for where nobody says: as before, if that suits this one; else it and newer."""
-        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
-
-        before = self.old.python_version
-        if before and SpecifierSet(before).contains(platform.python_version(), prereleases=True):
-            return before
-        return f">=3.{sys.version_info[1]}"
-
-    def _resolve(self, wanted: RequestedEnvironment) -> tuple[Graph, dict[str, str]]:
-        work = Resolution(
-            self.project,
-            wanted,
-            self.index,
-            self.old,
-            updated=self.updated,
-            split=self.split,
-            reporter=self.reporter,
-        )
-        return work.run()
-
-    def _one_by_one(
-        self, wanted: RequestedEnvironment
-    ) -> tuple[tuple[Graph, dict[str, str]], dict[str, ResolutionError]]:
-        """Resolve without groups and extras, then with one more after the other as long as that goes well."""
-        unlocked: dict[str, ResolutionError] = {}
-        able = replace(wanted, groups={}, extras={})
-        answer = self._resolve(able)
-        for kind in ("extra", "group"):
-            field = f"{kind}s"
-            for name, requirements in getattr(wanted, field).items():
-                change: dict[str, Any] = {field: {**getattr(able, field), name: requirements}}
-                more = replace(able, **change)
-                try:
-                    answer, able = self._resolve(more), more
-                except ResolutionError as error:
-                    unlocked[f"{kind} {name}"] = error
-        return answer, unlocked
+                failures[f"{name}, {label}"] = reason
+            elif label not in old.unlocked:
+                raise reason
+    return Lock(environments=dict(sorted(done.items())), **{key: getattr(project, key) for key in _SETTINGS})
 
 
 def is_current(project: Project, lock: Lock) -> bool:
