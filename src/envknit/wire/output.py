@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from contextlib import suppress
 
 from envknit.errors import WorkerError
 from envknit.wire.values import is_plain
@@ -53,8 +52,9 @@ def host_level() -> int | None:
     if logging is None:
         return None
     # A PlaceHolder has no level, and 0 means that of the parent (Lib/logging: `getEffectiveLevel`)
-    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    return min(level for level in (getattr(logger, "level", 0) for logger in loggers) if level)
+    others = [getattr(logger, "level", 0) for logger in logging.Logger.manager.loggerDict.values()]
+    lowest: int = min([logging.getLogger().level, *filter(None, others)])
+    return lowest
 
 
 def forward_logs(channel: Caller, level: int) -> None:
@@ -83,8 +83,11 @@ def _send(channel: Caller, record: Any) -> None:
     facts = {**vars(record), "msg": record.getMessage(), "args": None, "exc_info": None}
     if record.exc_info and not record.exc_text:
         facts["exc_text"] = logging.Formatter().formatException(record.exc_info)
-    with suppress(WorkerError):  # the host is gone
+    try:
         channel.call(None, "log", 0, ({name: fact for name, fact in facts.items() if is_plain(fact)},))
+    except WorkerError:  # the host is gone, or this is a fork of the worker: as where nothing is configured
+        if record.levelno >= logging.WARNING:
+            logging.lastResort.handle(record)  # type: ignore[union-attr] # it is None only where somebody set that
 
 
 def _log(_: None, facts: dict[str, Any]) -> None:

@@ -84,8 +84,8 @@ class _ObjectProxy(Proxy):
 class ModuleProxy:
     """Stands for a module of a worker. It outlives the worker: the next attribute is asked from its successor.
 
-    Functions, classes and submodules are kept once they were asked for; data is fetched each time. A dunder that is
-    plain data (`__version__`, `__doc__`, `__file__`) is fetched; those of Python's protocols raise AttributeError.
+    Functions, classes and submodules are kept once they were asked for; data is fetched each time. A dunder such as
+    `__version__` or `__stdout__` is fetched; those of Python's protocols raise AttributeError.
 
     Args:
         source: where modules are asked from: `call(timeout, operation, args)`, `module(name, timeout)`.

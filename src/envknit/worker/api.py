@@ -203,8 +203,11 @@ def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:
     from envknit.wire.fetching import load
 
     caller = proxy._envknit_channel
-    data = caller.call(proxy._envknit_timeout, "pickle", proxy._envknit_ref, ())
-    return load(data, caller.peer.source.asked - sys.stdlib_module_names if trust is None else set(trust))
+    if trust is None:
+        if caller.peer.source is None:
+            raise WorkerError("in a worker, what is fetched from the host needs trust=[...]", object=repr(proxy))
+        trust = caller.peer.source.asked - sys.stdlib_module_names
+    return load(caller.call(proxy._envknit_timeout, "pickle", proxy._envknit_ref, ()), set(trust))
 
 
 def send(value: Any, *, to: Any) -> Any:
