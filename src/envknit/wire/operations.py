@@ -139,6 +139,12 @@ def _array(target: Any) -> object:
     return np.asarray(target)
 
 
+def _is_async(target: object) -> bool:
+    from inspect import iscoroutinefunction
+
+    return iscoroutinefunction(target)
+
+
 def _pickle(target: object) -> bytes:
     import pickle
 
@@ -164,6 +170,7 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "dir": dir,
     "data": _data,
     "array": _array,
+    "is-async": _is_async,
     "pickle": _pickle,
     "signature": _signature,
     "unpickle": _unpickle,

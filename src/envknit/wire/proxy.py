@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from types import MethodType
 
@@ -219,7 +220,7 @@ def make_class(
         body["__hash__"] = None
     body["__doc__"] = _data("__doc__")
     if "class" in traits or "__call__" in protocol:
-        body |= {"__module__": _data("__module__"), "__signature__": property(_signature)}  # not of its type
+        body |= _CALLABLE
     for trait in traits.keys() & _TRAITS.keys():
         body |= _TRAITS[trait]
     if "fields" in traits:
@@ -332,6 +333,28 @@ def _signature(self: Proxy) -> Any:
     return Signature([Parameter(name, kinds(kind), **facts) for name, kind, facts in parameters], **returns)
 
 
+def _async_mark(name: str, mark_of_this_python: Callable[[], object]) -> property:
+    """Be the attribute by which a callable that is no function says that it gives coroutines (gh-94912)."""
+
+    def mark(self: Proxy) -> object:
+        found = mark_of_this_python()
+        if found is None or not self._envknit_channel.call(self._envknit_timeout, "is-async", self._envknit_ref, ()):
+            raise AttributeError(name)
+        return found
+
+    return property(mark)
+
+
+def _mark_of_inspect() -> object:
+    # Its name has changed between 3.12 and 3.13; what the public function does with it has not
+    mark: Any = getattr(sys.modules.get("inspect"), "markcoroutinefunction", None)
+    return mark and mark(lambda: None)._is_coroutine_marker
+
+
+def _mark_of_asyncio() -> object:
+    return getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)  # up to 3.13
+
+
 def _dataclass_fields(names: Sequence[str]) -> dict[str, Any]:
     from dataclasses import make_dataclass
 
@@ -349,6 +372,14 @@ def _no_subclass(self: Proxy, bases: object) -> Any:  # noqa: ARG001 - PEP 560
         "; define the subclass in a module of the project and use it there with envknit.run_in()"
     )
 
+
+# What the proxies of callables have: facts of the function or class, not of its type
+_CALLABLE: dict[str, Any] = {
+    "__module__": _data("__module__"),
+    "__signature__": property(_signature),
+    "_is_coroutine_marker": _async_mark("_is_coroutine_marker", _mark_of_inspect),
+    "_is_coroutine": _async_mark("_is_coroutine", _mark_of_asyncio),
+}
 
 # What the class of proxies has besides, by what `operations.describe` says of the type
 _TRAITS: dict[str, dict[str, Any]] = {

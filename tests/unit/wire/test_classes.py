@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import collections.abc
 import dataclasses
@@ -13,6 +14,7 @@ import json
 import math
 import numbers
 import statistics
+import sys
 import typing
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -144,6 +146,14 @@ def test_signatures_are_those_of_the_functions(pair: Pair) -> None:
     assert inspect.signature(pair.ask(Base).hook).parameters["self"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     with pytest.raises(ValueError, match="signature"):
         inspect.signature(pair.ask(type))
+
+
+def test_what_gives_coroutines_says_so(pair: Pair) -> None:
+    assert asyncio.iscoroutinefunction(pair.ask(coroutine))
+    assert not asyncio.iscoroutinefunction(pair.ask(call))
+    if sys.version_info >= (3, 12):  # before, inspect takes functions of this process only
+        assert inspect.iscoroutinefunction(pair.ask(coroutine))
+        assert not inspect.iscoroutinefunction(pair.ask(Open()))
 
 
 def test_a_keyword_may_have_any_name(pair: Pair) -> None:
