@@ -298,6 +298,44 @@ def _frames() -> Iterator[BadWheel]:
     yield BadWheel("frame: bzip2", wheel(method=zipfile.ZIP_BZIP2), "neither stored nor deflated")
     yield BadWheel("frame: LZMA", wheel(method=zipfile.ZIP_LZMA), "neither stored nor deflated")
     yield BadWheel("frame: bomb", wheel(("pkg/zeros", bytes(100 << 20))), "unpack to too much")
+    yield from _numbers(plain, directory, end)
+
+
+def _numbers(plain: bytes, directory: int, end: int) -> Iterator[BadWheel]:
+    """Let numbers of the frame lie: none of them may be believed before it was checked."""
+    for title, at, new, words in [
+        ("directory elsewhere", end + 16, b"\0\0\0\0", "first byte"),
+        ("directory behind the end", end + 16, b"\xff\xff\xff\x7f", "first byte"),
+        ("directory of four gigabytes", end + 12, b"\xfe\xff\xff\xff", "too many members"),
+        ("65534 members", end + 8, b"\xfe\xff\xfe\xff", "more or fewer records"),
+        ("parts that differ", end + 8, b"\1\0\2\0", "several parts"),
+        ("another first part", end + 6, b"\1\0", "several parts"),
+        ("record without its mark", directory, b"PK\1\3", "damaged"),
+        ("record for a later program", directory + 6, b"\xff\0", "damaged"),
+        ("record on another part", directory + 34, b"\1\0", "written in a way"),
+        ("record with a long name", directory + 28, b"\xff\xff", "more or fewer records"),
+        ("record with a long extra field", directory + 30, b"\xff\xff", "damaged"),
+        ("record with a long comment", directory + 32, b"\xff\xff", "more or fewer records"),
+        ("header behind the end", directory + 42, b"\xf0\xff\xff\x7f", "outside of the archive"),
+        ("file larger than the archive", directory + 20, b"\xf0\xff\xff\x7f", "outside of the archive"),
+        ("unpacks to four gigabytes", directory + 24, b"\xf0\xff\xff\xff", "unpack to too much"),
+        ("wide number without its field", directory + 24, b"\xff\xff\xff\xff", "unpack to too much"),
+        ("patch data", directory + 8, b"\x20\0", "written in a way"),
+        ("strong encryption", directory + 8, b"\x40\0", "written in a way"),
+        ("masked headers", directory + 8, b"\0\x20", "written in a way"),
+        ("deflate64", directory + 10, b"\x09\0", "neither stored nor deflated"),
+        ("zstandard", directory + 10, b"\x5d\0", "neither stored nor deflated"),
+        ("a method of its own", directory + 10, b"\x63\0", "neither stored nor deflated"),
+        ("stored, of another size", directory + 10, b"\0\0", "neither stored nor deflated"),
+        ("header without its mark", 0, b"PK\3\5", "disagree"),
+        ("header with other flags", 6, b"\2\0", "disagree"),
+        ("header with another method", 8, b"\0\0", "disagree"),
+        ("header with another size", 22, b"\7\0\0\0", "disagree"),
+        ("header with another packed size", 18, b"\7\0\0\0", "disagree"),
+        ("header with a longer name", 26, b"\x10\0", "disagree"),
+        ("header with a long extra field", 28, b"\xff\xff", "extra fields"),
+    ]:
+        yield BadWheel(f"numbers: {title}", _patched(plain, at, new), words)
 
 
 def _patched(data: bytes, at: int, new: bytes) -> bytes:

@@ -62,8 +62,8 @@ def parse_lock(data: bytes, origin: str) -> Lock:
     if "schema_version" not in fields:
         raise LockError("the file is not a lock", lock=origin, hint="move it away, and run: envknit lock")
     schema = fields["schema_version"]
-    major = schema.text().partition(".")[0]
-    if not (major.isascii() and major.isdigit()):
+    major, *minor = schema.text().split(".")
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (major, *minor)):
         raise schema.bad(f"`{schema.text()}` is not a schema version")
     if int(major) > _MAJOR:
         raise SchemaVersionError(
