@@ -51,6 +51,22 @@ def test_what_cannot_be_locked_is_told_and_the_rest_is_written(index: LoopbackIn
     assert "group lint could not be locked with the rest" in refused.err
 
 
+def test_a_source_that_cannot_be_had_takes_its_group_down_and_nothing_else(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    index.publish("alpha", "1.0", {"alpha.py": "V = 1"})
+    source = f"beta @ {index.host}/nowhere/beta-1.0-py3-none-any.whl"
+    asked = f"{{packages: [alpha], groups: {{docs: ['{source}']}}}}"
+    (machine.root / "envknit.yaml").write_text(f"environments: {{default: {asked}}}")
+
+    ran = machine.envknit("lock", status=3)
+
+    assert "beta-1.0-py3-none-any.whl" in ran.err
+    assert "not locked: default, group docs" in ran.out
+    machine.envknit("install")
+    assert machine.run("-c", "import alpha; print(alpha.V)").out == "1\n"
+
+
 def test_options_say_how_versions_are_chosen_and_the_lock_remembers(index: LoopbackIndex, machine: Machine) -> None:
     index.json = True
     for version, day in (("1.0", "01"), ("2.0", "10"), ("3.0rc1", "20")):

@@ -161,6 +161,13 @@ class Index:
             self._links[link.name] = links
             self._metadata[f"{link.url}#{link.subdirectory}"] = found
 
+    def refuse(self, name: str, error: Exception) -> None:
+        """Raise an error whenever the links of a project are asked for."""
+        links: Future[tuple[Link, ...]] = Future()
+        links.set_exception(error)
+        with self._guard:
+            self._links[name] = links
+
     def unasked(self, name: str) -> list[str]:
         """Return the indexes that `links` did not ask because an earlier one lists the project, fit for a message."""
         return self._pages.unasked(name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-from envknit.errors import InstallError, PackageIndexError, ProjectError
+from envknit.errors import InstallError, PackageIndexError, ProjectError, ResolutionError
 from envknit.files.load import PYPROJECT
 from envknit.files.pyproject import read_pyproject
 from envknit.files.requested import normal_requirement, source_of
@@ -53,10 +53,10 @@ def bind_sources(project: Project, index: Index, previous: Lock | None, updated:
         previous: the lock so far: a branch stays at its commit, and a folder keeps a version that only its build knows.
         updated: names for which that does not count.
 
+    What cannot be had or built is no error here, but one of whatever asks for it: a group that nobody needs may.
+
     Raises:
         ProjectError: a name has two sources, or a folder is not there.
-        PackageIndexError: a URL or a repository cannot be had.
-        InstallError: a build backend that had to be asked fails.
 
     Cost: nothing for folders whose `pyproject.toml` says everything; else a download, a clone or a build each.
     """
@@ -93,7 +93,11 @@ class _Binding:
             name = canonical_name(requirement.name)
             if source is None or source.kind == "index" or self._known(name, source):
                 continue
-            found = self._find(name, source)
+            try:
+                found = self._find(name, source)
+            except (PackageIndexError, InstallError) as cause:  # may concern one group only
+                self._index.refuse(name, ResolutionError(cause.message, hint=cause.hint, **cause.facts))
+                continue
             waiting += [needed for needed in found.metadata.requires_dist if needed.url is not None]
             self._bind(name, found)
 
