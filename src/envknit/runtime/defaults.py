@@ -150,7 +150,7 @@ def _fill_defaults() -> None:
             taken.update(name for other in router.resident_plans for name, _ in other.pins)
         new = [pin for pin in plan.pins.values() if pin.resident and pin.name not in taken]
         taken.update(pin.name for pin in new)
-        members += router.members(plan, new)
+        members += [router.member(plan, pin) for pin in new]
     for member in members:
         host.default_pins.append((member.plan, member.pin))
         for head in member.names:

@@ -68,9 +68,8 @@ def install() -> None:
     if hasattr(sys, "set_lazy_imports_filter"):  # PEP 810
         from envknit.runtime import lazy
 
-        if not _lazy:
-            lazy.watch()
-        _lazy[:] = [lazy]
+        lazy.watch()
+        _lazy.append(lazy)
 
 
 def remove() -> None:
@@ -78,7 +77,7 @@ def remove() -> None:
 
     A guest imports late, and by names that the finder alone can find.
     """
-    if current.get() is not None or any("@" in name for name in sys.modules):
+    if current.get() is not None or host.waiting or any("@" in name for name in sys.modules):
         return
     if builtins.__import__ is _import:  # else somebody wrapped it, and would call it all the same
         builtins.__import__ = original_import
@@ -86,6 +85,8 @@ def remove() -> None:
         _bootstrap._gcd_import = _original_gcd_import
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+    while _lazy:
+        _lazy.pop().unwatch()
     while _replaced:
         place, name, original = _replaced.pop()
         setattr(place, name, original)

@@ -26,21 +26,30 @@ if TYPE_CHECKING:
 # An import statement, or a call of `__import__`; anything else that imports is the use of a lazy name
 _STATEMENTS = frozenset(number for name, number in opmap.items() if name == "IMPORT_NAME" or name.startswith("CALL"))
 
+_system: Any = sys
+_earlier: list[Any] = []  # the filter that was there before ours, which decides as it did
+
 
 def watch() -> None:
     """Note the blocks that are open where lazy imports are made."""
-    system: Any = sys
-    earlier = system.get_lazy_imports_filter()
+    if not _earlier:
+        _earlier.append(_system.get_lazy_imports_filter())
+        _system.set_lazy_imports_filter(_note)
 
-    def note(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
-        lazily = earlier is None or bool(earlier(importer, name, fromlist))
-        blocks = current.get()
-        namespace = sys._getframe(1).f_globals
-        if lazily and blocks is not None and name.partition(".")[0] in blocks.names:
-            host.waiting[_key(namespace, name, fromlist)] = namespace, blocks
-        return lazily
 
-    system.set_lazy_imports_filter(note)
+def unwatch() -> None:
+    """Put the earlier filter back, unless somebody put one in front of ours that may call it."""
+    if _system.get_lazy_imports_filter() is _note:
+        _system.set_lazy_imports_filter(_earlier.pop())
+
+
+def _note(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
+    lazily = _earlier[0] is None or bool(_earlier[0](importer, name, fromlist))
+    blocks = current.get()
+    namespace = sys._getframe(1).f_globals
+    if lazily and blocks is not None and name.partition(".")[0] in blocks.names:
+        host.waiting[_key(namespace, name, fromlist)] = namespace, blocks
+    return lazily
 
 
 def blocks_for(

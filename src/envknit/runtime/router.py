@@ -98,10 +98,6 @@ class Router:
                 self._members[pin] = found
         return found
 
-    def members(self, plan: Plan, pins: Iterable[Pin]) -> list[Member]:
-        """Return the members made of some pins of a plan."""
-        return [self.member(plan, pin) for pin in pins]
-
     def member_of(self, real: str) -> Member | None:
         """Return the member that a top-level name with an `@` belongs to, in this or in another process."""
         found = self._heads.get(real)
@@ -210,7 +206,7 @@ class Router:
             if head in pin.imports:
                 yield self.member(member.plan, pin)
         for plan in self.plans_with(member):
-            yield from self.members(plan, (pin for pin in plan.providers(head) if head in pin.imports))
+            yield from (self.member(plan, pin) for pin in plan.providers(head) if head in pin.imports)
 
     def _join(self, head: str, members: list[Member]) -> str:
         """Name the namespace package that joins the portions of several members (PEP 420)."""
