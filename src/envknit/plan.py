@@ -285,7 +285,7 @@ class Plan:
         return os.path.dirname(self.path)
 
     @property
-    def place(self) -> str:
+    def lock_folder(self) -> str:
         """The folder of everything that was installed from the same lock for its ABI; see `plans_folder`."""
         return self.path.rsplit(os.sep, 3)[0]
 

@@ -61,14 +61,14 @@ class Plans:
     @classmethod
     def beside(cls, plan: Plan) -> Plans:
         """Return a plan, and those of the other environments that were installed from the same lock for its ABI."""
-        paths = current_plans(plan.place)
+        paths = current_plans(plan.lock_folder)
         return cls([plan, *(load_plan(path) for name, path in paths.items() if name != plan.environment)])
 
     def for_abi(self, abi: str) -> Plans:
         """Return the plans installed from the same locks for another ABI; the first environment stays first."""
         found: list[Plan] = []
-        for place in dict.fromkeys(plan.place for plan in self):
-            plans, _, lock_key = place.rsplit(os.sep, 2)
+        for folder in dict.fromkeys(plan.lock_folder for plan in self):
+            plans, _, lock_key = folder.rsplit(os.sep, 2)
             found += map(load_plan, current_plans(os.path.join(plans, abi, lock_key)).values())
         first = next(iter(self.environments()), "")
         return Plans(sorted(found, key=lambda plan: plan.environment != first))

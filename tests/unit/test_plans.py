@@ -105,7 +105,7 @@ def test_environments_of_one_name_in_two_locks_are_told_apart_by_the_lock(plans:
 def test_only_the_very_bytes_of_a_lock_have_its_plans(plans: Plans, tmp_path: Path) -> None:
     assert [plan.environment for plan in plans] == ["default", "old"]
     assert not Plans.installed((tmp_path / "lock").read_bytes() + b" ", str(tmp_path / "lock"))
-    Path(next(iter(plans)).place, "lock").write_bytes(b"another lock with this key")
+    Path(next(iter(plans)).lock_folder, "lock").write_bytes(b"another lock with this key")
     assert not Plans.installed((tmp_path / "lock").read_bytes(), str(tmp_path / "lock")), "a key that two locks share"
 
 

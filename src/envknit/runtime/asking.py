@@ -109,11 +109,11 @@ def is_installed(file: str) -> bool:
     # Not by `site.getsitepackages()`: what a lock hides, a worker puts back, or a person adds by hand lies elsewhere
     activation = active()
     entries = [*sys.path, *(activation.hidden if activation is not None else ())]
-    places = [place for place in map(os.path.abspath, entries) if os.path.basename(place) in _SITE]
+    folders = [each for each in map(os.path.abspath, entries) if os.path.basename(each) in _SITE]
     for plan in router.plans:
-        places.append(plan.store)
-        places += [pin.folder for pin in plan.pins.values() if os.path.isabs(pin.folder)]  # an `install_path`
-    return file.startswith((_LIBRARY, *(os.path.join(place, "") for place in places)))
+        folders.append(plan.store)
+        folders += [pin.folder for pin in plan.pins.values() if os.path.isabs(pin.folder)]  # an `install_path`
+    return file.startswith((_LIBRARY, *(os.path.join(each, "") for each in folders)))
 
 
 def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _registered: list[tuple[str, Plan]] = []  # lock and plan: what was configured, in order
 _chosen: dict[str, Member] = {}  # distribution -> what `set_default` made of it
-_placed: list[Activation | None] = []  # what is active because the program configured it
+_configured: list[Activation | None] = []  # what is active because the program configured it
 _withdrawn: list[Activation] = []  # what `disable` took off sys.path
 
 
@@ -61,8 +61,8 @@ def enable(*, strict: bool = False) -> None:
     router.refresh()
     if _withdrawn:
         activation = _withdrawn.pop()
-        _place(activation.place, keep_host=activation in _placed)
-    _place_first()
+        _put_on_path(activation.place, keep_host=activation in _configured)
+    _activate_first()
     host.defaults.clear()
     host.default_pins.clear()
     _fill_defaults()
@@ -106,7 +106,7 @@ def register(lock: str, plans: Plans) -> None:
     router.add(plans, lock=lock)
 
 
-def _place_first() -> None:
+def _activate_first() -> None:
     """Make the first plan that was configured resident: where none is, or the one found at start-up is unused."""
     if not _registered:
         return
@@ -118,17 +118,17 @@ def _place_first() -> None:
             return
         active.withdraw(activation)
         router.demote(found)
-    _placed.append(_place(lambda: active.activate(lock, first.path), keep_host=True))
+    _configured.append(_put_on_path(lambda: active.activate(lock, first.path), keep_host=True))
     router.refresh()
 
 
-def _place(place: Callable[[], object], *, keep_host: bool) -> Activation | None:
+def _put_on_path(put: Callable[[], object], *, keep_host: bool) -> Activation | None:
     """Put a plan on `sys.path`; where the program configured it, the host's packages stay importable behind it.
 
     That goes for finders of the host, too, which `.pth` files of editable installs put on `sys.meta_path`.
     """
     finders = list(sys.meta_path)
-    place()
+    put()
     activation = active.active()
     if keep_host and activation is not None:
         sys.path += activation.hidden
@@ -198,9 +198,9 @@ _strict = _Strict()
 
 
 def _is_projects(spec: Any) -> bool:
-    places = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
+    found = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
     folders = {os.path.dirname(plan.lock) for plan in router.plans} | {os.path.dirname(lock) for lock, _ in _registered}
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     folders.add(os.path.dirname(os.path.abspath(main)) if main else os.getcwd())
     inside = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
-    return any(os.path.realpath(place).startswith(inside) and not is_installed(place) for place in places if place)
+    return any(os.path.realpath(file).startswith(inside) and not is_installed(file) for file in found if file)

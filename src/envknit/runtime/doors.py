@@ -88,14 +88,14 @@ def remove() -> None:
     while _lazy:
         _lazy.pop().unwatch()
     while _replaced:
-        place, name, original = _replaced.pop()
-        setattr(place, name, original)
+        owner, name, original = _replaced.pop()
+        setattr(owner, name, original)
 
 
-def _replace(place: Any, name: str, make: Callable[[Any], Any]) -> None:
-    original = getattr(place, name)
-    _replaced.append((place, name, original))
-    setattr(place, name, make(original))
+def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    original = getattr(owner, name)
+    _replaced.append((owner, name, original))
+    setattr(owner, name, make(original))
 
 
 def _import(

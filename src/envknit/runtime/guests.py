@@ -227,7 +227,7 @@ class GuestFinder:
             return None if real is None else _alias(fullname, real + dot + rest)
         portions = router.joined.get(head)
         if portions is not None:
-            return _in_joined(fullname, portions, path) if rest else _namespace(head, [place for place, _ in portions])
+            return _in_joined(fullname, portions, path) if rest else _namespace(head, [each for each, _ in portions])
         # A name with an `@` that is none of ours is left to whoever made it: no other finder looks for such a file
         member = router.member_of(head)
         if member is None:

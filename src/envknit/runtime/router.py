@@ -36,7 +36,7 @@ class Router:
         self.joined: dict[str, list[tuple[str, Member]]] = {}  # namespace package -> its portions and their members
         self._members: dict[Pin | Links, Member] = {}
         self._heads: dict[str, Member] = {}  # top-level name with an `@` -> whose it is
-        self._locks: dict[str, str] = {}  # place of the plans of a lock -> path of the lock
+        self._locks: dict[str, str] = {}  # `Plan.lock_folder` -> path of the lock
         self._changing = RLock()  # imports of two threads can make members at the same time
         self._activation: Activation | None = None
 
@@ -50,7 +50,7 @@ class Router:
         """
         plans = list(plans)
         with self._changing:
-            self._locks.update({plan.place: lock for plan in plans if lock})
+            self._locks.update({plan.lock_folder: lock for plan in plans if lock})
             if resident is not None and resident not in self.resident_plans:
                 self.resident_plans.append(resident)
             new = [plan for plan in plans if plan not in self.plans]
@@ -81,7 +81,7 @@ class Router:
 
     def lock_of(self, plan: Plan) -> str:
         """Return the path of the lock that a plan is used for here."""
-        return self._locks.get(plan.place) or plan.lock
+        return self._locks.get(plan.lock_folder) or plan.lock
 
     # members
 
