@@ -337,7 +337,10 @@ def test_a_changed_lock_is_another_plan_and_gc_keeps_the_old_for_going_back(shop
     collect(shop.store, grace=0)
     assert find_installed(shop.lock)
     shop.write(first)
-    assert 0 == shop.install(offline=True).placed
+    back = shop.install(offline=True)
+    assert (old.views, 0) == (back.views, back.placed)
+    assert find_installed(shop.lock)
+    assert Path(view_link(str(shop.store.root), str(shop.lock), "default")).samefile(old.views["default"])
     assert ["1.0", "2.0"] == [entry.version for entry in shop.store.entries()]
 
 
@@ -388,11 +391,11 @@ def test_what_was_placed_without_bytecode_is_compiled_by_the_next_install_that_n
     pins = [pin_of(shop.index.publish(name, "1.0", content)) for name, content in files.items()]
     shop.write(*pins)
     shop.install(compile_bytecode=False)
-    done = shop.install(environments=["default"], compile_bytecode=False)
-    other = install(shop.write(*pins, lock=shop.root / "other" / "envknit.lock.yaml"))
+    more = pin_of(shop.index.publish("more", "1.0"))
+    other = install(shop.write(*pins, more, lock=shop.root / "other" / "envknit.lock.yaml"))
 
-    assert 0 == other.placed
-    folder = Plan.read(done.views["default"] + "/plan").pins["one", "1.0"].folder
+    assert 1 == other.placed
+    folder = Plan.read(other.views["default"] + "/plan").pins["one", "1.0"].folder
     assert folder.startswith("bundles/")
     for module in ("__init__.py", "more.py"):
         made = Path(bytecode_path(str(shop.store.root), str(shop.store.path(folder) / "shared" / module)))

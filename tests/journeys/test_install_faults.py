@@ -172,7 +172,7 @@ def test_gc_works_with_no_byte_free(stage: Stage) -> None:
         {sys.executable} -c 'if True:
             from envknit.store.collect import collect
             from envknit.store.store import Store
-            print(collect(Store(), grace=0).entries, list(Store().entries()))'
+            print(collect(Store(), grace=0, patience=0).entries, list(Store().entries()))'
     """
     status, out, err = stage.install("unshare", "--mount", "sh", "-c", script, "sh")
 

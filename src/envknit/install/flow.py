@@ -73,12 +73,18 @@ def install(
         raise LockError("the path of the lock has a tab or line break, which no plan can hold", lock=path)
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
+    store = Store().open()
+    with store.installing():
+        done = find_installed(path, environments, selection, registered=False)
+        if done is not None:
+            views = {environment: Path(view) for environment, view in done.views.items()}
+            register(store, path, Path(plans_folder(str(store.root), key(lock_bytes))), views)
+            return done
     lock = parse_lock(lock_bytes, path)
     wanted, skipped = _select(lock, environments, path)
     selection.check(lock, wanted, path)
     for note in skipped:
         reporter.warn(note)
-    store = Store().open()
     with store.installing(), closing(Compiler(store)) if compile_bytecode else nullcontext() as compiler:
         store.clean()
         sources = Sources(Path(path).parent)

@@ -54,7 +54,11 @@ class Installed:
 
 
 def find_installed(
-    lock_path: str | os.PathLike[str], environments: Sequence[str] | None = None, selection: Selection = USUAL
+    lock_path: str | os.PathLike[str],
+    environments: Sequence[str] | None = None,
+    selection: Selection = USUAL,
+    *,
+    registered: bool = True,
 ) -> Installed | None:
     """Return what an install of this lock gave, where another one would find nothing to do; else None.
 
@@ -62,6 +66,8 @@ def find_installed(
         lock_path: the lock file.
         environments: which; all that are for this interpreter where it is not given.
         selection: which groups and extras.
+        registered: whether it must have been the last install from this path; else these bytes may come from another
+            worktree, or from a branch that was left for a while.
 
     Cost: a few reads and one `stat` a pin.
     """
@@ -79,7 +85,7 @@ def find_installed(
     except (OSError, PlanError):
         return None
     root = root_of(store, path)
-    if root is None or not root.holds(os.path.relpath(folder, store)):
+    if registered and (root is None or not root.holds(os.path.relpath(folder, store))):
         return None
     views: dict[str, str] = {}
     pins: set[tuple[str, str]] = set()
@@ -87,7 +93,7 @@ def find_installed(
         plan = next((plan for plan in installed if plan.environment == name), None)
         if plan is None or not _is_whole(plan, str(selection)):
             return None
-        links = (f"{folder}/environments/{name}@{interpreter_tag()}", view_link(store, path, name))
+        links = [f"{folder}/environments/{name}@{interpreter_tag()}", *([view_link(store, path, name)] * registered)]
         if not all(os.path.lexists(link) and os.path.realpath(link) == os.path.realpath(plan.view) for link in links):
             return None
         views[name] = plan.view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import sys
@@ -29,6 +30,7 @@ _START = b"""#!/bin/sh
 '''exec' "$(dirname -- "$(realpath -- "$0")")"/python "$0" "$@"
 ' '''
 """
+_SECTIONS = re.compile(r"^\[(?:console|gui)_scripts\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
 _ACTIVATE = os.path.join(os.path.dirname(__file__), "activate")
 
 
@@ -58,12 +60,12 @@ def make_bin(store: Store, plan: Plan, into: Path, *, view: str) -> list[str]:
     for pin in plan.pins.values():
         if not pin.resident:
             continue
-        location = store.path(pin.folder)
+        location = os.path.join(store.root, pin.folder)
         for name, content in {**dict(_shipped(location, pin.dist_info)), **_generated(location, pin.dist_info)}.items():
             if owners.setdefault(name, pin.name) != pin.name:
                 clashes.append(f"{pin.name} {pin.version} has a script {name!r}, as another package does")
-            elif not os.path.lexists(into / name):
-                _write(into / name, content, store, view)
+            elif not os.path.lexists(f"{into}/{name}"):
+                _write(f"{into}/{name}", content, store, view)
     return clashes
 
 
@@ -81,47 +83,46 @@ def _prompt(plan: Plan) -> str:
     return "".join(c if c.isalnum() or c in "-_.:" else "_" for c in name)
 
 
-def _generated(location: Path, dist_info: str) -> Mapping[str, bytes | Path]:
+def _generated(location: str, dist_info: str) -> Mapping[str, bytes]:
     """Write the scripts that entry points ask for."""
     try:
-        text = (location / dist_info / "entry_points.txt").read_text(encoding="utf-8")
+        with open(f"{location}/{dist_info}/entry_points.txt", encoding="utf-8") as file:
+            text = "".join(_SECTIONS.findall(file.read()))  # the others can be long, and parsing takes its time
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    if "_scripts" not in text:
-        return {}
-    kind = get_launcher_kind()
     try:
-        found = scripts_of(text)
+        found = scripts_of(text) if text else ()
     except ValueError as error:  # of a folder that a lock names: what was unpacked here was checked
         raise InstallError(str(error), folder=location) from error
-    made = [Script(*script).generate("/python", kind) for script in found]
+    made = [Script(*script).generate("/python", get_launcher_kind()) for script in found]
     return {name: _START + content.partition(b"\n")[2] for name, content in made}
 
 
-def _shipped(location: Path, dist_info: str) -> Iterator[tuple[str, bytes | Path]]:
+def _shipped(location: str, dist_info: str) -> Iterator[tuple[str, bytes | str]]:
     """Take the scripts that a wheel ships: those with a placeholder for the interpreter anew, others as they are."""
-    folder = location / (f"{data_folder(dist_info)}/bin" if dist_info else "bin")
     try:
-        files = sorted(folder.iterdir())
+        with os.scandir(f"{location}/{data_folder(dist_info)}/bin" if dist_info else f"{location}/bin") as found:
+            files = sorted(found, key=lambda item: item.name)
     except (FileNotFoundError, NotADirectoryError):
         return
     for file in files:
-        mode = file.lstat().st_mode
+        mode = file.stat(follow_symlinks=False).st_mode
         if not stat.S_ISREG(mode):
             continue
-        with file.open("rb") as script:
+        with open(file.path, "rb") as script:
             first = script.readline(256)
             if first.startswith(_PLACEHOLDER):
                 yield file.name, _START + script.read()
             elif mode & 0o111:
-                yield file.name, file
+                yield file.name, file.path
 
 
-def _write(target: Path, content: bytes | Path, store: Store, view: str) -> None:
+def _write(target: str, content: bytes | str, store: Store, view: str) -> None:
     if isinstance(content, bytes):
-        target.write_bytes(content)
-        target.chmod(0o555)
-    elif content.is_relative_to(store.root):
-        target.symlink_to(os.path.relpath(content, f"{view}/bin"))  # a program, often a large one
+        with open(target, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), 0o555)
+    elif content.startswith(f"{store.root}/"):
+        os.symlink(os.path.relpath(content, f"{view}/bin"), target)  # a program, often a large one
     else:
-        target.symlink_to(content)
+        os.symlink(content, target)

@@ -130,7 +130,6 @@ class _Collection:
     def remove(self) -> None:
         """Remove it, plans before what they name: a plan without its entries would be a broken one."""
         with disk_faults(self.root):
-            self._note_missing()
             for path in self.dead_roots:
                 os.unlink(path)
                 shutil.rmtree(path.removesuffix(".root"), ignore_errors=True)
@@ -145,6 +144,7 @@ class _Collection:
                 os.unlink(self.root / path)
             self._remove_empty()
             self.store.clean()
+            self._note_missing()  # now there is room for it
 
     def _folders(self) -> list[str]:
         return [*self.plans, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
