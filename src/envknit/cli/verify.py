@@ -14,7 +14,7 @@ from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import count
 from envknit.errors import InstallError, ProjectError
-from envknit.plan import home, key, plans_folder
+from envknit.plan import home, lock_key, plans_folder
 from envknit.plans import check_store
 from envknit.regular import read_regular
 
@@ -74,7 +74,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def _plans_folder(place: Place) -> str:
     place.require_lock()
-    return plans_folder(home(), key(read_regular(place.lock)))
+    return plans_folder(home(), lock_key(read_regular(place.lock), str(place.lock)))
 
 
 def _installed_places(store: Store) -> Iterator[Place]:
@@ -86,7 +86,7 @@ def _installed_places(store: Store) -> Iterator[Place]:
     for _, root in all_roots(str(store.root)):
         lock = Path(root.lock)
         try:
-            folder = plans_folder(home(), key(read_regular(lock)))
+            folder = plans_folder(home(), lock_key(read_regular(lock), str(lock)))
             if not root.holds(os.path.relpath(folder, store.root)):
                 continue
         except OSError:

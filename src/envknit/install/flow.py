@@ -74,24 +74,17 @@ def install(
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
     store = Store().open()
-    with store.installing():
-        done = find_installed(path, environments, selection, registered=False)
-        if done is not None:
-            views = {environment: Path(view) for environment, view in done.views.items()}
-            register(store, path, Path(plans_folder(str(store.root), key(lock_bytes))), views)
-            return done
-    lock = parse_lock(lock_bytes, path)
-    wanted, skipped = _select(lock, environments, path)
-    selection.check(lock, wanted, path)
-    for note in skipped:
-        reporter.warn(note)
     with store.installing(), closing(Compiler(store)) if compile_bytecode else nullcontext() as compiler:
+        done = _take_back(store, path, lock_bytes, environments, selection)
+        if done is not None:
+            return done
+        lock = parse_lock(lock_bytes, path)
+        wanted, skipped = _select(lock, environments, path)
+        selection.check(lock, wanted, path)
+        for note in skipped:
+            reporter.warn(note)
         store.clean()
         sources = Sources(Path(path).parent)
-        chosen = {
-            environment.name: list(map(sources.found, choose(environment, selection, lock.default_groups)))
-            for environment in wanted
-        }
         indexes = project.indexes if project else ()
         fetcher = Fetcher(
             store,
@@ -100,9 +93,11 @@ def install(
             sources,
             compiler,
         )
+        chosen = {one.name: [*map(sources.found, choose(one, selection, lock.default_groups))] for one in wanted}
         overridden = {Requirement(text).name for one in wanted for text in one.overrides}
-        all_pins = [pin for pins in chosen.values() for pin in pins]
-        folders = fetcher.fetch(all_pins, offline=offline, overridden=overridden)
+        folders = fetcher.fetch(
+            [pin for pins in chosen.values() for pin in pins], offline=offline, overridden=overridden
+        )
         plans, warnings = [], []
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
@@ -115,17 +110,32 @@ def install(
         if compiler is not None:
             compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
         views, said = _put_in_use(store, path, lock_bytes, plans, everything=environments is None)
-    warnings = list(dict.fromkeys([*warnings, *said]))
-    for warning in warnings:
-        reporter.warn(warning)
     return Installed(
         views={environment: str(view) for environment, view in views.items()},
         pins=len({pin for plan in plans for pin in plan.pins}),
         placed=fetcher.placed,
         downloaded=fetcher.downloaded,
-        warnings=warnings,
+        warnings=_tell([*warnings, *said], reporter),
         skipped=skipped,
     )
+
+
+def _take_back(
+    store: Store, path: str, lock_bytes: bytes, environments: Sequence[str] | None, selection: Selection
+) -> Installed | None:
+    """Put in use again what was installed from these bytes: of another worktree, or of a branch left for a while."""
+    done = find_installed(path, environments, selection, registered=False)
+    if done is not None:
+        folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, path)))
+        register(store, path, folder, {environment: Path(view) for environment, view in done.views.items()})
+    return done
+
+
+def _tell(warnings: Sequence[str], reporter: Reporter) -> list[str]:
+    told = list(dict.fromkeys(warnings))
+    for warning in told:
+        reporter.warn(warning)
+    return told
 
 
 def _read(path: str) -> bytes:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from envknit.files.atomic import write_atomically
 from envknit.naming import ENTRIES
-from envknit.plan import PLAN_FORMAT, key, read_plan
+from envknit.plan import PLAN_FORMAT, lock_key, read_plan
 from envknit.regular import read_regular
 from envknit.store.bundle import bundled_entries
 from envknit.store.disk import disk_faults
@@ -176,7 +176,8 @@ class _Collection:
                 named.update(root.plans)
                 with suppress(OSError):
                     named.update(
-                        f"{abi}/{key(read_regular(root.lock))}" for abi in self._listed(f"plans/{PLAN_FORMAT}")
+                        f"{abi}/{lock_key(read_regular(root.lock), root.lock)}"
+                        for abi in self._listed(f"plans/{PLAN_FORMAT}")
                     )
         return named
 
