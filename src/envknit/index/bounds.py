@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
-from envknit.errors import PackageIndexError
-from envknit.index.urls import redacted
-
 if TYPE_CHECKING:
     import socket
 
     from typing_extensions import Buffer
 
 READ = 30.0  # seconds without a byte
-_DEADLINE = 300.0  # seconds for an answer that is held in memory, from the request to its last byte
+_DEADLINE = 120.0  # seconds for an answer that is held in memory, from the request to its last byte
 _SLOWEST, _WINDOW = 1024, 30.0  # bytes a second, over so many seconds
 _MOST_HEADER_BYTES = 1 << 20
 _BUFFER = 1 << 16
+
+
+class EndedError(Exception):
+    """An answer that broke a bound, and would again; no OSError, which urllib3 takes for a lost connection."""
 
 
 class AgainError(Exception):
@@ -40,9 +41,9 @@ class AgainError(Exception):
 _bounds = threading.local()  # what the request of this thread may bring; urllib3 hands nothing on to its connections
 
 
-def limit(url: str, most: int | None) -> None:
+def limit(most: int | None) -> None:
     """Say how many bytes the next answer to this thread may have, and thus that it has a deadline; None: a file."""
-    _bounds.url, _bounds.most = url, most
+    _bounds.most = most
 
 
 class _Wire(io.RawIOBase):
@@ -51,7 +52,7 @@ class _Wire(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._sock = sock
-        self._url, self._most = _bounds.url, _bounds.most
+        self._most = _bounds.most
         self._began = self._window = time.monotonic()
         self._total = self._counted = 0
 
@@ -65,12 +66,14 @@ class _Wire(io.RawIOBase):
                 self._sock.settimeout(max(left, 0.001))  # 0 would mean: do not wait at all
             count = self._raw.readinto(buffer) or 0
         except TimeoutError:
-            raise AgainError(
-                f"no more of the answer came within {READ:.0f} s, or all of it in {_DEADLINE:.0f} s"
-            ) from None
+            if left >= READ:
+                raise AgainError(f"nothing came for {READ:.0f} s") from None
+            left = 0.0
+        if left <= 0:
+            raise EndedError(f"the answer takes longer than {_DEADLINE:.0f} s")
         self._total += count
         if self._most is not None and self._total > self._most + _MOST_HEADER_BYTES:
-            raise too_large(self._most, self._url)
+            raise EndedError(f"the answer is larger than {self._most} bytes")
         self._keep_pace(count)
         return count
 
@@ -115,8 +118,3 @@ def bounded(manager: urllib3.PoolManager) -> urllib3.PoolManager:
     """Have a manager of connections keep to the bounds."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
     return manager
-
-
-def too_large(most: int, url: str) -> PackageIndexError:
-    """Make the error for an answer that is longer than it may be."""
-    return PackageIndexError(f"the answer is larger than {most} bytes", url=redacted(url))

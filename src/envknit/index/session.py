@@ -15,7 +15,7 @@ import urllib3
 from urllib3.util import Retry
 
 from envknit.errors import PackageIndexError
-from envknit.index.bounds import READ, AgainError, bounded, limit, too_large
+from envknit.index.bounds import READ, AgainError, EndedError, bounded, limit
 from envknit.index.credentials import Credentials
 from envknit.index.urls import is_usable, number, origin, redacted, unusable, without_login
 
@@ -87,7 +87,7 @@ class Session:
                 body += chunk
                 if len(body) > most:
                     response.close()
-                    raise too_large(most, url)
+                    raise EndedError(f"the answer is larger than {most} bytes")
             return Answer(status=response.status, headers=response.headers, body=bytes(body), url=final)
 
         return self._try(fetch, url)
@@ -135,7 +135,7 @@ class Session:
 
     def _range(self, url: str, wanted: str, most: int) -> tuple[bytes, int] | None:
         if most > MOST_PAGE_BYTES:
-            raise too_large(MOST_PAGE_BYTES, url)
+            raise PackageIndexError(f"more than {MOST_PAGE_BYTES} bytes were asked for", url=redacted(url))
 
         def fetch() -> tuple[bytes, int] | None:
             response, _ = self._open(url, {"Accept-Encoding": "identity", "Range": wanted}, most=most)
@@ -160,6 +160,8 @@ class Session:
                 return fetch()
             except AgainError as again:
                 reason, response = str(again), again.response
+            except EndedError as cause:
+                raise PackageIndexError(str(cause), url=redacted(url)) from cause
             except urllib3.exceptions.SSLError as cause:
                 raise PackageIndexError(
                     "the certificate of the index is not trusted", url=redacted(url), reason=_reason(cause),
@@ -206,7 +208,7 @@ class Session:
         raise PackageIndexError(f"more than {_REDIRECTS} redirects", url=redacted(url))
 
     def _send(self, url: str, headers: Mapping[str, str], login: str, most: int | None) -> urllib3.BaseHTTPResponse:
-        limit(url, most)
+        limit(most)
         own = {"Authorization": login} if login else {}
         return self._pool(url).request(
             "GET", url, headers={"User-Agent": "envknit", **headers, **own},
