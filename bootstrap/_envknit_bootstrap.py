@@ -30,6 +30,7 @@ SITE_PACKAGES = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}{_THREADS
 
 # Tools that manage environments must see the interpreter's own packages, whatever folder they run in
 OUTSIDERS = frozenset(["envknit", "pip", "venv", "ensurepip", "virtualenv", "pipx", "uv"])
+RUNTIME = "envknit="  # begins the name of the folder in the store that holds the package which made a plan
 WORKER = "/envknit/worker/child.py"  # is told by its host which plan to use
 
 active: "Activation | None" = None
@@ -211,7 +212,8 @@ def _stays_out() -> bool:
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
         module = (own.partition("m")[2] if own.startswith("-") else own).partition(".")[0]
         if module == "envknit" and _own_plan():  # the command line needs what lies beside it where it was installed
-            sys.path.append(os.path.dirname(os.path.realpath(os.path.join(os.path.dirname(__file__), module))))
+            with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "tool"), encoding="utf-8") as tool:
+                sys.path[:0] = [tool.read()]
         # A tool that only the lock has is the lock's, as in a virtual environment
         return module == "envknit" or (module in OUTSIDERS and any(map(os.path.exists, _places(module))))
     # A file of the tool itself, which pip hands to other interpreters; scripts in a `bin` take no lock anyway
@@ -531,7 +533,8 @@ class Activation:
         if path == self.entries:
             return Nothing
         # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
-        if isinstance(path, str) and path.startswith(self.store + os.sep) and os.path.isdir(path):
+        inside = isinstance(path, str) and path.startswith(self.store + os.sep)
+        if inside and not str(path).startswith(os.path.join(self.entries, RUNTIME)) and os.path.isdir(str(path)):
             finder = getattr(self.load("envknit.runtime.finder"), "finder_below", None)
             if finder is not None:  # else: a script of the store runs, and its folder is asked for the finder's imports
                 return finder(path, self)
@@ -571,15 +574,31 @@ def set_prefix(prefix: str, exec_prefix: str, prefixes: list[str], user: "bool |
 
 
 def envknit_spec(activation: Activation) -> "Any":
-    """Describe the package `envknit`: beside this file, else where the plan was written from."""
-    for root in (os.path.dirname(os.path.abspath(__file__)), activation.fact("runtime")):
-        folder = os.path.realpath(
-            os.path.join(root, "envknit")
-        )  # a view has a link: no finder of ours may answer there
+    """Describe the package `envknit`: the one in the store that made the plan, if this very hook belongs to it."""
+    placed = os.path.join(activation.store, activation.fact("runtime"))
+    beside = os.path.dirname(os.path.realpath(__file__))
+    for root in (
+        placed if _same_file(os.path.join(placed, os.path.basename(__file__)), __file__) else "",
+        beside,
+        placed,
+    ):
+        folder = os.path.join(root, "envknit")
         path = os.path.join(folder, "__init__.py")
-        if os.path.exists(path):
+        if root and os.path.exists(path):
             return _external.spec_from_file_location("envknit", path, submodule_search_locations=[folder])
     raise ImportError("envknit is not where it was when this lock was installed; run its `install` again")
+
+
+def _same_file(path: str, other: str) -> bool:
+    """Tell whether two files hold the same bytes."""
+    try:
+        file = open_regular(other)
+    except OSError:
+        return False
+    try:
+        return _holds(path, file)
+    finally:
+        os.close(file)
 
 
 class _EndOfSite:
@@ -641,10 +660,6 @@ class Hint:
             raise found
         return found
 
-    # CPython trims the frames of these file names from the traceback of a failed import; so that it ends, as ever, at
-    # the user's own line, this one frame bears the name too (remove_importlib_frames in Python/import.c)
-    find_spec.__code__ = find_spec.__code__.replace(co_filename="<frozen importlib._bootstrap>")
-
     def _ask_behind(self, fullname: str, path: "Any", target: "Any", caller: "FrameType") -> "Any":
         if "." in fullname or fullname in sys.stdlib_module_names or fullname in {"sitecustomize", "usercustomize"}:
             return None
@@ -685,3 +700,16 @@ class Hint:
             except ImportError as error:  # envknit is gone
                 self.words = str(error)
         return f"envknit: {self.words}"
+
+
+# What runs while a program imports is a part of importing. CPython trims frames of this file name from the traceback of
+# a failed import, so that it ends at the person's own line (remove_importlib_frames in Python/import.c), and coverage
+# counts no lines of it
+_name = "<frozen importlib._bootstrap>"
+for _owner in (Hint, Entry, Nothing):
+    for _member in vars(_owner).values():
+        _code = getattr(getattr(_member, "__func__", _member), "__code__", None)
+        if _code is not None:
+            _imp._fix_co_filename(_code, _name)  # type: ignore[attr-defined] # not in typeshed
+for _used in (Activation.path_hook, Activation.load, Activation.fact, command, _quoted):
+    _imp._fix_co_filename(_used.__code__, _name)  # type: ignore[attr-defined] # as above

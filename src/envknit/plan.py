@@ -7,7 +7,7 @@ relative to the store and use `/`:
     abi         cpython-312-x86_64-linux-gnu
     environment default
     lock        /home/ada/app/envknit.lock.yaml       where it was when `install` ran: for messages only
-    runtime     /usr/lib/python3/site-packages        the folder that holds the envknit which wrote this
+    runtime     packages/site-packages/envknit=...    the folder that holds the envknit which wrote this
     site        hidden                                or `visible`: system_site_packages: true
     chosen      --group docs                          how `install` was told which groups and extras; `-`: as usual
     pin         click 7.1.2 packages/... pure click-7.1.2.dist-info - click click guest
@@ -158,7 +158,7 @@ class Plan:
         lock: path of the lock when the plan was made, for messages.
         path: where the plan file lies; `""` before it is written.
         store: absolute path of the store that `folder`s are relative to; a plan file says it by where it lies.
-        runtime: absolute path of the folder that holds the `envknit` package which wrote the plan.
+        runtime: the folder that holds the `envknit` package which wrote the plan, relative to the store or absolute.
         pins: what this interpreter sees, by name and version.
         imports: top-level import name to the folders that hold it, for plain imports.
         paths: folders of the person's own that stand behind the view on `sys.path`, in order.

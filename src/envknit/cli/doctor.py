@@ -193,7 +193,7 @@ def _environment(place: Place, name: str) -> Finding:
         return Finding(
             level="fail", topic="plan", text=f"the store lost {', '.join(lost)}", hint="run: envknit install"
         )
-    if not Path(plan.runtime, "envknit").is_dir():
-        text = f"{name} was installed by an envknit that is gone from {plan.runtime}"
+    if not Path(plan.store, plan.runtime, "envknit").is_dir():
+        text = f"{name} was installed by an envknit that the store lost: {plan.runtime}"
         return Finding(level="fail", topic="plan", text=text, hint="run: envknit install")
     return Finding(level="ok", topic="plan", text=f"{name}: {count(len(plan.pins), 'pin')}, all in the store")

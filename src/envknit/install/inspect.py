@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from envknit.errors import PlanError
+from envknit.install.runtime import runtime_entry
 from envknit.install.tree import make_tree
 from envknit.install.view import make_view, view_name
-from envknit.plan import current_plans, load_plan, runtime_folder
+from envknit.plan import current_plans, load_plan
 from envknit.store.disk import disk_faults
 from envknit.store.verify import Finding, verify
 
@@ -135,8 +136,8 @@ def _tree(plan_path: str) -> str:
 
 
 def _changed_view(store: Store, plan: Plan) -> Iterator[Finding]:
-    if plan.runtime != runtime_folder():
-        return  # its links lead to another envknit, which alone can tell
+    if plan.runtime != runtime_entry():
+        return  # another envknit made it, which alone can tell
     view, tree = Path(plan.path).parent, Path(_tree(plan.path))
     with disk_faults(store.root), store.workspace() as workspace:
         made = workspace / tree.name

@@ -6,8 +6,9 @@ import os
 
 from envknit.errors import PlanError
 from envknit.install.own import changed
+from envknit.install.runtime import runtime_entry
 from envknit.install.selection import USUAL
-from envknit.plan import home, interpreter_tag, lock_key, plans_folder, runtime_folder
+from envknit.plan import home, interpreter_tag, lock_key, plans_folder
 from envknit.plans import Plans
 from envknit.regular import read_regular
 
@@ -103,5 +104,5 @@ def find_installed(
 
 def _is_whole(plan: Plan, chosen: str) -> bool:
     """Tell whether a plan is as this `install` would write it, and all that it names is there."""
-    whole = (plan.chosen, plan.runtime) == (chosen, runtime_folder()) and not plan.lost()
+    whole = (plan.chosen, plan.runtime) == (chosen, runtime_entry()) and not plan.lost()
     return whole and not changed(plan.built)

@@ -7,9 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from envknit.errors import InstallError
+from envknit.install.runtime import place_runtime
 from envknit.install.selection import USUAL
 from envknit.naming import canonical_name
-from envknit.plan import Pin, Plan, runtime_folder
+from envknit.plan import Pin, Plan
 from envknit.store.bundle import place_bundle
 from envknit.wheel.contents import NAMESPACE, Contents, read_contents
 from envknit.wheel.neighbours import groups, overwritten, shared_packages
@@ -95,7 +96,7 @@ def make_plan(
         environment=environment,
         lock=str(lock_path),
         store=str(store.root),
-        runtime=runtime_folder(),
+        runtime=place_runtime(store),
         pins=pins,
         imports=_imports(
             [folder for pin, folder in zip(placed, folders, strict=True) if pin.chosen.resident],

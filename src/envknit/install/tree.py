@@ -15,8 +15,7 @@ import sysconfig
 from collections import defaultdict
 from typing import NamedTuple
 
-import _envknit_bootstrap
-from envknit.plan import runtime_folder
+from envknit.install.runtime import HOOK
 from envknit.store.disk import make_read_only
 from envknit.store.entry import data_folder
 from envknit.wheel.contents import module_name
@@ -35,7 +34,6 @@ LIBRARY = os.path.relpath(
 )
 SITE = f"{LIBRARY}/site-packages"
 _DEPTH = 6  # of a tree in the store: plans/2/<abi>/<key>/trees/<digest>
-_HOOK = ("_envknit_bootstrap.py", "envknit.pth", "envknit.start")  # placed first: these names never come from a package
 _START_UP = (".pth", ".start")  # run by the hook, where the project asks for it
 
 
@@ -61,21 +59,19 @@ def make_tree(store: Store, plan: Plan, into: Path) -> None:
     site.mkdir(parents=True)
     (into / "plan").write_bytes(plan.render().encode(errors="surrogateescape"))
     (into / "plan").chmod(0o444)
-    for name, folder in {**dict.fromkeys(_HOOK, _hook_folder()), "envknit": runtime_folder()}.items():
-        if os.path.exists(f"{folder}/{name}"):
-            (site / name).symlink_to(f"{folder}/{name}")
+    depth = _DEPTH + SITE.count("/") + 1
+    for name in (*HOOK, "envknit"):  # first: these names never come from a package
+        if os.path.exists(os.path.join(store.root, plan.runtime, name)):
+            up = "" if os.path.isabs(plan.runtime) else "../" * depth
+            (site / name).symlink_to(f"{up}{plan.runtime}/{name}")
     if plan.paths:  # for tools that read `.pth` files; a Python with the hook has them from the plan
         (site / "_own_folders.pth").write_text("".join(f"{path}\n" for path in plan.paths), encoding="utf-8")
     links = _Links(str(store.root))
-    links.add(str(site), _DEPTH + SITE.count("/") + 1, _importable(links, plan))
+    links.add(str(site), depth, _importable(links, plan))
     links.add(str(into), _DEPTH, _under_the_prefix(links, plan))
     if sys.platlibdir != "lib":
         (into / sys.platlibdir).symlink_to("lib")
     make_read_only(into)
-
-
-def _hook_folder() -> str:
-    return os.path.dirname(os.path.abspath(_envknit_bootstrap.__file__))
 
 
 def _importable(links: _Links, plan: Plan) -> Iterator[_Offer]:

@@ -1,0 +1,75 @@
+"""The program side of envknit in the store: each view links to it, and so holds all that its own `bin/python` needs.
+
+    packages/site-packages/envknit=<digest>/
+        _envknit_bootstrap.py envknit.pth envknit.start envknit/
+        tool        the folder that it was copied from, where the command line has what it needs
+
+There it is a library like any other to coverage and debuggers, and a store that is carried to where no envknit is
+installed works. No entry has a `=` in its name.
+"""
+
+from __future__ import annotations
+
+import os
+
+import _envknit_bootstrap
+from envknit.naming import ENTRIES
+from envknit.plan import key, runtime_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envknit.store.store import Store
+
+HOOK = ("_envknit_bootstrap.py", "envknit.pth", "envknit.start")
+
+
+def runtime_entry() -> str:
+    """Name the folder of the envknit that runs, relative to the store; cost: a `stat` of each of its files."""
+    facts = [(name, found.st_size, found.st_mtime_ns) for name, path in _sources() for found in [os.stat(path)]]
+    return f"{ENTRIES}/{_envknit_bootstrap.RUNTIME}{key(repr(facts).encode(errors='surrogateescape'))}"
+
+
+def place_runtime(store: Store) -> str:
+    """Copy the envknit that runs into the store, where it is not there yet; returns its folder there."""
+    import shutil  # noqa: PLC0415 - a warm install copies nothing
+
+    from envknit.store.disk import make_read_only  # noqa: PLC0415 - as above
+
+    folder = runtime_entry()
+    if store.path(folder).is_dir():
+        return folder
+    with store.workspace() as workspace:
+        made = workspace / "runtime"
+        # With times, so that the bytecode beside a source goes on to count
+        shutil.copytree(f"{runtime_folder()}/envknit", made / "envknit", copy_function=_copy)
+        for name, path in _hook():
+            _copy(path, str(made / name))
+        (made / "tool").write_text(runtime_folder(), encoding="utf-8", errors="surrogateescape")
+        (made / "tool").chmod(0o444)
+        make_read_only(made)
+        store.place([(made, folder)])
+    return folder
+
+
+def _hook() -> Iterator[tuple[str, str]]:
+    folder = os.path.dirname(os.path.abspath(_envknit_bootstrap.__file__))
+    yield from ((name, f"{folder}/{name}") for name in HOOK if os.path.exists(f"{folder}/{name}"))
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """Yield the files that count, by a name that is the same wherever they lie."""
+    yield from _hook()
+    root = runtime_folder()
+    for parent, folders, names in os.walk(f"{root}/envknit"):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        yield from ((f"{parent[len(root) :]}/{name}", f"{parent}/{name}") for name in sorted(names))
+
+
+def _copy(source: str, target: str) -> None:
+    import shutil  # noqa: PLC0415 - as above
+
+    shutil.copyfile(source, target)
+    shutil.copystat(source, target)
+    os.chmod(target, 0o444)
