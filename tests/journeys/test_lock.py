@@ -46,6 +46,7 @@ def test_what_cannot_be_locked_is_told_and_the_rest_is_written(index: LoopbackIn
     assert "not locked: default, group lint" in ran.out
     assert "not locked: ml" in ran.out
     machine.envknit("install", "-e", "default")
+    assert "default: group lint could not be locked" in machine.envknit("status", status=None).out
     assert machine.run("-c", "import alpha; print(alpha.V)").out == "1\n"
     refused = machine.envknit("install", "-e", "default", "--group", "lint", status=2)
     assert "group lint could not be locked with the rest" in refused.err

@@ -81,6 +81,7 @@ def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
             "python_version": environment.python_version,
             "pins": len(environment.pins),
             "copies": copies(environment),
+            "unlocked": list(environment.unlocked),
             "installed": plan is not None,
             "chosen": plan.chosen if plan else None,
             "lost": plan.lost() if plan else [],
@@ -124,6 +125,8 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
         lost += f", changed since it was built: {', '.join(row['changed'])}" if row["changed"] else ""
         mark = ", active" if facts["active"] == name else ""
         screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")
+        for label in row["unlocked"]:
+            screen.show(f"          {name}: {label} could not be locked")
         for package, versions in row["copies"].items():
             screen.show(f"          {name}: {package} in several versions: {', '.join(versions)}")
     shell = facts["shell"]
