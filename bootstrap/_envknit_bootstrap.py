@@ -188,6 +188,9 @@ def command(verb: str, lock: str, *, python: str = "") -> str:
         tool = f"{'python' if same else _quoted(python)} -m envknit"
     else:  # the hook alone, without the command line
         tool = f"envknit --python {_quoted(python)}"
+    if lock.endswith(f".{LOCK_NAME}"):
+        script = _quoted(lock[: -len(LOCK_NAME) - 1])
+        return f"{tool} {verb} {script}" if verb == "run" else f"{tool} {verb} --script {script}"
     root = os.path.dirname(lock)
     try:
         here = not root or os.path.join(os.getcwd(), "").startswith(os.path.join(root, ""))
@@ -252,17 +255,20 @@ def find() -> tuple[str, str, str]:
     if chosen:
         return _plan_of(os.path.abspath(chosen), environment or "default")
     script = _argument()
-    folder = "" if script in {"", "-", "-c", "-m"} else os.path.realpath(script)
-    folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
-    return _by_script_or_parent(folder, environment) or _by_working_folder(environment)
+    path = "" if script in {"", "-", "-c", "-m"} else os.path.realpath(script)
+    return _by_script_or_parent(path, environment) or _by_working_folder(environment)
 
 
-def _by_script_or_parent(folder: str, environment: str) -> "tuple[str, str, str] | None":
-    """Answer as `find` does for a script in a folder (`""`: there is none), else for a child of an active process."""
+def _by_script_or_parent(script: str, environment: str) -> "tuple[str, str, str] | None":
+    """Answer as `find` does for a script (`""`: there is none), else for a child of an active process."""
+    folder = script if os.path.isdir(script) else os.path.dirname(script)
+    beside = f"{script}.{LOCK_NAME}"
     lock, plan = _told()
     own = _own_plan()
     if own:
         lock, plan = ("", own) if folder or not plan else (lock, plan)
+    elif folder and os.path.exists(beside):
+        return _plan_of(beside, environment or "default")
     elif folder and _is_installed(folder):
         return "", "", _overlooked(".", "a script in an interpreter's own bin takes no lock")
     elif folder and not (plan and folder.startswith(store_of(plan) + os.sep)):
@@ -271,7 +277,18 @@ def _by_script_or_parent(folder: str, environment: str) -> "tuple[str, str, str]
             # The lock of one's parent is looked up afresh, so that a reloader sees a new one
             inherited = environment_of(plan) if plan and _is_same(nearest, lock) else "default"
             return _plan_of(nearest, environment or inherited)
+        if not plan and _has_block(script):
+            return "", "", f"{script} says what it needs; run: {command('run', beside)}"
     return _in_environment(lock, plan, environment) if plan else None
+
+
+def _has_block(script: str) -> bool:
+    """Tell whether a script says in a comment near its beginning what it needs (PEP 723)."""
+    try:
+        with open(script, "rb", 0) as file:
+            return b"\n# /// script" in b"\n" + file.read(4096)
+    except OSError:
+        return False
 
 
 def _by_working_folder(environment: str) -> tuple[str, str, str]:

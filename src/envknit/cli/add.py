@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.cli.edits import add_where, edit, finish, where_of
-from envknit.cli.parser import add_environment
+from envknit.cli.parser import add_environment, add_script
 from envknit.cli.place import find_place
 from envknit.errors import ProjectError
 from envknit.plan import home
@@ -34,6 +34,7 @@ def configure(parser: ArgumentParser) -> None:
         "requirement", metavar="REQUIREMENT", nargs="+", help="a requirement, as in `flask>=3`; or a path or URL"
     )
     add_environment(parser, "the environment to add to (default: default)")
+    add_script(parser)
     add_where(parser)
     parser.add_argument("--editable", action="store_true", help="use the folders that are named in place")
     finish(parser)

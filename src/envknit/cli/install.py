@@ -9,7 +9,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-from envknit.cli.parser import add_environment
+from envknit.cli.parser import add_environment, add_script
 from envknit.cli.place import find_place
 from envknit.cli.screen import count, size
 from envknit.cli.view import refresh
@@ -29,6 +29,7 @@ EXAMPLE = "envknit install --no-dev --offline"
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_environment(parser, "install this environment (may be repeated; default: all for this Python)", many=True)
+    add_script(parser)
     add_selection(parser)
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
     parser.add_argument("--no-compile", action="store_true", help="leave modules to be compiled at their first import")

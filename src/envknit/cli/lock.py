@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envknit.cli.changes import as_data, as_lines, changes
-from envknit.cli.parser import add_environment, add_json
+from envknit.cli.parser import add_environment, add_json, add_script
 from envknit.cli.place import find_place
 from envknit.errors import ProjectError
 from envknit.files.model import PRERELEASES, RESOLUTIONS
@@ -31,6 +31,7 @@ EXAMPLE = "envknit lock --update flask"
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_environment(parser, "lock only this environment, others stay as they are (may be repeated)", many=True)
+    add_script(parser)
     parser.add_argument(
         "--update", metavar="PKG", action="append", default=[], help="let this package move (may be repeated)"
     )

@@ -167,6 +167,11 @@ def add_environment(parser: argparse.ArgumentParser, text: str, *, many: bool = 
     parser.add_argument("-e", "--env", metavar="NAME", help=text, **action)
 
 
+def add_script(parser: argparse.ArgumentParser) -> None:
+    """Declare `--script`."""
+    parser.add_argument("--script", metavar="FILE", help="work on this script, which says in a comment what it needs")
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Declare `--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON for a script to read")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from envknit.errors import LockError, ProjectError
 from envknit.files.load import find_project, find_project_file, load_project
 from envknit.files.project import LOCK_FILE
+from envknit.files.script import script_lock
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -74,6 +75,8 @@ def find_place(arguments: Namespace) -> Place:
         ) from error
     if not start.is_dir():
         raise ProjectError("no such folder", folder=start)
+    if getattr(arguments, "script", None):
+        return script_place(start / arguments.script)
     try:
         nearest = find_project_file(start)
         project = find_project(start)
@@ -83,6 +86,17 @@ def find_place(arguments: Namespace) -> Place:
                 return Place(root=folder, project=None, lock=folder / LOCK_FILE)
         raise
     return Place(root=project.parent, project=project, lock=project.parent / LOCK_FILE, nearest=nearest)
+
+
+def script_place(script: Path) -> Place:
+    """Return the place of a script, whose lock lies beside it.
+
+    Raises:
+        ProjectError: there is no such file.
+    """
+    if not script.is_file():
+        raise ProjectError("there is no such script", script=script)
+    return Place(root=script.parent, project=script, lock=script_lock(script), nearest=script)
 
 
 def environment_of(lock: Lock, name: str, path: Path) -> Environment:

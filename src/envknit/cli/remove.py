@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envknit.cli.edits import add_where, edit, finish, where_of
-from envknit.cli.parser import add_environment
+from envknit.cli.parser import add_environment, add_script
 from envknit.cli.place import find_place
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", metavar="NAME", nargs="+", help="the name of a package that was asked for")
     add_environment(parser, "the environment to remove from (default: default)")
+    add_script(parser)
     add_where(parser)
     finish(parser)
 
@@ -30,7 +31,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
     place = find_place(arguments)
     where = where_of(arguments)
-    places = [where] if where.group or where.extra else [where, where._replace(group="dev")]
+    places = [where] if where.group or where.extra or arguments.script else [where, where._replace(group="dev")]
 
     def change() -> None:
         for name in arguments.name:

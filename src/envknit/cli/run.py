@@ -2,7 +2,8 @@
 
 Its `python` and the console scripts of its packages come first on PATH, for the command and for all that it starts;
 whatever else PATH has is as it was. The command takes the place of this process, so signals and its exit status are its
-own.
+own. A script that says in a comment what it needs (PEP 723) is locked and installed first, in the cache where no lock
+lies beside it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import os
 import shutil
 import sys
 from argparse import REMAINDER
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
+from envknit.cli.script import ready_script
 from envknit.errors import InstallError, ProjectError
 
 if TYPE_CHECKING:
@@ -41,7 +44,10 @@ def main(arguments: Namespace, screen: Screen) -> int:
     command = arguments.command[arguments.command[:1] == ["--"] :]
     if not command:
         raise ProjectError("no command to run", hint=f"write it behind two dashes, as in: {EXAMPLE}")
-    variables = activated(find_prefix(find_place(arguments), arguments.env))
+    place = ready_script(Path(arguments.project, command[0]), screen)
+    variables = activated(find_prefix(place or find_place(arguments), arguments.env))
+    if place:
+        command = ["python", *command]
     program = shutil.which(command[0], path=variables["PATH"])
     if program is None:
         screen.fail(InstallError("neither the lock's packages nor PATH have this command", command=command[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from envknit.cli.graph import Graph
-from envknit.cli.parser import add_environment, add_json
+from envknit.cli.parser import add_environment, add_json, add_script
 from envknit.cli.place import environment_of, find_place
 from envknit.naming import canonical_name
 
@@ -23,6 +23,7 @@ EXAMPLE = "envknit tree --depth 1"
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_environment(parser, "the environment to show (default: default)")
+    add_script(parser)
     parser.add_argument("--depth", type=int, metavar="N", help="show no more than N levels below what was asked for")
     parser.add_argument("--invert", metavar="PACKAGE", help="show what asks for this package, and what asks for that")
     add_json(parser)

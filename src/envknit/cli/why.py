@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envknit.cli.graph import Graph
-from envknit.cli.parser import add_json
+from envknit.cli.parser import add_json, add_script
 from envknit.cli.place import environment_of, find_place
 from envknit.naming import canonical_name
 
@@ -26,6 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("package", metavar="PACKAGE", help="the name of a package")
     parser.add_argument("-e", "--env", metavar="NAME", help="look only into this environment (default: all)")
     add_json(parser)
+    add_script(parser)
 
 
 def main(arguments: Namespace, screen: Screen) -> int:

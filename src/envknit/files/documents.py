@@ -145,6 +145,16 @@ class Pyproject(Document):
                 del sources[key]
 
 
+class Script(Pyproject):
+    """The block of a script that is open for an edit."""
+
+    def places(self, where: Where) -> list[tuple[str, ...]]:
+        """Name the one list that there is."""
+        if where != Where():
+            raise ProjectError(f"a script has no {where}", hint="leave --env, --dev, --group and --extra away")
+        return [("dependencies",)]
+
+
 def _within(where: Where) -> tuple[str, ...]:
     if where.extra:
         return ("extras", where.extra)
@@ -195,8 +205,8 @@ def _indentation(text: str) -> tuple[int, int, int]:
     return mapping, offset + 2, offset
 
 
-def edited_toml(text: str, path: Path, change: Callable[[Document], None]) -> str:
-    """Change the text of a `pyproject.toml`; comments and order stay."""
+def edited_toml(text: str, path: Path, change: Callable[[Document], None], kind: type[Document] = Pyproject) -> str:
+    """Change the text of a `pyproject.toml`, or that of a script's block; comments and order stay."""
     import tomlkit  # noqa: PLC0415 - only edits need it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
 
@@ -208,5 +218,5 @@ def edited_toml(text: str, path: Path, change: Callable[[Document], None]) -> st
     def lines() -> Any:  # noqa: ANN401 - tomlkit's array
         return tomlkit.array().multiline(multiline=True)
 
-    change(Pyproject(top, lines, lambda: tomlkit.table(is_super_table=None)))
+    change(kind(top, lines, lambda: tomlkit.table(is_super_table=None)))
     return tomlkit.dumps(top)

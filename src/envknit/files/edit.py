@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.files.atomic import place
-from envknit.files.documents import Document, Where, edited_toml, edited_yaml
+from envknit.files.documents import Document, Script, Where, edited_toml, edited_yaml
 from envknit.files.load import PYPROJECT, find_project, load_project
 from envknit.files.plain_yaml import read_plain_yaml
 from envknit.files.project import PROJECT_FILE
 from envknit.files.requested import name_in, read_environment_name, read_requirement
+from envknit.files.script import edited_script
 from envknit.files.values import Value
 from envknit.naming import canonical_name
 from envknit.regular import read_regular
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from envknit.files.sources import Source
 
 _HERE = Where()
+_BLOCK = f'requires-python = ">=3.{sys.version_info[1]}"\ndependencies = []\n'
 _TEMPLATE = """\
 # What this project needs. After an edit run: envknit lock && envknit install
 environments:
@@ -117,15 +120,22 @@ def remove_requirement(path: Path, name: str, *places: Where) -> None:
 def _is_asked_for(path: Path, name: str) -> bool:
     return any(
         name_in(text) == name
-        for asked in load_project(find_project(path.parent)).environments.values()
+        for asked in load_project(_project_of(path)).environments.values()
         for texts in (asked.requirements, *asked.groups.values(), *asked.extras.values())
         for text in texts
     )
 
 
+def _project_of(path: Path) -> Path:
+    """Return the project file that an edited one is a part of: itself, or the root of its workspace."""
+    return find_project(path.parent) if path.name == PYPROJECT else path
+
+
 def _refuse_dynamic(path: Path, where: Where) -> None:
     """Refuse what would contradict the file: a field cannot be both there and `dynamic` (PEP 621)."""
     field = "extras" if where.extra else "requirements"
+    if path.name not in (PROJECT_FILE, PYPROJECT):
+        return
     packages = {package.folder: package for package in load_project(find_project(path.parent)).packages}
     folder = path.parent.relative_to(find_project(path.parent).parent).as_posix()
     own = packages.get(folder)
@@ -138,7 +148,7 @@ def _refuse_dynamic(path: Path, where: Where) -> None:
 
 
 def _edit(path: Path, change: Callable[[Document], None]) -> None:
-    if path.name not in (PROJECT_FILE, PYPROJECT):
+    if path.name in ("setup.py", "setup.cfg"):
         raise ProjectError(
             "this file is edited by hand", project=path, hint="then run: envknit lock && envknit install"
         )
@@ -148,6 +158,9 @@ def _edit(path: Path, change: Callable[[Document], None]) -> None:
         raise ProjectError(f"the project file cannot be read: {cause}", project=path) from cause
     if path.name == PYPROJECT:
         _write(path, edited_toml(text, path, change))
+    elif path.name != PROJECT_FILE:
+        new = edited_script(text, path, _BLOCK, lambda toml: edited_toml(toml, path, change, Script))
+        _write(path, new)
     else:
         read_plain_yaml(text.encode(), str(path), ProjectError, "project")  # refuses what ruamel would obey
         _write(path, edited_yaml(text, change))

@@ -73,6 +73,10 @@ def load_project(path: Path) -> Project:
         from envknit.files.pyproject import read_pyproject  # noqa: PLC0415 - as above
 
         return read_pyproject(path)
+    if path.suffix not in (".yaml", ".yml", ".cfg") and path.name not in _SETUP:
+        from envknit.files.pyproject import read_script  # noqa: PLC0415 - as above
+
+        return read_script(path)
     if path.name in _SETUP:
         package = Package(folder=".", dynamic=frozenset({"requirements", "extras", "python_version"}))
         default = RequestedEnvironment(name="default", packages=(".",))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from envknit.errors import ProjectError
 from envknit.files import pdm, poetry, uv
 from envknit.files.groups import expand_groups, expand_own_extras
 from envknit.files.project import Package, Project, RequestedEnvironment, union
 from envknit.files.requested import read_python_version
+from envknit.files.script import read_block
 from envknit.files.settings import (
     ENVIRONMENT,
     TOP,
@@ -19,7 +21,8 @@ from envknit.files.settings import (
     requirements,
 )
 from envknit.files.sourced import Sources, read_sources
-from envknit.files.toml import read_toml
+from envknit.files.toml import parse_toml, read_toml
+from envknit.files.values import Value
 from envknit.files.workspace import find_members
 from envknit.naming import canonical_name
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from envknit.files.values import Value
 
 _OWN = TOP | ENVIRONMENT | {"sources", "package", "workspace"}
 _DYNAMIC = {"dependencies": "requirements", "optional-dependencies": "extras", "requires-python": "python_version"}
@@ -49,7 +51,26 @@ def read_pyproject(path: Path) -> Project:
     Raises:
         ProjectError: a value is not what it must be, or names a source that is not understood.
     """
-    top = _Tables(path)
+    return _project(path, _Tables(path, read_toml(path), has_build=(path.parent / "setup.py").is_file()))
+
+
+def read_script(path: Path) -> Project:
+    """Read what a script says in its block (PEP 723), with the tables that tools have there.
+
+    Raises:
+        ProjectError: it has no block, or a value is not what it must be.
+    """
+    block = read_block(path)
+    if block is None:
+        hint = f"run: envknit add --script {path.name} PACKAGE"
+        raise ProjectError("the script does not say what it needs", script=path, hint=hint)
+    data = parse_toml(block, path)
+    standard = {key: data[key] for key in ("dependencies", "requires-python") if key in data}
+    tables = {"project": standard, "tool": data.get("tool", {})}
+    return _project(path, _Tables(path, Value(data=tables, file=str(path), error=ProjectError, kind="script")))
+
+
+def _project(path: Path, top: _Tables) -> Project:
     tables = {".": top} | {
         folder: _Tables(path.parent / folder / "pyproject.toml")
         for folder in find_members(path.parent, top.workspace())
@@ -86,13 +107,13 @@ def _with_member(root: RequestedEnvironment, member: RequestedEnvironment) -> Re
 class _Tables:
     """The tables of one `pyproject.toml`; `own` are those of `[tool.envknit]`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, whole: Value | None = None, *, has_build: bool = False) -> None:
         self.path = path
-        self.whole = read_toml(path)
+        self.whole = read_toml(path) if whole is None else whole
         fields = self.whole.fields()
         tool = fields["tool"].fields() if "tool" in fields else {}
         self.project = fields["project"].fields() if "project" in fields else {}
-        self.has_build = "build-system" in fields or (path.parent / "setup.py").is_file()
+        self.has_build = "build-system" in fields or has_build
         self.group_table = fields.get("dependency-groups")
         self.own = tool["envknit"].fields(_OWN) if "envknit" in tool else {}
         self.uv = tool["uv"].fields() if "uv" in tool else {}

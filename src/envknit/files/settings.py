@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from envknit.files.model import DEFAULT_STARTUP, PLATFORMS, PRERELEASES, RESOLUTIONS
@@ -139,15 +140,38 @@ def read_default_groups(value: Value) -> tuple[str, ...]:
 
 
 def read_time(value: Value) -> str:
-    """Read a date or a time (RFC 3339), and write it with its zone: a date is the end of that day, in UTC, as in uv."""
+    """Read a date, a time (RFC 3339) or how long ago, and write it in one form.
+
+    A time is written with its zone; a date is the end of that day, in UTC, as in uv. `1 week` is written `P7D`: what it
+    means is found out when it counts, by `moment`.
+    """
     text = value.data.isoformat() if hasattr(value.data, "isoformat") else value.text().strip()
+    if ago := _AGO.fullmatch(text):
+        hours = int(ago["count"] or ago["iso"]) * _HOURS[(ago["unit"] or f"{ago['time'] or ''}{ago['letter']}").lower()]
+        return f"P{hours // 24}D" if hours % 24 == 0 else f"PT{hours}H"
     try:
         read = datetime.fromisoformat(f"{text}T23:59:59+00:00" if len(text) == 10 else text.replace("Z", "+00:00"))
     except ValueError as cause:
-        raise value.bad(f"`{text}` is neither a date nor a time", hint='write it as in: "2025-03-01"') from cause
+        hint = 'write it as in: "2025-03-01" or "1 week"'
+        raise value.bad(f"`{text}` is neither a date nor a time nor how long ago", hint=hint) from cause
     if read.tzinfo is None:
         raise value.bad(f"`{text}` names no time zone", hint='write it as in: "2025-03-01T12:00:00Z"')
     return read.isoformat()
+
+
+_AGO = re.compile(
+    r"(?P<count>\d+) ?(?P<unit>hour|day|week)s?|P(?P<time>T)?(?P<iso>\d+)(?P<letter>[HDW])", re.IGNORECASE | re.ASCII
+)
+_HOURS = {"hour": 1, "day": 24, "week": 168, "th": 1, "d": 24, "w": 168}
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a text in the form of `read_time` means now."""
+    if text.startswith("P"):
+        number = int(text.strip("PTHD"))
+        ago = timedelta(hours=number) if text.endswith("H") else timedelta(days=number)
+        return datetime.now(timezone.utc) - ago
+    return datetime.fromisoformat(text)
 
 
 def _names(value: Value) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from envknit.files.model import PRERELEASES, RESOLUTIONS
+from envknit.files.settings import moment
 from envknit.index.metadata import UnusableMetadataError
 from envknit.resolve.markers import without_extra
 from envknit.resolve.releases import Releases
@@ -65,7 +66,8 @@ class Rules:
     Args:
         resolution: one of `RESOLUTIONS` (see files/model.py).
         prerelease: one of `PRERELEASES`.
-        exclude_newer: the time (ISO 8601, with a zone) after which nothing that was uploaded counts; `""`: none.
+        exclude_newer: the time after which nothing that was uploaded counts, as `files.settings.read_time` writes it;
+            `""`: none.
         overrides: requirements that stand in place of whatever anything asks of their names.
     """
 
@@ -108,7 +110,7 @@ class Judge:
         for requirement in constraints:
             self._constraints.setdefault(requirement.name, []).append(requirement)
         self.rules = rules
-        self._newest = datetime.fromisoformat(rules.exclude_newer) if rules.exclude_newer else None
+        self._newest = moment(rules.exclude_newer) if rules.exclude_newer else None
         self._overrides = Overrides(rules.overrides)
         self._pinned = {requirement.name for requirement in roots if is_pinned(requirement.specifier)}
         self._releases: dict[str, Releases] = {}

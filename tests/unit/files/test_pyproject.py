@@ -8,6 +8,7 @@ import pytest
 
 from envknit.errors import ProjectError
 from envknit.files.load import find_project, load_project
+from envknit.files.settings import moment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -371,3 +372,28 @@ def test_a_file_of_settings_alone_is_named_where_no_project_is_found(tmp_path: P
         find_project(tmp_path)
 
     assert f"{tmp_path / 'pyproject.toml'} names no packages" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2025-03-01", "2025-03-01T23:59:59+00:00"),
+        ("2025-03-01T12:00:00Z", "2025-03-01T12:00:00+00:00"),
+        ("1 week", "P7D"),
+        ("36 hours", "PT36H"),
+        ("48 hours", "P2D"),
+        ("P3W", "P21D"),
+        ("PT24H", "P1D"),
+    ],
+)
+def test_a_time_after_which_nothing_counts_may_be_said_in_many_ways(tmp_path: Path, text: str, expected: str) -> None:
+    found = read(tmp_path, f"[project]\nname = 'x'\n[tool.uv]\nexclude-newer = '{text}'\n").exclude_newer
+
+    assert found == expected
+    assert moment(found).tzinfo is not None
+
+
+@pytest.mark.parametrize("text", ["soon", "7", "2025-03-01T12:00:00", "1 month"])
+def test_a_time_that_is_none_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ProjectError):
+        read(tmp_path, f"[project]\nname = 'x'\n[tool.envknit]\nexclude_newer = '{text}'\n")
