@@ -132,7 +132,7 @@ class Interpreter:
 
 
 class _as_worker_errors:  # noqa: N801 - it reads as a statement
-    """Give the errors of these modules, which have other types in each Python, ours."""
+    """Translate the errors of these modules, whose types differ between versions of Python, to WorkerError."""
 
     def __enter__(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""What is known of an extension file: what it says of itself, and how it did in a probe.
+"""Judges extension files: by what they say of themselves, and by a probe in a child process.
 
     single-phase   it never asks for PyModuleDef_Init: one module for the whole process (PEP 489)
     multi-phase    it may support sub-interpreters, or say so and yet crash: a child process tries it first

@@ -1,4 +1,4 @@
-"""Stands before every extension module that an interpreter is about to load: only what was proven may pass.
+"""Checks every extension module before an interpreter loads it; only what was proven to be safe is loaded.
 
 A file that crashes takes the whole process with it (on CPython 3.13.0 numpy 2.1 does, in an interpreter with a GIL of
 its own), so what the file does not say of itself is tried in a child process first; see `extension`.
@@ -59,7 +59,7 @@ class Guard:
         self._library = os.path.join(os.path.dirname(os.__file__), "")
 
     def install(self) -> None:
-        """Stand before Python's own loader, whichever finder made it."""
+        """Wrap ExtensionFileLoader, so that what any finder found is checked."""
         create, execute = ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module
 
         def create_module(loader: ExtensionFileLoader, spec: Any) -> ModuleType:
@@ -73,7 +73,7 @@ class Guard:
         loader.create_module, loader.exec_module = create_module, exec_module
 
     def record(self, log: int) -> None:
-        """Be the guard of a probe: let everything pass that may be tried, and write what happens to a descriptor."""
+        """Serve a probe: let everything load that may be tried, and log what happens to a descriptor."""
         self._log = log
 
     def _create(self, spec: Any, create: Callable[[Any], ModuleType]) -> ModuleType:

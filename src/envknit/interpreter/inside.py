@@ -208,7 +208,7 @@ def _function(target: tuple[Any, ...], main: dict[str, Any]) -> Callable[..., ob
 
 
 def _described(error: BaseException) -> tuple[object, ...]:
-    """Describe an exception in plain data, as far as it is."""
+    """Describe an exception in plain data where it can be."""
     args = failures.arguments(error)
     try:
         encode(args)

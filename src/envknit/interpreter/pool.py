@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Interpreters:
-    """What the threads of a pool share; it does not hold the pool, whose end they wait for."""
+    """The interpreters of a pool, for its threads; no reference to the pool, or it would never be collected."""
 
     def __init__(self, environment: str, lock: str, gil: str) -> None:
         self._environment = environment
@@ -64,7 +64,7 @@ if sys.version_info >= (3, 14):
     from concurrent.futures import InterpreterPoolExecutor
 
     class _Context:
-        """What a thread of the standard pool has instead of an interpreter of the standard library's making."""
+        """A task context of InterpreterPoolExecutor that uses our interpreters instead of new ones."""
 
         def __init__(self, interpreters: _Interpreters) -> None:
             self._interpreters = interpreters

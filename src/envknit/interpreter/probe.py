@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Do what the one argument says."""
+    """Run the probe that the argument describes, in JSON."""
     order = json.loads(sys.argv[1])
     log = os.dup(1)
     quiet = os.open(os.devnull, os.O_WRONLY)

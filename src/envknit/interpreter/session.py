@@ -93,7 +93,7 @@ class Session:
     def error(
         self, tree: tuple[Any, ...], args: tuple[Any, ...], text: str, _: str, facts: dict[str, Any]
     ) -> BaseException:
-        """Make the exception of this interpreter that stands for one from inside."""
+        """Rebuild an exception from inside in this interpreter."""
         module, name = tree[:2]
         if module == "builtins" and name in {"SystemExit", "KeyboardInterrupt", "GeneratorExit"}:
             return WorkerError(f"{name}: {text}" if text else name)  # must not end the host

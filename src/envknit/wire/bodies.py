@@ -1,4 +1,4 @@
-"""Values to the bodies of frames and back: the quick way for plain data, `pack` for everything else."""
+"""Converts values to the bodies of frames and back: plain data directly, everything else through `pack`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RECURSION = dumps(("e", ("builtins", "RecursionError"), ("t",), "maximum recurs
 def packed_call(
     channel: Caller, operation: str, ref: int, args: tuple[object, ...], options: dict[str, object] | None
 ) -> tuple[int, bytes, Packer | None]:
-    """Return what `packed` does, of a call."""
+    """Pack a call; as `packed`, with a shortcut for plain arguments."""
     if not options and are_atoms(args):  # most calls: what is around the arguments is ours, and plain
         return CALL, dumps((operation, ref, args, None), channel.limit), None
     return packed(channel, (operation, ref, args, options), CALL, CALL_RICH)
@@ -50,7 +50,7 @@ def packed(channel: Caller, value: object, plain: int, rich: int) -> tuple[int, 
 
 
 def packed_error(packer: Packer, error: BaseException, limit: int) -> bytes:
-    """Return the body of a frame that raises; of an error that cannot cross, one that tells of it."""
+    """Pack an exception; where it cannot be packed, a WorkerError that names it."""
     try:
         return dumps(packer.whole(packer.pack_exception(error, text_of(error))), limit)
     except RecursionError:

@@ -27,7 +27,7 @@ _POPULATE = getattr(mmap, "MAP_POPULATE", 0)  # one call maps all pages, instead
 
 
 class Memory(mmap.mmap):
-    """A mapping that keeps what it maps lent, as long as anything views it."""
+    """A mapping of lent memory, which keeps its lease alive while anything views it."""
 
     lease: Lease | None = None
 
@@ -72,7 +72,7 @@ class Segment:
             self._memory, self.used = None, size
 
     def close(self) -> None:
-        """Let it go; who has mapped it keeps it."""
+        """Close the descriptor; existing mappings stay valid."""
         descriptor, self.descriptor, self._memory = self.descriptor, -1, None
         if descriptor >= 0:
             os.close(descriptor)
@@ -155,7 +155,7 @@ class Arena:
             lease.retire()
 
     def close(self) -> None:
-        """Let everything go; who has mapped it keeps it."""
+        """Close all descriptors; existing mappings stay valid."""
         self._closed = True
         for segment in [*self._free, *self._returned, *(lease.segment for lease in list(self._leases))]:
             segment.close()

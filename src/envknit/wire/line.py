@@ -121,7 +121,7 @@ class Line:
         return kind, ident, body, descriptors
 
     def hang_up(self) -> None:
-        """Let both ends read the end of file, also a thread that waits at this one."""
+        """Shut the socket down, so that threads that wait at either end see the end of file."""
         try:
             self.end.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -28,7 +28,7 @@ class _Free(list):  # type: ignore[type-arg]
 
 
 class _Thread(threading.local):
-    """What one thread knows of the channel."""
+    """The state that each thread has of its own."""
 
     def __init__(self, all_free: weakref.WeakSet[_Free]) -> None:
         self.free = _Free()  # lines on which it may send a call now

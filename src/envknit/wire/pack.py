@@ -1,4 +1,4 @@
-"""Values to trees and back; what is not a value becomes a reference. The tags are listed in `values`."""
+"""Converts values to trees; what is not a value becomes a reference. The tags are listed in `values`."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class ModuleProxy:
 
 
 class Method:
-    """A method of a remote object: calling it is one round trip, and everything else asks for the real one."""
+    """A bound method of a remote object: a call is one round trip; other uses fetch the real method first."""
 
     __slots__ = ("_envknit_name", "_envknit_owner")
 

@@ -102,7 +102,7 @@ class Exports:
             raise WorkerError("a reference to an object that is gone came through the channel", ref=ref) from None
 
     def is_alone(self, ref: int) -> bool:
-        """Tell whether nothing in this process but the reference holds an array, nor memory that it is a view of."""
+        """Tell whether nothing else in this process refers to an array, or to the memory behind it."""
         if sys.getrefcount(self._objects[ref]) > _ONE:
             return False
         base = getattr(self._objects[ref], "base", None)
@@ -149,7 +149,7 @@ class Exports:
         return value, kind
 
     def replace(self, ref: int, value: object) -> None:
-        """Let a reference mean another object from now on."""
+        """Put another object in the place of the one that a reference stands for."""
         with self._lock:
             old = self._objects[ref]
             del self._ids[id(old)]
@@ -157,7 +157,7 @@ class Exports:
             self._ids[id(value)] = ref
 
     def clear(self) -> None:
-        """Let everything go: the other side is gone."""
+        """Drop all objects: the other side is gone."""
         with self._lock:
             objects, self._objects = self._objects, {0: None}
             self._counts.clear()
@@ -249,7 +249,7 @@ class Imports:
         self.deliver(ref, set)  # something that nobody holds
 
     def retire(self) -> None:
-        """Say of the memory that is mapped now, when it is given back, that a fork of this process may see it."""
+        """Mark the memory that is mapped now as seen by a fork: it is not to be lent again."""
         for held in list(self._held.values()):
             if held.is_memory:
                 held.count = -abs(held.count)

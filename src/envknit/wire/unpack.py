@@ -1,4 +1,4 @@
-"""Trees back to values; see `pack`. The tags are listed in `values`."""
+"""Converts trees back to values; the inverse of `pack`."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class WorkerContext(Block):
         raise TypeError("a worker is opened with `with`, not `async with`")
 
     async def __aexit__(self, *_: object) -> None:
-        """Exist, so that `async with` comes to `__aenter__` and its message."""
+        """Exist: `async with` looks this method up before it calls `__aenter__`, which says why it cannot be."""
 
 
 def worker(

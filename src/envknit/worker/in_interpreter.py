@@ -112,7 +112,7 @@ class InterpreterWorker(Peer):
         self.channel.close(reason)
 
     def abandon(self) -> None:
-        """A fork has the main interpreter alone."""
+        """Do nothing: a forked child has no interpreters but the main one."""
 
     def _serve(self, descriptor: int, limit: int) -> None:
         try:
@@ -144,7 +144,7 @@ def _end_all() -> None:
 
 
 def _before_fork() -> None:
-    """Leave as few interpreters as can be, as `subinterpreter` does: those that nobody uses are made again."""
+    """Close the interpreters that nobody uses before a fork; the next call makes them again."""
     idle = [worker for worker in _running if worker.alive and worker.source.idle]
     for worker in idle:
         worker.close("this process forked")

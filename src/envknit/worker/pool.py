@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """One place in the pool: at most one process at a time, started when it is first called.
+    """A worker of the pool: at most one process at a time, started by the first call.
 
     Args:
         order: what the process is to be.
@@ -110,7 +110,7 @@ class Worker:
         return origin(self.order, module, self.why)
 
     def keep(self, module: ModuleProxy, name: str, value: object) -> None:
-        """Let a module's proxy hold a function or class, as long as this process lives."""
+        """Cache a function or class in a module's proxy until this process ends."""
         module.__dict__[name] = value
         self._kept.add(module)
 

@@ -66,7 +66,7 @@ class _Finder:
         self,
         fullname: str,
         path: Sequence[str] | None = None,  # noqa: ARG002 - PEP 451
-        target: ModuleType | None = None,  # noqa: ARG002 - as above
+        target: ModuleType | None = None,  # noqa: ARG002 - PEP 451
     ) -> ModuleSpec | None:
         """Find a module of a worker, by its name here."""
         held = _held.get(fullname.partition(".")[0])
