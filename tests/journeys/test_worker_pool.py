@@ -35,21 +35,21 @@ def test_a_worker_that_is_late_is_killed_where_nobody_else_uses_it(folder: Path)
 
 
 def test_blocks_share_the_process_and_one_that_is_late_leaves_it_to_the_others(folder: Path) -> None:
-    began = threading.Event()
-
-    def other() -> tuple[int, str]:
-        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
-            return gadget.apply(lambda: (began.set(), gadget.pid())[1]), gadget.sleep(1.5, "enough")
-
-    with ThreadPoolExecutor(1) as threads:
-        patient = threads.submit(other)
-        assert began.wait(20)
-        with envknit.worker("gadget", "1.0", install_path=folder, timeout=0.2) as hasty:
-            pid, box = hasty.pid(), hasty.Box(1)
+    def late(timeout: float) -> tuple[int, int, int]:
+        with envknit.worker("gadget", "1.0", install_path=folder, timeout=timeout) as hasty:
+            box = hasty.Box(1)
             with pytest.raises(TimeoutError, match=r"did not answer within 0\.2 seconds; others use it"):
                 hasty.sleep(5)
-            assert (hasty.pid(), box.get()) == (pid, 1)
-        assert patient.result() == (pid, "enough")
+            return hasty.pid(), box.get(), hasty.echo(2)
+
+    with envknit.worker("gadget", "1.0", install_path=folder) as gadget, ThreadPoolExecutor(2) as threads:
+        pid = gadget.pid()
+        begun = threading.Event()
+        patient = threads.submit(gadget.begin, begun.set, "sleep", 1.5, "enough")
+        assert begun.wait(20)
+        # From the main thread, whose call the main thread of the worker serves, and from another
+        assert [late(0.2), threads.submit(late, 0.2).result()] == [(pid, 1, 2)] * 2
+        assert patient.result() == "enough"
     # When all are done, it ends with what was given up
     with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
         assert gadget.pid() != pid

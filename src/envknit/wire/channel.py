@@ -288,13 +288,14 @@ class Channel:
 
     def _give_up(self, line: Line, error: BaseException, timeout: float | None) -> NoReturn:
         main = self.lines.give_up(line)
-        if isinstance(error, BlockingIOError):  # what a socket says whose SO_RCVTIMEO is over
-            raise self.peer.timeout_error(timeout or 0.0) from None
         if isinstance(error, Lost):
             raise self._gone(sent=error.sent) from None
         if main and self.is_host and not self.closed:
+            # Ctrl-C and deadlines interrupt the call, not the worker; Python can interrupt its main thread alone
             with suppress(OSError):  # (it is gone, which is interruption enough)
-                self.say(INTERRUPT)  # Ctrl-C interrupts the call, not the worker
+                self.say(INTERRUPT)
+        if isinstance(error, BlockingIOError):  # what a socket says whose SO_RCVTIMEO is over
+            raise self.peer.timeout_error(timeout or 0.0) from None
         raise error
 
     def _gone(self, *, sent: bool) -> WorkerGone:

@@ -31,8 +31,9 @@ class ForwardedStream(io.TextIOWrapper):
 
     def __init__(self, name: str, channel: Caller | None) -> None:
         stream = getattr(sys, name)
-        encoding, errors = stream.encoding, stream.errors
-        super().__init__(stream.detach(), encoding, errors, line_buffering=True)  # of two, one would close it for both
+        options = {"encoding": stream.encoding, "errors": stream.errors, "write_through": stream.write_through}
+        # The buffer is taken over: of two streams on it, the one that is collected first would close it for both
+        super().__init__(stream.detach(), **options, line_buffering=True)
         self.channel = channel
         self._name_there = name
         setattr(sys, name, self)
