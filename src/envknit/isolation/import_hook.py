@@ -82,6 +82,7 @@ def use(
     """
     if isolation not in _HOLDERS or (isolation is not None and auto_worker):
         raise ValueError("isolation is one of 'guest', 'interpreter', 'worker' and 'auto', without auto_worker")
+    # Whose imports the block is for: a package that opens one means its own. `with` tells the object nothing (PEP 343)
     frame = sys._getframe(1)
     opener = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     target = find_target(name, version, env, lock)
@@ -146,5 +147,6 @@ def _name(alias: str, real: str, module: ModuleType) -> None:
     taken = alias in sys.stdlib_module_names or alias in router.routed or alias in sys.modules
     if taken and router.aliases.get(alias) != real:
         raise LinkError("an alias must not hide another module", alias=alias, hint="choose another")
+    # The finder answers for `alias.sub`; the module itself is in sys.modules already, so nobody is asked for it
     router.aliases[alias] = real
     sys.modules[alias] = module

@@ -51,6 +51,7 @@ def withdraw(activation: Activation) -> None:
     sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook != activation.path_hook]
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation.hint]
     set_prefix(*activation.prefix)
+    # Children are told by this variable what is active here; without it they look for a lock themselves
     os.environ.pop("ENVKNIT_ACTIVE", None)
     _envknit_bootstrap.active = None
 

@@ -124,6 +124,7 @@ def _import(
 def _real_head(name: str, head: str, asker: Mapping[str, Any] | None, fromlist: Sequence[str], frame: FrameType) -> str:
     """Return the real name of a top-level name for a call, `__import__(name)`, or where Python has lazy imports."""
     blocks = _lazy[0].blocks_for(frame, name, asker, fromlist) if _lazy else current.get()
+    # A statement gives the globals of its code (IMPORT_NAME), a call gives them only where its author thought of it
     if asker is None:
         member, asker = find_asker(frame)
         if member is not None:

@@ -159,6 +159,7 @@ def _module_name(thing: object) -> str:
 
 def _member(head: str, file: str | None) -> Member | None:
     if "@" in head:
+        # A namespace that joins several members has no file of its own (PEP 420); the first stands for it
         portions = router.joined.get(head)
         return portions[0][1] if portions else router.member_of(head)
     activation = active()

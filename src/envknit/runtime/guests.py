@@ -45,6 +45,8 @@ class GuestLoader(StoreLoader):
         """Return the reader of its resources, by either name (werkzeug/middleware/shared_data.py)."""
         return super().get_resource_reader(self._full(name))
 
+    # `_check_name` refuses another name than the loader's own (Lib/importlib/_bootstrap_external.py), and code asks
+    # with the name that it knows itself by: `__spec__.loader.get_resource_reader("lib")`
     def _full(self, name: str | None) -> str | None:
         head, _, rest = self.name.partition(".")
         plain = head.partition("@")[0] + (f".{rest}" if rest else "")

@@ -35,6 +35,8 @@ def find_distributions(context: DistributionFinder.Context) -> list[Distribution
         vars(context)["path"] = []
         return _distributions(_visible(member), context.name)
     held: list[tuple[Plan, Pin]] = []
+    # What a block adds comes first, as in `importlib.metadata.distribution`, which takes the first of a name; where all
+    # are listed, a name stands twice then, as it does with two folders on sys.path
     blocks = current.get()
     if blocks is not None and host.owns(asker, blocks.openers):
         for block in reversed(blocks.blocks):
@@ -68,6 +70,7 @@ def _distributions(held: Iterable[tuple[Plan, Pin]], name: str | None) -> list[D
 
     wanted = None if name is None else canonical_name(name)
     found: dict[str, Distribution] = {}
+    # Of the store, not of a view: guests are in none, and a view's `.dist-info` is a link to the same folder (PEP 376)
     for plan, pin in held:
         if pin.dist_info and pin.name not in found and wanted in {None, pin.name}:
             found[pin.name] = PathDistribution(Path(os.path.join(plan.store, pin.folder, pin.dist_info)))

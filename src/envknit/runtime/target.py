@@ -76,6 +76,7 @@ def find_target(
 
 def _pin(plan: Plan, pin: Pin) -> Target:
     member = router.member(plan, pin)
+    # A plan is text, and the store is a folder of the user's: what it names can be gone
     if not os.path.isdir(member.folder):
         raise lost_error(member, pin.main)
     names = {head: member.real_name(head) for head in member.names if head not in sys.stdlib_module_names}

@@ -34,6 +34,8 @@ class ContextThread(Thread):
 class ContextExecutor(ThreadPoolExecutor):
     """A ThreadPoolExecutor whose tasks run in the context that was open where they were submitted."""
 
+    # A thread of a pool keeps the context it began with, that of whichever `submit` made it
+    # (`_adjust_thread_count` in Lib/concurrent/futures/thread.py)
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit a call; each has a context of its own."""
         call: Callable[..., T] = copy_context().run
