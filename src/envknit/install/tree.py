@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from collections import defaultdict
 from typing import NamedTuple
 
 from envknit.install.runtime import HOOK
+from envknit.plan import SITE_PACKAGES
 from envknit.store.disk import make_read_only
 from envknit.store.entry import data_folder
 from envknit.wheel.contents import module_name
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from envknit.plan import Plan
     from envknit.store.store import Store
 
-# `lib/python3.13`, or `lib/python3.13t` without the GIL, whatever a distribution made of its own default scheme
-LIBRARY = os.path.relpath(
-    sysconfig.get_path("stdlib", "posix_prefix", {"installed_base": "/", "platlibdir": "lib"}), "/"
-)
-SITE = f"{LIBRARY}/site-packages"
 _DEPTH = 6  # of a tree in the store: plans/2/<abi>/<key>/trees/<digest>
 _START_UP = (".pth", ".start")  # run by the hook, where the project asks for it
 
@@ -55,11 +50,11 @@ def make_tree(store: Store, plan: Plan, into: Path) -> None:
 
     Cost: one listing a pin, and a link for each of its top-level names.
     """
-    site = into / SITE
+    site = into / SITE_PACKAGES
     site.mkdir(parents=True)
     (into / "plan").write_bytes(plan.render().encode(errors="surrogateescape"))
     (into / "plan").chmod(0o444)
-    depth = _DEPTH + SITE.count("/") + 1
+    depth = _DEPTH + SITE_PACKAGES.count("/") + 1
     for name in (*HOOK, "envknit"):  # first: these names never come from a package
         if os.path.exists(os.path.join(store.root, plan.runtime, name)):
             up = "" if os.path.isabs(plan.runtime) else "../" * depth

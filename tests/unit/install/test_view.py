@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envknit.install.tree import SITE
 from envknit.install.view import place_views
-from envknit.plan import interpreter_tag
+from envknit.plan import SITE_PACKAGES, interpreter_tag
 
 if TYPE_CHECKING:
     import pytest
@@ -74,7 +73,7 @@ def test_python_s_own_finder_gives_what_the_plan_says(shelf: Shelf) -> None:
     assert [
         f"{name}==1" for name in ("dotted.name", "mixed", "old-a", "old-b", "other", "pywin", "spread-a", "spread-b")
     ] == (found["distributions"])
-    assert found == probe(sys.executable, *modules, PYTHONPATH=str(view / SITE)) | {
+    assert found == probe(sys.executable, *modules, PYTHONPATH=str(view / SITE_PACKAGES)) | {
         "distributions": found["distributions"]
     }
     assert [] == warnings
@@ -84,7 +83,7 @@ def test_a_link_for_each_name_and_real_folders_only_where_several_share_one(shel
     one = shelf.put("one", "1", {"one/__init__.py": "", "space/one.py": "", "space/deep/x.py": ""})
     two = shelf.put("two", "1", {"two.py": "", "space/two/__init__.py": "", "space/deep/y.py": ""})
     view, _ = shelf.view(one, two)
-    site = (view / SITE).resolve()
+    site = (view / SITE_PACKAGES).resolve()
 
     links = {
         str(path.relative_to(site))
@@ -98,8 +97,8 @@ def test_a_link_for_each_name_and_real_folders_only_where_several_share_one(shel
         "space/deep/y.py",
     } == links - hook  # fmt: skip
     assert hook <= links
-    assert (view / SITE / "one").samefile(shelf.store.path(one.entry.folder) / "one")
-    assert not (view / SITE / "one").readlink().is_absolute()
+    assert (view / SITE_PACKAGES / "one").samefile(shelf.store.path(one.entry.folder) / "one")
+    assert not (view / SITE_PACKAGES / "one").readlink().is_absolute()
 
 
 def test_what_a_wheel_has_for_the_prefix_lies_under_the_prefix_and_its_record_says_so(shelf: Shelf) -> None:
@@ -131,7 +130,7 @@ def test_a_view_is_shaped_like_a_virtual_environment(shelf: Shelf) -> None:
     told = subprocess.run([view / "bin/python", "-c", program], capture_output=True, text=True, check=True,
                           env={**os.environ, "ENVKNIT": "0"}).stdout.splitlines()  # fmt: skip
 
-    assert [str(view), sys.base_prefix, str(view / SITE)] == told
+    assert [str(view), sys.base_prefix, str(view / SITE_PACKAGES)] == told
 
 
 def test_a_store_that_was_copied_elsewhere_works(shelf: Shelf, tmp_path: Path) -> None:
@@ -178,8 +177,8 @@ def test_names_of_envknit_s_own_never_come_from_a_package(shelf: Shelf) -> None:
         shelf.put("envknit", "9", {"envknit/__init__.py": "WHO = 'a package'\n", "envknit.pth": "import x\n"})
     )
 
-    assert "WHO" not in (view / SITE / "envknit/__init__.py").read_text()
-    assert "_envknit_bootstrap" in (view / SITE / "envknit.pth").read_text()
+    assert "WHO" not in (view / SITE_PACKAGES / "envknit/__init__.py").read_text()
+    assert "_envknit_bootstrap" in (view / SITE_PACKAGES / "envknit.pth").read_text()
 
 
 def test_the_view_of_a_folder_that_the_lock_names_leads_there(shelf: Shelf, tmp_path: Path) -> None:
@@ -234,3 +233,15 @@ def test_a_view_of_another_plan_in_its_place_makes_way(shelf: Shelf) -> None:
 
     assert view == shelf.view(placed)[0]
     assert "x" == probe(view / "bin/python", "x")["x"]
+
+
+def test_a_view_made_by_an_envknit_that_runs_from_a_view_leads_to_the_same_envknit(shelf: Shelf) -> None:
+    view, _ = shelf.view(shelf.put("x", "1"))
+    site = view / SITE_PACKAGES
+    program = (
+        "import envknit.plan, _envknit_bootstrap as b; print(envknit.plan.__file__, envknit.plan.runtime_folder())"
+    )
+    told = subprocess.run([view / "bin/python", "-c", program], capture_output=True, text=True, check=True,
+                          env={**os.environ, "ENVKNIT": "0"}).stdout.split()  # fmt: skip
+
+    assert [str(site / "envknit/plan.py"), str((site / "envknit").resolve().parent)] == told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.install.tree import SITE
+from envknit.plan import SITE_PACKAGES
 from envknit.store.verify import Finding, verify
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_an_entry_that_is_gone_is_named(shelf: Shelf) -> None:
 
 def test_caches_that_programs_wrote_through_a_view_are_a_note_and_other_files_beside_them_damage(shelf: Shelf) -> None:
     placed = shelf.put("x", "1")
-    cache = shelf.view(placed)[0] / SITE / "x/__pycache__"
+    cache = shelf.view(placed)[0] / SITE_PACKAGES / "x/__pycache__"
     cache.mkdir()
     for name in ("a.cpython-312.pyc", "a.cpython-312-pytest-9.2.0.pyc", "a.f-55.py312.nbi", "a.f-55.py312.1.nbc"):
         (cache / name).write_bytes(b"")
