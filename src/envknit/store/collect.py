@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from _envknit_bootstrap import RUNTIME
 from envknit.files.atomic import write_atomically
 from envknit.naming import ENTRIES
 from envknit.plan import PLAN_FORMAT, lock_key, read_plan
@@ -108,6 +109,11 @@ class _Collection:
         self.entries = [
             entry.folder for entry in store.entries() if entry.folder not in alive and self._is_old(entry.folder)
         ]
+        self.runtimes = [
+            folder
+            for folder in self._listed(ENTRIES)
+            if os.path.basename(folder).startswith(RUNTIME) and folder not in alive and self._is_old(folder)
+        ]
         self.bundles = [
             folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
         ]
@@ -147,7 +153,7 @@ class _Collection:
             self._note_missing()  # now there is room for it
 
     def _folders(self) -> list[str]:
-        return [*self.plans, *self.entries, *self.bundles, *self.bytecode, *self.leftovers]
+        return [*self.plans, *self.entries, *self.runtimes, *self.bundles, *self.bytecode, *self.leftovers]
 
     def _judge_roots(self) -> tuple[dict[str, date], list[str]]:
         """Find the roots whose lock is not there, with the day on which they go, and those for which it has come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -221,7 +222,7 @@ def test_what_of_the_cache_was_not_used_for_weeks_goes(shelf: Shelf) -> None:
 
 
 def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None:
-    pins = shelf.put("one", "1", {"p/__init__.py": ""}), shelf.put("two", "1", {"p/two.py": "x" * 50_000})
+    pins = shelf.put("one", "1", {"p/__init__.py": ""}), shelf.put("two", "1", {"p/two.py": "x" * 9_000_000})
     install(shelf, b"lock", *pins)
     assert () == collect(shelf.store, grace=0).removed
 
@@ -229,7 +230,20 @@ def test_a_bundle_keeps_its_entries_and_goes_with_its_plan(shelf: Shelf) -> None
     report = collect(shelf.store, grace=0, patience=0)
     assert [] == names(shelf)
     assert [] == list((shelf.store.root / "bundles").iterdir())
-    assert 50_000 < report.size < 75_000  # not twice what is linked twice
+    assert 9_000_000 < report.size < 15_000_000  # not twice what is linked twice
+
+
+def test_an_envknit_that_no_plan_was_made_by_goes(shelf: Shelf) -> None:
+    folders = [shelf.store.root / f"packages/site-packages/envknit={digest}" for digest in ("used", "idle")]
+    for folder in folders:
+        (folder / "envknit").mkdir(parents=True)
+    plan = install(shelf, b"lock", shelf.put("x", "1"))
+    tree = plan.resolve()
+    tree.chmod(0o644)
+    tree.write_text(re.sub("\nruntime\t.*\n", "\nruntime\tpackages/site-packages/envknit=used\n", tree.read_text()))
+    collect(shelf.store, grace=0)
+
+    assert [True, False] == [folder.exists() for folder in folders]
 
 
 def test_links_are_not_followed(shelf: Shelf, tmp_path: Path) -> None:
