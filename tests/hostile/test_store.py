@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -204,6 +206,19 @@ def test_damage_is_found_and_mended(title: str, machine: Machine, index: Loopbac
     assert "all as it was placed" in verb(project, "verify --all")
     assert "everything is installed" in verb(project, "install")
     assert "1\n" == project.code("import lib; print(lib.x)").out
+
+
+@needs_root
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux to mount")
+def test_a_read_only_store_is_verified(machine: Machine, index: LoopbackIndex, verb: Verb) -> None:
+    project = _installed(machine, index, verb)
+    home = machine.home
+    script = f'mount --bind {home} {home} && mount -o remount,bind,ro {home} && exec "$@"'
+
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", machine.python, "-m", "envknit", "verify", "--all"]
+    ran = subprocess.run(argv, cwd=project.root, env=machine.env, capture_output=True, text=True, check=True)
+
+    assert "all as it was placed" in ran.stdout
 
 
 def test_what_cannot_be_had_again_is_put_back(machine: Machine, index: LoopbackIndex, verb: Verb) -> None:

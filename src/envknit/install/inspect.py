@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from envknit.install.runtime import runtime_entry
 from envknit.install.tree import make_tree
 from envknit.install.view import make_view, view_name
 from envknit.plan import current_plans, load_plan
-from envknit.store.disk import disk_faults
+from envknit.store.disk import disk_faults, remove_tree
 from envknit.store.verify import Finding, verify
 
 TYPE_CHECKING = False
@@ -139,13 +140,16 @@ def _changed_view(store: Store, plan: Plan) -> Iterator[Finding]:
     if plan.runtime != runtime_entry():
         return  # another envknit made it, which alone can tell
     view, tree = Path(plan.path).parent, Path(_tree(plan.path))
-    with disk_faults(store.root), store.workspace() as workspace:
+    workspace = Path(tempfile.mkdtemp(prefix="envknit-"))  # the store may be read-only here
+    try:
         made = workspace / tree.name
         make_tree(store, plan, made)
         yield from _differences(store, made, tree)
         if view.name == view_name(plan):  # else it was made for another interpreter of this ABI
             make_view(store, plan, workspace / "view", tree=made, final=str(view))
             yield from _differences(store, workspace / "view", view)
+    finally:
+        remove_tree(workspace)
 
 
 def _differences(store: Store, made: Path, placed: Path) -> Iterator[Finding]:
