@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,9 @@ def test_code_metadata_scripts_and_entry_points_are_there(shop: Project) -> None
     assert said == ["sold alpha", f"0.1 one {shop.root / 'src/shop/__init__.py'}"]
     assert shop.envknit("run", "--", "shop").out == "sold alpha\n"
     assert names(shop) == ["alpha", "fast", "shop", "tester"]
+    origin = "import importlib.metadata as m; print(m.distribution('shop').read_text('direct_url.json'))"
+    told = json.loads(shop.run("-c", origin).out)
+    assert told == {"url": shop.root.as_uri(), "dir_info": {"editable": True}}
 
 
 def test_an_edit_of_code_needs_nothing_and_one_of_the_project_file_needs_an_install(shop: Project) -> None:

@@ -190,7 +190,13 @@ class Fetcher:
                 version = str(version_in(wheel, want.name) or version)
             folder = store_folder(want.name, version, wheel, want.sha256)
             notes = unpack_wheel(
-                artifact, workspace / "entry", wheel=wheel, name=want.name, version=version, sha256=want.sha256
+                artifact,
+                workspace / "entry",
+                wheel=wheel,
+                name=want.name,
+                version=version,
+                sha256=want.sha256,
+                origin=self._sources.origin(want.source),
             )
             if self._compiler is not None:
                 self._compiler.add(workspace / "entry", folder, workspace / "bytecode")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,20 @@ class Sources:
         if source.kind == "git":
             return index.git.wheel(source.location, source.commit, workspace, subdirectory=source.subdirectory)
         return index.builder.wheel(self._folder(source), workspace, editable=source.editable)
+
+    def origin(self, text: str) -> bytes:
+        """Write what `direct_url.json` says of a folder or a commit (PEP 610); empty for anything else."""
+        if not self.is_built(text):
+            return b""
+        source = _read(text)
+        told: dict[str, object] = {"url": source.location if source.kind == "git" else self._folder(source).as_uri()}
+        if source.kind == "git":
+            asked = {"requested_revision": source.rev} if source.rev else {}
+            told["vcs_info"] = {"vcs": "git", **asked, "commit_id": source.commit}
+            told |= {"subdirectory": source.subdirectory} if source.subdirectory else {}
+        else:
+            told["dir_info"] = {"editable": True} if source.editable else {}
+        return json.dumps(told).encode()
 
     def _state(self, text: str) -> str:
         if text not in self._digests:

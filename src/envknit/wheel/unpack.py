@@ -26,7 +26,9 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})  # that a RECORD can be compared by
 
 
-def unpack_wheel(path: Path, into: Path, *, wheel: str, name: str, version: str, sha256: str) -> tuple[str, ...]:
+def unpack_wheel(
+    path: Path, into: Path, *, wheel: str, name: str, version: str, sha256: str, origin: bytes = b""
+) -> tuple[str, ...]:
     """Unpack a wheel into a new folder as it will lie in the store.
 
     Args:
@@ -36,6 +38,7 @@ def unpack_wheel(path: Path, into: Path, *, wheel: str, name: str, version: str,
         name: what the lock says it is.
         version: what the lock says it is.
         sha256: digest of the artifact that the lock names: the wheel itself, or the sdist that it was built from.
+        origin: what `direct_url.json` says (PEP 610); empty for what an index has.
 
     Returns:
         What was left out or does not fit, one sentence each.
@@ -52,7 +55,7 @@ def unpack_wheel(path: Path, into: Path, *, wheel: str, name: str, version: str,
             entry.add(fd, file, checked.record.get(file.file.name))
     finally:
         os.close(fd)
-    entry.finish(checked, wheel, sha256)
+    entry.finish(checked, wheel, sha256, origin)
     make_read_only(into)
     return (*checked.notes, *_doubts([*entry.unfitting, *checked.absent]))
 
@@ -84,13 +87,14 @@ class _NewEntry:
         if not row or not row.hash_ or row.hash_.value != fitting or row.size not in {None, size}:
             self.unfitting.append(checked.file.name)
 
-    def finish(self, checked: CheckedWheel, wheel: str, sha256: str) -> None:
+    def finish(self, checked: CheckedWheel, wheel: str, sha256: str, origin: bytes) -> None:
         """Write what an installer writes, RECORD, and the note, which says what RECORD hashes to."""
-        installer = b"envknit\n"
-        self._write(f"{checked.dist_info}/INSTALLER", [installer], 0o444)
-        digest = hashlib.sha256(installer).digest()
-        path = f"{checked.dist_info}/INSTALLER"
-        self._written.append(RecordedFile(path=path, algorithm="sha256", digest=digest, size=len(installer)))
+        for name, data in {"INSTALLER": b"envknit\n", "direct_url.json": origin}.items():
+            path = f"{checked.dist_info}/{name}"
+            if data:
+                self._write(path, [data], 0o444)
+                digest = hashlib.sha256(data).digest()
+                self._written.append(RecordedFile(path=path, algorithm="sha256", digest=digest, size=len(data)))
         own = [(f"{checked.dist_info}/{text}", "", "") for text in ("RECORD", NOTE)]
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(
