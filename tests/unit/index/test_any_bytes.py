@@ -21,6 +21,8 @@ from envknit.index.sdist import static_metadata, unpack
 from envknit.index.wheel_metadata import metadata_in_wheel
 from kit.wheels import make_metadata, make_sdist, make_wheel
 
+pytestmark = pytest.mark.ends
+
 WHEEL = "click-8.1.7-py3-none-any.whl"
 URL = "https://index.example/simple/click/"
 HTML = f'<base href="/x/"><a href="../f/{WHEEL}#sha256={"ab" * 32}" data-requires-python="&gt;=3">x</a>'.encode()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.ends
+
 
 @contextlib.contextmanager
 def serving(answer: Callable[[bytes, Callable[[bytes], None]], None]) -> Iterator[str]:

@@ -157,6 +157,8 @@ def test_pip_is_told_in_a_file_where_to_look_and_nowhere_else() -> None:
 def test_closing_ends_a_build_under_way_with_all_that_it_started(tmp_path: Path, builder: Builder) -> None:
     backend = f"""
 import os, pathlib, subprocess, sys
+
+pytestmark = pytest.mark.ends
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(child.pid))

@@ -19,6 +19,8 @@ from kit import LoopbackIndex
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.ends
+
 INDEX = "https://index.example/simple/"
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from envknit.index.threads import Threads
 
+pytestmark = pytest.mark.ends
+
 
 def test_work_is_done_by_so_many_threads_and_no_more() -> None:
     threads, begin = Threads(3, "test"), threading.Event()
