@@ -145,7 +145,7 @@ def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> No
     ran = project.run(
         "-c",
         f"""if 1:
-        import time, envknit, numpy as host
+        import collections, time, envknit, numpy as host
         with envknit.worker("numpy", {OLD!r}, env="old") as np:
             far = np.zeros((1000, 1000))
             near = host.asarray(far)
@@ -174,7 +174,18 @@ def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> No
             for value in (host.float32(1.5), host.array(3), host.array(["a", "bc"]), host.zeros(0), host.arange(6)[::2],
                           host.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), host.datetime64("2024-01-01")):
                 assert host.array_equal(host.asarray(np.asarray(value)), host.asarray(value)), value
+            for shape in (0,), (0, 3), (3, 0), (2, 0, 4):  # empty ones keep shape and type, too
+                for kind in "f8", "i2", "?":
+                    near = host.asarray(np.zeros(shape, kind))
+                    assert (near.shape, near.dtype) == (shape, host.dtype(kind)), (shape, near)
+            assert host.concatenate([np.zeros((0, 3)), host.ones((2, 3))]).shape == (2, 3)
         with envknit.worker("pandas", {PANDAS!r}, env="old") as pd:
+            mine = pd.DataFrame([collections.OrderedDict(a=1, b=2), collections.Counter(a=3)])
+            assert mine.columns.tolist() == ["a", "b"] and mine[mine.a > 9].a.to_numpy().tolist() == []
+            pairs = pd.DataFrame([collections.namedtuple("Pair", "x y")(1, 2)])
+            assert pairs.columns.tolist() == ["x", "y"]
+            sent = envknit.send(envknit.fetch(pairs["x"].to_numpy()), to=pd)
+            assert pairs.assign(z=sent).z.tolist() == [1]
             frame = pd.DataFrame({{"a": [1.0, 2.0], "b": [3.0, 4.0]}})
             assert host.asarray(frame).tolist() == [[1.0, 3.0], [2.0, 4.0]]
             assert host.asarray(frame["a"]).tolist() == [1.0, 2.0]

@@ -43,7 +43,6 @@ class Loop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
         self.awaited: dict[Callable[..., None], AbstractEventLoop] = {}  # what is told of the end of each
 
     def start(self, target: object, operation: str, done: Callable[..., object], *args: object) -> Callable[[], object]:

@@ -40,7 +40,7 @@ class Worker:
         self.blocks = 0
         self._pool = pool
         self._process: WorkerProcess | InterpreterWorker | None = None
-        self._starting = threading.Lock()
+        self._starting = threading.Lock()  # threads that call a worker at once start one process
         self._mirror = Mirror()
         self._modules: dict[tuple[str, float | None], ModuleProxy] = {}
         self._kept: weakref.WeakSet[ModuleProxy] = weakref.WeakSet()
@@ -120,7 +120,7 @@ class Worker:
         Raises:
             WorkerError: it does not start.
         """
-        process = self._process
+        process = self._process  # read once: another thread may close it meanwhile
         if process is not None and not process.channel.closed:
             return process
         with self._starting:
@@ -167,7 +167,7 @@ class Worker:
 
     def _abandon(self) -> None:
         process, self._process = self._process, None
-        self._starting = threading.Lock()
+        self._starting = threading.Lock()  # a thread that the fork does not have may have held the old one
         self._forget()
         self.blocks = 0
         if process is not None:
@@ -196,7 +196,7 @@ class Pool:
         self._workers: dict[tuple[object, ...], Worker] = {}
         self._changed = threading.Condition()
         self._keeper: threading.Thread | None = None
-        atexit.register(self.close)
+        atexit.register(self.close)  # so that exit handlers of workers run; the lifeline ends them in any case
         os.register_at_fork(after_in_child=self._after_fork)
 
     def configure(self, *, idle: float | None = None, processes: int | None = None, largest: int | None = None) -> None:

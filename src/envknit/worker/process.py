@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 START = 60.0  # seconds that a start may take, without the import of the package
-GRACE = 1.0  # seconds to run exit handlers in
+GRACE = 1.0  # seconds to run exit handlers in, to end after a socket closed, or to answer another thread
 
 
 class Order:
@@ -104,7 +104,7 @@ class WorkerProcess(Peer):
         order = self.order
         facts = {"lock": order.lock, "plan": order.plan, "first": list(order.first), "last": list(order.last)}
         try:
-            self._line.settimeout(START)
+            self._line.settimeout(START)  # (a frame's deadline is the kernel's; the handshake is none)
             handshake.say(self._line, **facts, limit=self.channel.limit)
             answer = handshake.hear(self._line)
             if "error" in answer:
@@ -126,6 +126,7 @@ class WorkerProcess(Peer):
     @property
     def alive(self) -> bool:
         """Whether it can be called."""
+        # poll() reaps: without it a dead worker would be a zombie until somebody called it
         return not self.channel.closed and self._popen.poll() is None
 
     def lost_error(self, *, sent: bool) -> WorkerGone:
@@ -241,6 +242,7 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
 
     import _envknit_bootstrap
 
+    # Three pairs: the control socket, the lifeline, and the line of the main threads
     ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
     last_words = buffers.scratch()
     stderr = _host_stderr()
@@ -250,6 +252,7 @@ def start(order: Order, source: Any, mirror: Mirror, limit: int) -> WorkerProces
     script = os.path.join(package, "worker", "child.py")
     command = [order.python, *_flags(order.python), script, ",".join(map(str, descriptors)), *folders]
     try:
+        # pass_fds makes these inheritable in the child alone; close_fds keeps everything else of the host out of it
         popen = subprocess.Popen(command, pass_fds=descriptors, stderr=last_words, env=_environ(order.python))
     except OSError as error:
         for end in ours:

@@ -93,7 +93,7 @@ class _Worker:
     def run(self, line: Line) -> None:
         signal.signal(signal.SIGINT, self._on_interrupt)
         if sys.stdout is not None:
-            output.ForwardedStream("stdout", self._channel)
+            output.ForwardedStream("stdout", self._channel)  # `sys` holds it
         if sys.stderr is not None:
             self._error_stream = output.ForwardedStream("stderr", None)  # the start's last words go into the file
         threading.Thread(target=self._listen, name="envknit-control", daemon=True).start()
