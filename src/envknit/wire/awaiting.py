@@ -86,8 +86,7 @@ class Loop:
                 self._own = asyncio.new_event_loop()
                 # Threads of a sub-interpreter with a GIL of its own may not be daemons (PEP 684); `stop` ends it
                 daemon = "envknit.interpreter.inside" not in sys.modules
-                self._thread = threading.Thread(target=_run_loop, args=(self._own,), name="envknit-loop", daemon=daemon)
-                self._thread.start()
+                threading.Thread(target=_run_loop, args=(self._own,), name="envknit-loop", daemon=daemon).start()
             return self._own
 
 
