@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
+from functools import reduce
+from itertools import combinations
 from math import comb
+from operator import or_
 from typing import TYPE_CHECKING
 
 from envknit.resolve.graph import Graph
@@ -168,7 +170,8 @@ class _Joint:
         self._forks = forks
         self._targets = targets
         self._texts = [fork.marker for fork in forks]
-        self._versions: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._versions: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))  # and where each is chosen
+        self._meant: dict[tuple[object, ...], dict[str, tuple[Requirement, int]]] = defaultdict(dict)
         for fork in forks:
             for candidate in self._needed(fork):
                 self._versions[candidate.name][str(candidate.version)] |= targets.where(fork.marker)
@@ -176,15 +179,16 @@ class _Joint:
     def graph(self) -> tuple[Graph, dict[str, str]]:
         """Join them."""
         chosen: dict[str, Candidate] = {}
-        asked: dict[str, dict[object, dict[str, tuple[Requirement, int]]]] = defaultdict(lambda: defaultdict(dict))
         for fork in self._forks:
-            self._collect("", fork.graph.roots, fork, asked)
+            self._collect("", fork.graph.roots, fork)
             for candidate in self._needed(fork):
                 copy = self._copy(candidate)
                 chosen[copy.identifier] = copy
-                self._collect(copy.identifier, fork.graph.requirements_of(candidate), fork, asked)
-        told = {parent: list(chain.from_iterable(map(self._told, ways.values()))) for parent, ways in asked.items()}
-        graph = Graph(chosen, told.get("", []), lambda candidate: told.get(candidate.identifier, []), self._targets)
+                self._collect(copy.identifier, fork.graph.requirements_of(candidate), fork)
+        told: dict[object, list[Requirement]] = defaultdict(list)
+        for (parent, *_), ways in self._meant.items():
+            told[parent] += self._told(ways)
+        graph = Graph(chosen, told[""], lambda candidate: told[candidate.identifier], self._targets)
         return graph, {each.identifier: self._marker(each) for each in chosen.values() if each.copy and not each.extra}
 
     def _needed(self, fork: Fork) -> Iterator[Candidate]:
@@ -194,27 +198,19 @@ class _Joint:
         several = len(self._versions[candidate.name]) > 1
         return replace(candidate, copy=str(candidate.version) if several else "")
 
-    def _collect(
-        self,
-        parent: str,
-        requirements: Iterable[Requirement],
-        fork: Fork,
-        asked: dict[str, dict[object, dict[str, tuple[Requirement, int]]]],
-    ) -> None:
+    def _collect(self, parent: str, requirements: Iterable[Requirement], fork: Fork) -> None:
         """Note which copy each requirement means in a fork, and where that is."""
         for each in requirements:
             child = fork.graph.chosen.get(each.identifier)
             if child is not None and fork.graph.where(child.identifier):
-                ways = asked[parent][each.name, each.extra, each.text, each.marker, each.given]
+                ways = self._meant[parent, each.name, each.extra, each.text, each.marker, each.given]
                 copy = self._copy(child).copy
                 where = ways[copy][1] if copy in ways else 0
                 ways[copy] = replace(each, copy=copy), where | self._targets.where(fork.marker)
 
     def _told(self, ways: dict[str, tuple[Requirement, int]]) -> Iterator[Requirement]:
         """Give a requirement for each copy that it means in some fork, with a marker that says where."""
-        among = 0
-        for _, where in ways.values():
-            among |= where
+        among = reduce(or_, (where for _, where in ways.values()))
         for each, where in ways.values():
             among_these = among & self._targets.where(each.marker)
             condition = express(where & among_these, among_these, self._texts, self._targets)
@@ -222,7 +218,4 @@ class _Joint:
 
     def _marker(self, candidate: Candidate) -> str:
         versions = self._versions[candidate.name]
-        among = 0
-        for where in versions.values():
-            among |= where
-        return express(versions[str(candidate.version)], among, self._texts, self._targets)
+        return express(versions[str(candidate.version)], reduce(or_, versions.values()), self._texts, self._targets)

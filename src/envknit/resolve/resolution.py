@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from envknit.resolve.requirements import asked_for, read
 from envknit.resolve.targets import Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from packaging.version import Version
 
@@ -69,8 +70,7 @@ class Resolution:
         self._old = old
         self._updated = updated
         self._reporter = reporter
-        copies = [(pin.name, pin.marker) for pin in old.pins]
-        self._was_split = {name for name, marker in copies if copies.count((name, marker)) > 1}
+        self._was_split = set(_split_names(old, project.targets))
         self._splittable = None if split or project.split is None else project.split | self._was_split
 
     def lock(self, wanted: RequestedEnvironment) -> tuple[Environment, dict[str, ResolutionError]]:
@@ -153,7 +153,8 @@ class Resolution:
         )
         splitting = Splitting(judge, accepted=self._splittable, reporter=self._reporter)
         # What was split is looked at as such first: that one version will not do is proven sooner so.
-        answer = (splitting.find() if self._was_split else None) or self._search(judge, wanted, marker)
+        first = self._was_split and (marker or not any(pin.marker for pin in self._old.pins))
+        answer = (splitting.find() if first else None) or self._search(judge, wanted, marker)
         if isinstance(answer, Graph):
             return [Fork(marker=marker, graph=answer)]
         found: list[Fork] = []
@@ -200,3 +201,14 @@ class Resolution:
             self._reporter.finish("resolving")
         error = explain(clash.information, provider, watcher, wanted, marker)
         return _Failure(error=error, clashes=[clash, *reversed(watcher.clashes)])
+
+
+def _split_names(environment: Environment, platforms: tuple[str, ...]) -> Iterator[str]:
+    """Give the names of which several pins stand side by side on some target."""
+    seen: dict[str, int] = {}
+    counts = Counter(pin.name for pin in environment.pins)
+    for pin in (pin for pin in environment.pins if counts[pin.name] > 1):
+        where = Targets.of(platforms, environment.python_version).where(pin.marker)
+        if seen.get(pin.name, 0) & where:
+            yield pin.name
+        seen[pin.name] = seen.get(pin.name, 0) | where

@@ -139,6 +139,29 @@ def test_edges_of_copies_keep_their_markers(desk: Desk) -> None:
     assert ("1", 'sys_platform == "win32"') == (edge.version, edge.marker)
 
 
+def test_what_is_split_on_some_targets_only_stays_so_and_says_where(desk: Desk) -> None:
+    desk.offer({"a 1": ['lib<2; sys_platform == "win32"'], "b 1": ["lib>=2"], "lib 1": [], "lib 2": []})
+    first = desk.lock("a", "b", accept=True)
+
+    assert pin(first, "lib", "1").marker == 'sys_platform == "win32"'
+    assert pin(first, "lib", "2").marker == ""
+    assert desk.lock("a", "b", previous=first) == first
+
+
+def test_parts_of_the_targets_may_be_split_and_others_not(desk: Desk) -> None:
+    desk.offer({"b 1": ["lib<2"], "c 1": ["lib>=2,<3"], "lib 1": [], "lib 2": [], "lib 3": []})
+    asks = ('b; sys_platform == "linux"', 'c; sys_platform == "linux"', 'lib>=3; sys_platform != "linux"')
+    with pytest.raises(ResolutionError) as refused:
+        desk.lock(*asks)
+    assert refused.value.facts["where"] == 'sys_platform == "linux"'
+    lock = desk.lock(*asks, accept=True)
+
+    assert versions(lock)["lib"] == ["1", "2", "3"]
+    assert pin(lock, "lib", "3").marker == 'sys_platform != "linux"'
+    assert (sees(lock, "b", "1", "lib"), sees(lock, "c", "1", "lib")) == ("1", "2")
+    assert desk.lock(*asks, previous=lock) == lock
+
+
 def test_a_pre_release_is_no_way_out_unless_there_is_nothing_else(desk: Desk) -> None:
     desk.offer({"a 1": ["lib>=2"], "b 1": ["lib<2"], "lib 1": [], "lib 2": [], "lib 3rc1": []})
     assert ["1", "2"] == versions(desk.lock("a", "b", accept=True))["lib"]
