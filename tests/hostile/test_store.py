@@ -182,6 +182,15 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
         "plans/*/*/*/trees/*/lib/*/site-packages/lib",
         lambda path: path.with_name("json.py").touch(),
     ),
+    "a changed envknit": (
+        "packages/site-packages/envknit=*/envknit/plan.py",
+        lambda path: path.write_text("import os\n"),
+    ),
+    "a changed hook": ("packages/site-packages/envknit=*/_envknit_bootstrap.py", lambda path: path.write_text("")),
+    "another plan": (
+        "plans/*/*/*/trees/*/plan",
+        lambda path: path.write_text(path.read_text().replace("site\thidden", "site\tvisible")),
+    ),
     "a damaged plan": ("plans/*/*/*/trees/*/plan", lambda path: path.write_text("envknit-plan 2\n")),
     "evil bytecode": (
         "bytecode/*/**/lib/__init__.pyc",

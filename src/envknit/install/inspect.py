@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from envknit.errors import PlanError
-from envknit.install.runtime import runtime_entry
+from envknit.install.runtime import make_runtime, runtime_entry
 from envknit.install.tree import make_tree
 from envknit.install.view import make_view, view_name
-from envknit.plan import current_plans, load_plan
+from envknit.plan import Plan, current_plans, key
 from envknit.store.disk import disk_faults, remove_tree
 from envknit.store.verify import Finding, verify
 
@@ -24,7 +24,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from envknit.plan import Plan
     from envknit.store.store import Store
     from envknit.store.verify import Verified
 
@@ -54,15 +53,18 @@ def inspect(store: Store, plans_folders: Iterable[str], *, everything: bool = Fa
         others += [os.path.relpath(parent, root) for parent in _own_folders(root)]
     done = verify(root, folders, others)
     findings = {*done.findings, *damaged, *(finding for plan in plans for finding in _changed_view(store, plan))}
+    if any(plan.runtime == runtime_entry() for plan in plans):
+        findings.update(_changed_runtime(store))
     return replace(done, findings=tuple(sorted(findings)))
 
 
 def read_if_whole(plan_path: str) -> Plan | None:
-    """Read a plan; None where it is damaged."""
+    """Read a plan as it is now; None where it is damaged, or is not the one that its folder is named after."""
     try:
-        return load_plan(plan_path)
+        plan = Plan.read(plan_path)
     except PlanError:
         return None
+    return plan if os.path.basename(_tree(plan_path)) == key(plan.identity.encode(errors="surrogateescape")) else None
 
 
 def mend(store: Store, found: Verified, reinstall: Callable[[], None]) -> list[str]:
@@ -152,16 +154,27 @@ def _changed_view(store: Store, plan: Plan) -> Iterator[Finding]:
         remove_tree(workspace)
 
 
+def _changed_runtime(store: Store) -> Iterator[Finding]:
+    """Compare the envknit that views start with the one that runs here."""
+    workspace = Path(tempfile.mkdtemp(prefix="envknit-"))
+    try:
+        make_runtime(workspace / "runtime")
+        yield from _differences(store, workspace / "runtime", store.path(runtime_entry()))
+    finally:
+        remove_tree(workspace)
+
+
 def _differences(store: Store, made: Path, placed: Path) -> Iterator[Finding]:
     """Compare a folder with one that was made just now, as it should be."""
     folder = os.path.relpath(placed, store.root)
     expected, found = _look(str(made)), _look(str(placed))
     for path in sorted(expected.keys() | found.keys()):
+        if "__pycache__" in path and not (path in found and path in expected):
+            continue  # Python writes it where it may
         if path not in found:
             yield Finding(folder=folder, path=path, kind="missing")
         elif path not in expected:
-            if "__pycache__" not in path:
-                yield Finding(folder=folder, path=path, kind="extra")
+            yield Finding(folder=folder, path=path, kind="extra")
         elif expected[path] != found[path]:
             yield Finding(folder=folder, path=path, kind="changed")
 

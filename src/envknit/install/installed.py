@@ -105,4 +105,5 @@ def find_installed(
 def _is_whole(plan: Plan, chosen: str) -> bool:
     """Tell whether a plan is as this `install` would write it, and all that it names is there."""
     whole = (plan.chosen, plan.runtime) == (chosen, runtime_entry()) and not plan.lost()
+    whole = whole and os.path.isdir(os.path.join(plan.store, plan.runtime))
     return whole and not changed(plan.built)

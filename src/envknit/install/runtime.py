@@ -19,6 +19,7 @@ from envknit.plan import key, runtime_folder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from envknit.store.store import Store
 
@@ -33,24 +34,27 @@ def runtime_entry() -> str:
 
 def place_runtime(store: Store) -> str:
     """Copy the envknit that runs into the store, where it is not there yet; returns its folder there."""
+    folder = runtime_entry()
+    if not store.path(folder).is_dir():
+        with store.workspace() as workspace:
+            make_runtime(workspace / "runtime")
+            store.place([(workspace / "runtime", folder)])
+    return folder
+
+
+def make_runtime(into: Path) -> None:
+    """Copy the envknit that runs into a new folder, read-only."""
     import shutil  # noqa: PLC0415 - a warm install copies nothing
 
     from envknit.store.disk import make_read_only  # noqa: PLC0415 - as above
 
-    folder = runtime_entry()
-    if store.path(folder).is_dir():
-        return folder
-    with store.workspace() as workspace:
-        made = workspace / "runtime"
-        # With times, so that the bytecode beside a source goes on to count
-        shutil.copytree(f"{runtime_folder()}/envknit", made / "envknit", copy_function=_copy)
-        for name, path in _hook():
-            _copy(path, str(made / name))
-        (made / "tool").write_text(runtime_folder(), encoding="utf-8", errors="surrogateescape")
-        (made / "tool").chmod(0o444)
-        make_read_only(made)
-        store.place([(made, folder)])
-    return folder
+    # With times, so that the bytecode beside a source goes on to count
+    shutil.copytree(f"{runtime_folder()}/envknit", into / "envknit", copy_function=_copy)
+    for name, path in _hook():
+        _copy(path, str(into / name))
+    (into / "tool").write_text(runtime_folder(), encoding="utf-8", errors="surrogateescape")
+    (into / "tool").chmod(0o444)
+    make_read_only(into)
 
 
 def _hook() -> Iterator[tuple[str, str]]:
