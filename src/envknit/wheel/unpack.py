@@ -57,7 +57,7 @@ def unpack_wheel(
         os.close(fd)
     entry.finish(checked, wheel, sha256, origin)
     make_read_only(into)
-    return (*checked.notes, *_doubts([*entry.unfitting, *checked.absent]))
+    return (*checked.notes, *_doubts(entry.unfitting or list(checked.absent)))
 
 
 class _NewEntry:
