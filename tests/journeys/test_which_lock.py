@@ -162,6 +162,21 @@ def test_a_store_that_is_not_named_absolutely_is_none(project: Project, home: st
     assert "set ENVKNIT_HOME to an absolute path" in said
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root to mount")
+def test_the_command_line_says_that_a_search_stops_at_a_mount(project: Project) -> None:
+    (project.root / "mounted").mkdir()
+    python = project.machine.python
+    script = f"mount -t tmpfs none mounted && cd mounted && {python} -m envknit doctor; {python} -m envknit status"
+    unshare = shutil.which("unshare") or ""
+
+    ran = project.machine.run(unshare, "-m", "sh", "-c", script, cwd=project.root, status=None)
+    if "here uses" not in ran.out:
+        pytest.skip("may not mount here")
+
+    assert f"set ENVKNIT_LOCK={project.lock_file}" in ran.out
+    assert ", active" not in ran.out
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to become another user")
 def test_a_plan_that_somebody_else_may_write_is_not_used(project: Project) -> None:
     (plan,) = project.machine.home.glob("plans/*/*/*/trees/*/plan")

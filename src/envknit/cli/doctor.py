@@ -156,6 +156,8 @@ def _shell(arguments: Namespace, place: Place | None) -> Iterator[Finding]:
         yield Finding(level="ok", topic="active", text=f"{name} here uses environment {shell.environment!r}")
     else:
         hint = f"run: envknit {other}install" if other else "mend what is said above and below"
+        if shell.lock is None and Path(arguments.project).stat().st_dev != place.root.stat().st_dev:
+            hint = f"the search for a lock stops where another file system begins; set ENVKNIT_LOCK={place.lock}"
         yield Finding(level="fail", topic="active", text=f"{name} here uses {shell.lock or 'no lock'}", hint=hint)
 
 

@@ -77,7 +77,7 @@ def ask_python(arguments: Namespace) -> Answer:
     command = (None if arguments.python else usual_python()) or sys.executable
     variables = {name: value for name, value in os.environ.items() if name != "ENVKNIT_ACTIVE"}
     told = ask(command, _QUESTION, cwd=Path(arguments.project), env=variables)
-    name = command if arguments.python or command == sys.executable else Path(command).name
+    name = command if arguments.python else Path(command).name
     return Answer(command=name, **told)
 
 
