@@ -214,15 +214,21 @@ def _stays_out() -> bool:
         # The module's name is the last of the interpreter's own arguments: `-m pip`, `-mpip`, `-Impip`
         own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
         module = (own.partition("m")[2] if own.startswith("-") else own).partition(".")[0]
-        if module == "envknit" and _own_plan():  # the command line needs what lies beside it where it was installed
-            with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "tool"), encoding="utf-8") as tool:
-                sys.path[:0] = [tool.read()]
+        if module == "envknit" and _own_plan():
+            _show_tool()
         # A tool that only the lock has is the lock's, as in a virtual environment
         return module == "envknit" or (module in OUTSIDERS and any(map(os.path.exists, _places(module))))
     # A file of the tool itself, which pip hands to other interpreters; scripts in a `bin` take no lock anyway
     folder = os.path.dirname(script)
     above = os.path.basename(os.path.dirname(folder))
     return os.path.basename(folder) in OUTSIDERS and above in {"site-packages", "dist-packages"}
+
+
+def _show_tool() -> None:
+    """Put what the command line needs before the packages of the view: it lies where envknit was installed."""
+    with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "tool"), encoding="utf-8") as tool:
+        at = next((index for index, path in enumerate(sys.path) if path.startswith(sys.prefix)), len(sys.path))
+        sys.path.insert(at, tool.read())
 
 
 def _has_borrowed_rights() -> bool:

@@ -23,7 +23,7 @@ from envknit.plan import home
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from envknit.cli.screen import Screen
 
@@ -70,8 +70,8 @@ def examine(arguments: Namespace) -> Iterator[Finding]:
         yield from _shell(arguments, None)
         yield Finding(level="warn", topic="project", text=error.message, hint=error.hint)
         return
-    yield from _shell(arguments, place)
-    yield from _files(place)
+    used = yield from _shell(arguments, place)
+    yield from _files(place, used=used)
 
 
 def _interpreter() -> Finding:
@@ -121,13 +121,16 @@ def _store() -> Finding:
     return Finding(level="ok", topic="store", text=f"{root}, writable by nobody else")
 
 
-def _shell(arguments: Namespace, place: Place | None) -> Iterator[Finding]:
-    """Ask the `python` of the person's shell: is the hook there, is it ours, did it do its work."""
+def _shell(arguments: Namespace, place: Place | None) -> Generator[Finding, None, bool]:
+    """Ask the `python` of the person's shell: is the hook there, is it ours, did it do its work.
+
+    Returns whether it is another Python than ours, and uses the lock.
+    """
     try:
         shell = ask_python(arguments)
     except UnsupportedPlatformError as error:
         yield Finding(level="fail", topic="shell", text=f"`python` does not answer: {error.facts.get('cause', '')}")
-        return
+        return False
     name = f"plain `{shell.command}`"
     other = "" if shell.is_ours else f"--python {shlex.quote(shell.python)} "
     if other:
@@ -140,7 +143,7 @@ def _shell(arguments: Namespace, place: Place | None) -> Iterator[Finding]:
             text=f"{name} does not start envknit",
             hint=f"run: envknit {other}hook install; `envknit run` works without",
         )
-        return
+        return False
     where = Path(shell.hook).parent
     if where != source() and state(where) == "other":
         hint = f"run: envknit {other}hook install"
@@ -151,7 +154,7 @@ def _shell(arguments: Namespace, place: Place | None) -> Iterator[Finding]:
         hint = f"run: envknit {other}install"
         yield Finding(level="fail", topic="hook", text=f"it gave up: {shell.problem}", hint=hint)
     if place is None or not place.lock.exists():
-        return
+        return False
     if shell.uses(place.lock):
         yield Finding(level="ok", topic="active", text=f"{name} here uses environment {shell.environment!r}")
     else:
@@ -159,10 +162,16 @@ def _shell(arguments: Namespace, place: Place | None) -> Iterator[Finding]:
         if shell.lock is None and Path(arguments.project).stat().st_dev != place.root.stat().st_dev:
             hint = f"the search for a lock stops where another file system begins; set ENVKNIT_LOCK={place.lock}"
         yield Finding(level="fail", topic="active", text=f"{name} here uses {shell.lock or 'no lock'}", hint=hint)
+    return bool(other) and shell.uses(place.lock)
 
 
-def _files(place: Place) -> Iterator[Finding]:
-    """Look at the project file, the lock, its plans and their entries."""
+def _files(place: Place, *, used: bool) -> Iterator[Finding]:
+    """Look at the project file, the lock, its plans and their entries.
+
+    Args:
+        place: the project.
+        used: whether the person's own Python, which is another than ours, uses the lock.
+    """
     try:
         project = place.load_if_any()
     except EnvknitError as error:
@@ -181,14 +190,14 @@ def _files(place: Place) -> Iterator[Finding]:
     else:
         yield Finding(level="ok", topic="lock", text=str(place.lock))
     for name in sorted(lock.environments):
-        yield _environment(place, name)
+        yield _environment(place, name, needed=name == "default" and not used)
 
 
-def _environment(place: Place, name: str) -> Finding:
+def _environment(place: Place, name: str, *, needed: bool) -> Finding:
     plan = plan_of(place, name)
     if plan is None:
-        level = "fail" if name == "default" else "warn"
-        text = f"{name} is not installed for this interpreter"
+        level = "fail" if needed else "warn"
+        text = f"{name} is not installed for {sys.executable}"
         return Finding(level=level, topic="plan", text=text, hint=f"run: envknit install --env {name}")
     lost = plan.lost()
     if lost:

@@ -101,6 +101,8 @@ def _next(
     """Name the one command that brings the project nearer to ready."""
     if lock is None or behind:
         return "envknit lock"
+    if active and not shell.is_ours:  # what is installed for our own Python does not matter to the person
+        return None
     installed = [row for row in environments.values() if row["installed"]]
     if not installed or any(row["lost"] or row["changed"] for row in installed):
         return "envknit install"
