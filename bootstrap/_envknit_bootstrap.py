@@ -172,15 +172,14 @@ def _tell(words: str) -> None:
         sys.stderr.write(f"envknit: {words}\n")
 
 
-def command(verb: str, lock: str, *, python: str = "") -> str:
+def command(verb: str, lock: str) -> str:
     """Return the command line that a person can run as it stands, from the folder and the shell that they are in.
 
     Args:
         verb: `install`, with its options.
         lock: path of the lock it is about.
-        python: the interpreter it is for; by default this one.
     """
-    python = python or sys.executable or "python"
+    python = sys.executable or "python"
     if os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "envknit")):
         folders = os.environ.get("PATH", "").split(os.pathsep)
         first = next((folder for folder in folders if os.access(os.path.join(folder, "python"), os.X_OK)), "")

@@ -196,3 +196,40 @@ def test_a_view_without_an_install_says_what_to_run(project: Project) -> None:
 
     assert "hint: run: envknit install" in project.envknit("view", status=4).err
     assert not (project.root / ".venv").is_symlink()
+
+
+@pytest.fixture(name="foreign")
+def _foreign(project: Project) -> Path:
+    """Another virtual environment, first on PATH and without the hook: what an editor activates, or pipx leaves."""
+    other = project.machine.root / "foreign"
+    project.machine.run("-m", "venv", "--without-pip", other)
+    project.machine.env["PATH"] = f"{other}/bin:{project.machine.env['PATH']}"
+    return other / "bin" / "python"
+
+
+def test_status_and_doctor_speak_of_the_python_of_the_shell(project: Project, foreign: Path) -> None:
+    said = project.envknit("status", status=1).out
+    assert f"`python` is another: {sys.version.split()[0]} ({foreign})" in said
+    assert f"next      envknit --python {foreign} hook install" in said
+    said = project.envknit("doctor", status=1).out
+    assert "plain `python` does not start envknit" in said
+    assert f"run: envknit --python {foreign} hook install" in said
+    assert f"envknit --python {foreign} doctor" in project.install().err
+
+    project.envknit("--python", str(foreign), "hook", "install")
+
+    assert project.machine.run(foreign, "app.py", cwd=project.root).out == "1.0\n"
+    assert "active" in project.envknit("status").out
+    assert "plain `python` here uses environment 'default'" in project.envknit("doctor").out
+
+
+def test_hints_repeat_the_options_that_were_given(project: Project, foreign: Path) -> None:
+    lock = project.lock_file.read_text()
+    project.lock_file.write_text(lock + "# changed\n")
+    options = ("--python", str(foreign), "-C", str(project.root))
+
+    said = project.machine.envknit(*options, "run", "--", "say", status=4).err
+
+    assert f"hint: run: envknit -C {project.root} --python {foreign} install" in said
+    said = project.machine.envknit(*options, "status", status=1).out
+    assert f"next      envknit -C {project.root} --python {foreign} install" in said
