@@ -15,6 +15,8 @@ from envknit.index.threads import Threads
 from kit import make_sdist
 from kit.wheels import make_wheel
 
+pytestmark = pytest.mark.ends
+
 BACKEND = """
 import os, pathlib, zipfile
 
@@ -157,8 +159,6 @@ def test_pip_is_told_in_a_file_where_to_look_and_nowhere_else() -> None:
 def test_closing_ends_a_build_under_way_with_all_that_it_started(tmp_path: Path, builder: Builder) -> None:
     backend = f"""
 import os, pathlib, subprocess, sys
-
-pytestmark = pytest.mark.ends
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(child.pid))

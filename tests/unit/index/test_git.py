@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from envknit.index.index import Index
 
+pytestmark = pytest.mark.ends
+
 BACKEND = """
 import subprocess, zipfile
-
-pytestmark = pytest.mark.ends
 VERSION = subprocess.run(["git", "describe", "--tags"], capture_output=True, text=True).stdout.strip() or "0"
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
