@@ -46,7 +46,7 @@ def make_runtime(into: Path) -> None:
     """Copy the envknit that runs into a new folder, read-only."""
     import shutil  # noqa: PLC0415 - a warm install copies nothing
 
-    from envknit.store.disk import make_read_only  # noqa: PLC0415 - as above
+    from envknit.store.disk import seal  # noqa: PLC0415 - as above
 
     # With times, so that the bytecode beside a source goes on to count
     shutil.copytree(f"{runtime_folder()}/envknit", into / "envknit", copy_function=_copy)
@@ -54,7 +54,7 @@ def make_runtime(into: Path) -> None:
         _copy(path, str(into / name))
     (into / "tool").write_text(runtime_folder(), encoding="utf-8", errors="surrogateescape")
     (into / "tool").chmod(0o444)
-    make_read_only(into)
+    seal(into)
 
 
 def _hook() -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from envknit.install.runtime import HOOK
 from envknit.plan import SITE_PACKAGES
-from envknit.store.disk import make_read_only
+from envknit.store.disk import seal
 from envknit.store.entry import data_folder
 from envknit.wheel.contents import module_name
 
@@ -66,7 +66,7 @@ def make_tree(store: Store, plan: Plan, into: Path) -> None:
     links.add(str(into), _DEPTH, _under_the_prefix(links, plan))
     if sys.platlibdir != "lib":
         (into / sys.platlibdir).symlink_to("lib")
-    make_read_only(into)
+    seal(into)
 
 
 def _importable(links: _Links, plan: Plan) -> Iterator[_Offer]:

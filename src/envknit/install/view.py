@@ -16,7 +16,7 @@ from envknit.errors import PlanError
 from envknit.install.scripts import interpreter, make_bin
 from envknit.install.tree import make_tree
 from envknit.plan import Plan, interpreter_tag, key, lock_key, plans_folder
-from envknit.store.disk import disk_faults, make_read_only, replace_link
+from envknit.store.disk import disk_faults, replace_link, seal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def make_view(store: Store, plan: Plan, into: Path, *, tree: Path, final: str) -
     (into / "pyvenv.cfg").write_text(_configuration(plan), encoding="utf-8")
     (into / "pyvenv.cfg").chmod(0o444)
     clashes = make_bin(store, plan, into / "bin", view=final)
-    make_read_only(into)
+    seal(into)
     return clashes
 
 

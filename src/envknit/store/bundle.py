@@ -12,7 +12,7 @@ import shutil
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
 from envknit.plan import key
-from envknit.store.disk import disk_faults, make_read_only, walk
+from envknit.store.disk import disk_faults, seal, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def place_bundle(store: Store, entries: Sequence[Entry]) -> str:
         made = workspace / "bundle"
         for entry in entries:
             link_tree(entry.location, made)
-        make_read_only(made)
+        seal(made)
         write_atomically(store.path(bundle + ".entries"), folders)  # before the bundle: gc reads what it is made of
         store.place([(made, bundle)])
     return bundle
@@ -68,7 +68,7 @@ def bundled_entries(store: Store, bundle: str) -> list[str]:
 def link_tree(source: str, target: Path) -> None:
     """Link the files of a tree into another, which keeps those that it has."""
     for parent, folders, names in walk(source):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
         inside = target / os.path.relpath(parent, source)
         inside.mkdir(parents=True, exist_ok=True)
         for name in sorted(names):

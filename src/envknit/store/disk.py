@@ -72,9 +72,18 @@ def remove_tree(folder: Path) -> None:
         pass
 
 
-def make_read_only(folder: Path) -> None:
-    """Take the right to write from every folder of a tree, the deepest first; files are 0444 or 0555 already."""
-    for parent, _, _ in walk(folder, deepest_first=True):
+def seal(folder: Path) -> None:
+    """Take the right to write from every folder of a tree, but for a `__pycache__` beside modules.
+
+    Files are 0444 or 0555 already. What programs compile for themselves has its place as in site-packages: pytest's
+    rewritten plugins, numba's functions, the bytecode of a Python without the hook.
+    """
+    for parent, _, names in walk(folder, deepest_first=True):
+        if os.path.basename(parent) == "__pycache__":
+            os.chmod(parent, 0o700)
+            continue
+        if any(name.endswith(".py") for name in names):
+            os.makedirs(os.path.join(parent, "__pycache__"), mode=0o700, exist_ok=True)
         os.chmod(parent, 0o555)  # noqa: S103 - the store's own folder is 0700
 
 

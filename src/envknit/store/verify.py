@@ -100,11 +100,6 @@ def verify(root: str | os.PathLike[str], folders: Iterable[str], others: Iterabl
     notes = [f"{folder} was not placed by envknit, and is not verified" for folder in wanted if folder not in own]
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda folder: _Inspection(root, folder), own))
-    notes += [
-        f"{inspection.folder} has {inspection.caches} files of caches that programs wrote while they ran as root"
-        for inspection in done
-        if inspection.caches
-    ]
     findings = [finding for inspection in done for finding in inspection.findings]
     findings += open_to_others(root, [*own, *others])
     findings += [finding for folder in own for finding in _changed_bytecode(root, folder)]
@@ -172,7 +167,6 @@ class _Inspection:
     def __init__(self, root: str, folder: str) -> None:
         self.folder = folder
         self.findings: list[Finding] = []
-        self.caches = 0  # files in `__pycache__`, which only root can write there
         self.files = 0
         self._location = os.path.join(root, folder)
         if not os.path.isdir(self._location) or os.path.islink(self._location):
@@ -259,9 +253,7 @@ class _Inspection:
     ) -> None:
         mode = found.stat(follow_symlinks=False).st_mode
         if path not in expected:
-            if "__pycache__" in path.split("/") and path.endswith(_CACHES) and stat.S_ISREG(mode):
-                self.caches += 1
-            else:
+            if "__pycache__" not in path.split("/") or not path.endswith(_CACHES) or not stat.S_ISREG(mode):
                 self._find(path, "extra")
         elif not stat.S_ISREG(mode):
             self._find(path, "type")

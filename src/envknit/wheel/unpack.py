@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 
-from envknit.store.disk import make_read_only
+from envknit.store.disk import seal
 from envknit.store.entry import NOTE, Note, RecordedFile
 from envknit.wheel.archive import read_file
 from envknit.wheel.gate import check_wheel
@@ -56,7 +56,7 @@ def unpack_wheel(
     finally:
         os.close(fd)
     entry.finish(checked, wheel, sha256, origin)
-    make_read_only(into)
+    seal(into)
     return (*checked.notes, *_doubts(entry.unfitting or list(checked.absent)))
 
 

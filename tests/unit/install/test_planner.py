@@ -122,7 +122,7 @@ def test_namespaces_of_the_old_kind_are_neighbours_and_no_news(shelf: Shelf) -> 
     plan, warnings = shelf.plan(one, two)
 
     folder = shelf.store.path(plan.imports["space"][0])
-    assert {"__init__.py", "one.py", "two.py"} == {path.name for path in (folder / "space").iterdir()}
+    assert {"__init__.py", "__pycache__", "one.py", "two.py"} == {path.name for path in (folder / "space").iterdir()}
     assert [] == warnings
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import py_compile
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -245,3 +246,15 @@ def test_a_view_made_by_an_envknit_that_runs_from_a_view_leads_to_the_same_envkn
                           env={**os.environ, "ENVKNIT": "0"}).stdout.split()  # fmt: skip
 
     assert [str(site / "envknit/plan.py"), str((site / "envknit").resolve().parent)] == told
+
+
+def test_programs_can_keep_what_they_compile_beside_modules_and_write_nothing_else(shelf: Shelf) -> None:
+    files = {"x/__init__.py": "", "x/data/a.txt": "", "top.py": "", "space/a.py": ""}
+    view, _ = shelf.view(shelf.put("x", "1", files), shelf.put("y", "1", {"space/b.py": ""}))
+    site = view / SITE_PACKAGES
+
+    for folder in (site, site / "x", site / "space"):
+        assert 0o555 == stat.S_IMODE(folder.stat().st_mode)
+        assert 0o700 == stat.S_IMODE((folder / "__pycache__").stat().st_mode)
+    assert not (site / "x/data/__pycache__").exists()
+    assert () == shelf.store.verify().findings
