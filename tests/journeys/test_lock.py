@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def test_what_cannot_be_locked_is_told_and_the_rest_is_written(index: LoopbackIn
     assert "no index has a package named missing" in ran.err
     assert "not locked: default, group lint" in ran.out
     assert "not locked: ml" in ran.out
+    assert json.loads(machine.envknit("lock", "--json", status=3).out)["not_locked"] == ["default, group lint", "ml"]
     machine.envknit("install", "-e", "default")
     assert "default: group lint could not be locked" in machine.envknit("status", status=None).out
     assert machine.run("-c", "import alpha; print(alpha.V)").out == "1\n"

@@ -67,15 +67,18 @@ def main(arguments: Namespace, screen: Screen) -> int:
     if write:
         rewritten = save(place, lock)
     if arguments.json:
-        screen.data(as_data(found, rewritten=rewritten))
+        screen.data(as_data(found, rewritten=rewritten) | ({"not_locked": sorted(failures)} if failures else {}))
     else:
         for line in as_lines(lock, found, rewritten=rewritten):
             screen.say(line)
         screen.say(_closing(place, rewritten=rewritten, write=write))
-    for place_of_it, error in failures.items():
-        screen.say(f"not locked: {place_of_it}")
+    for label, error in failures.items():
+        if not arguments.json:
+            screen.say(f"not locked: {label}")
         screen.fail(error)
-    return 1 if arguments.check and rewritten else 3 if failures and not arguments.check else 0
+    if arguments.check:
+        return int(rewritten)
+    return 3 if failures else 0
 
 
 def _settings(arguments: Namespace) -> dict[str, str]:
