@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import tomli
 
 # `FINDER` makes the editable wheel as setuptools does for layouts that no path describes: a module that finds names
 BACKEND = '''
 import base64, hashlib, os, sys, zipfile
+sys.path.append("TOMLI")
 if sys.version_info >= (3, 11): import tomllib
-else: import pip._vendor.tomli as tomllib
+else: import tomli as tomllib
 
 def read():
     with open("pyproject.toml", "rb") as file: tables = tomllib.load(file)
@@ -85,7 +85,8 @@ def install(): sys.meta_path.append(Finder)
 def write_backend(folder: Path) -> str:
     """Write the backend into a project; returns the table that makes it the project's."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "backend.py").write_text(BACKEND, encoding="utf-8")
+    text = BACKEND.replace("TOMLI", str(Path(tomli.__file__).parents[1]))
+    (folder / "backend.py").write_text(text, encoding="utf-8")
     return '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
