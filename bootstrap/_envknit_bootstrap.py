@@ -532,10 +532,17 @@ class Activation:
         site = sys.modules.get("site")
         prefixes, user = getattr(site, "PREFIXES", []), getattr(site, "ENABLE_USER_SITE", None)
         self.prefix = sys.prefix, sys.exec_prefix, prefixes, user
-        set_prefix(self.view, self.view, [self.view] if hides else [self.view, *prefixes], user and not hides)
+        self.settle()
         active = self
         if "\nstartup\t" in self.text:
             self.load("envknit.runtime.startup").run(self)
+
+    def settle(self) -> None:
+        """Make the view the prefix, and leave hidden what is; `python -m site` runs all of `site` once more."""
+        _, _, prefixes, user = self.prefix
+        hides = self.fact("site") == "hidden"
+        sys.path[:] = [entry for entry in sys.path if entry not in self.hidden]
+        set_prefix(self.view, self.view, [self.view] if hides else [self.view, *prefixes], user and not hides)
 
     def _hide_host(self) -> None:
         """Undo what `.pth` files of the host have done already: finders of theirs, and copies of locked names."""
@@ -683,6 +690,8 @@ class Hint:
         return found
 
     def _ask_behind(self, fullname: str, path: "Any", target: "Any", caller: "FrameType") -> "Any":
+        if fullname == "sitecustomize" and self.activation is not None:
+            self.activation.settle()
         if "." in fullname or fullname in sys.stdlib_module_names or fullname in {"sitecustomize", "usercustomize"}:
             return None
         callers: list[str] = []

@@ -109,7 +109,11 @@ def test_what_runs_sees_the_next_install(project: Project) -> None:
 
 
 def test_the_command_line_works_in_an_activated_shell(project: Project) -> None:
-    assert "active" in project.envknit("run", "--", "python", "-m", "envknit", "status").out
+    inside = ("run", "--", "python", "-m", "envknit")
+
+    assert "active" in project.envknit(*inside, "status").out
+    assert "everything is installed" in project.envknit(*inside, "install").out
+    assert "has a hook of its own" in project.envknit(*inside, "hook", "install", status=4).err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "direnv"])

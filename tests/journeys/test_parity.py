@@ -94,6 +94,8 @@ def _answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     found = []
     for python in (machine.python, venv / "bin" / "python"):
         prefix, said = json.loads(project.run(python, script, other, "probes.json").out)
+        lines = project.run(python, "-m", "site").out.splitlines()
+        said["python -m site"] = [line for line in lines if "/store/packages/" not in line]
         found.append(json.loads(json.dumps(said).replace(prefix, "PREFIX")))
     return found[0], found[1]
 
@@ -113,7 +115,7 @@ def _publish(index: LoopbackIndex) -> None:
     index.publish("typed", "1.0", {"typed/__init__.py": "", "typed/py.typed": "", "typed/__init__.pyi": "x: int\n"})
 
 
-@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize("probe", [*PROBES, "python -m site"])
 def test_a_probe_answers_as_in_a_virtual_environment(
     probe: str, answers: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:

@@ -32,6 +32,7 @@ print(json.dumps({
     "site": sysconfig.get_path("purelib"),
     "user": site.getusersitepackages(),
     "virtual": sys.prefix != sys.base_prefix,
+    "view": os.path.exists(os.path.join(sys.prefix, "plan")),
     "managed": os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")),
 }))
 """
@@ -53,6 +54,12 @@ def main(arguments: Namespace, screen: Screen) -> int:
     facts = ask(sys.executable, _QUESTION, "-I")
     if arguments.action == "status":
         return _status(facts, arguments, screen)
+    if facts["view"]:
+        raise InstallError(
+            "this is the Python of an environment, which has a hook of its own and never changes",
+            python=sys.executable,
+            hint="name the interpreter that shall have the hook: envknit --python PATH hook install",
+        )
     folder = Path(facts["user" if arguments.user else "site"])
     if arguments.action == "install":
         if not arguments.force:
