@@ -47,30 +47,23 @@ def parts_of(clashes: Iterable[Clash], judge: Judge) -> list[str]:
 
     Cost: a look for one candidate for each way in which the clashing requirements meet on some target.
     """
+    everywhere = judge.targets.everywhere
     for clash in clashes:
-        askers = _askers(clash, judge)
-        # Last, as if what was chosen were needed everywhere: what is asked where nobody needs it clashes with nothing.
-        for asked in (
-            [(each, each.where & needed) for each, needed in askers],
-            [(each, each.where) for each, _ in askers],
-        ):
-            parts = _parts(asked, judge)
-            if len(parts) > 1:
-                texts = [each.marker for each, _ in askers]
-                texts += [each.marker for candidate in clash.chosen for each in judge.dependencies(candidate)]
-                texts += [root.marker for root in judge.roots]
-                return [express(where, judge.targets.everywhere, texts, judge.targets) for where in parts]
+        chosen = {candidate.identifier: candidate for candidate in clash.chosen}
+        graph = Graph(chosen, judge.roots, judge.dependencies, judge.targets)
+        asked = [(each, everywhere) for each in (*judge.roots, *judge.constraints(clash.name))]
+        for candidate in chosen.values():
+            asked += [(each, graph.where(candidate.identifier)) for each in judge.dependencies(candidate)]
+        askers = [(each, needed) for each, needed in asked if each.name == clash.name]
+        parts = _parts([(each, each.where & needed) for each, needed in askers], judge)
+        if len(parts) < 2 and not all(each.where & needed for each, needed in askers):
+            # What is asked where nobody needs it clashes with nothing: without it the search would go on elsewhere.
+            vain = (each.where for each, needed in asked if each.where != everywhere and not each.where & needed)
+            parts = next(([where, everywhere & ~where] for where in vain), [])
+        if len(parts) > 1:
+            texts = [each.marker for each, _ in (*askers, *asked)]
+            return [express(where, everywhere, texts, judge.targets) for where in parts]
     return []
-
-
-def _askers(clash: Clash, judge: Judge) -> list[tuple[Requirement, int]]:
-    """Return what is asked of the project of a clash by the person and by what was chosen, and where those are."""
-    chosen = {candidate.identifier: candidate for candidate in clash.chosen}
-    graph = Graph(chosen, judge.roots, judge.dependencies, judge.targets)
-    askers = [(each, judge.targets.everywhere) for each in (*judge.roots, *judge.constraints(clash.name))]
-    for candidate in chosen.values():
-        askers += [(each, graph.where(candidate.identifier)) for each in judge.dependencies(candidate)]
-    return [(each, where) for each, where in askers if each.name == clash.name]
 
 
 def _parts(askers: Sequence[tuple[Requirement, int]], judge: Judge) -> list[int]:
