@@ -166,9 +166,9 @@ def test_a_full_disk_is_one_error(stage: Stage) -> None:
 def test_gc_works_with_no_byte_free(stage: Stage) -> None:
     stage.home.mkdir(mode=0o700)
     script = f"""
-        mount -t tmpfs -o size=4m,mode=700 none {stage.home} && "$@" || exit
+        mount -t tmpfs -o size=16m,mode=700 none {stage.home} && "$@" || exit
         rm {stage.lock}
-        head -c 8m /dev/zero > {stage.home}/filler 2>&-
+        head -c 32m /dev/zero > {stage.home}/filler 2>&-
         {sys.executable} -c 'if True:
             from envknit.store.collect import collect
             from envknit.store.store import Store
