@@ -36,7 +36,9 @@ def place_runtime(store: Store) -> str:
     """Copy the envknit that runs into the store, where it is not there yet; returns its folder there."""
     folder = runtime_entry()
     if not store.path(folder).is_dir():
-        with store.workspace() as workspace:
+        from envknit.store.disk import disk_faults  # noqa: PLC0415 - a warm install copies nothing
+
+        with disk_faults(store.root), store.workspace() as workspace:
             make_runtime(workspace / "runtime")
             store.place([(workspace / "runtime", folder)])
     return folder
@@ -44,12 +46,15 @@ def place_runtime(store: Store) -> str:
 
 def make_runtime(into: Path) -> None:
     """Copy the envknit that runs into a new folder, read-only."""
-    import shutil  # noqa: PLC0415 - a warm install copies nothing
+    from envknit.store.disk import seal, walk  # noqa: PLC0415 - a warm install copies nothing
 
-    from envknit.store.disk import seal  # noqa: PLC0415 - as above
-
-    # With times, so that the bytecode beside a source goes on to count
-    shutil.copytree(f"{runtime_folder()}/envknit", into / "envknit", copy_function=_copy)
+    into.mkdir()
+    root = runtime_folder()
+    for parent, _, names in walk(f"{root}/envknit"):
+        folder = into / os.path.relpath(parent, root)
+        folder.mkdir()
+        for name in names:  # with times, so that the bytecode beside a source goes on to count
+            _copy(f"{parent}/{name}", str(folder / name))
     for name, path in _hook():
         _copy(path, str(into / name))
     (into / "tool").write_text(runtime_folder(), encoding="utf-8", errors="surrogateescape")
