@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import LockError, PlanError, ProjectError, StoreError, UnsafeWheelError, WorkerError
-from envknit.files.load import load_project
 from envknit.files.lockfile import parse_lock
 from envknit.plan import Plan
+from envknit.projects.load import load_project
 from envknit.store.entry import Note, recorded_rows
 from envknit.store.roots import read_root
 from envknit.wheel.archive import read_archive, read_file

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envknit.files.model import Artifact, Lock, Pin
-from envknit.install.choose import ChosenPin
-from envknit.install.planner import PlacedPin, make_plan
+from envknit.install.choose import ChosenPin, PlacedPin
+from envknit.install.planner import make_plan
 from envknit.install.view import place_views
 from envknit.naming import store_folder
 from envknit.store.entry import read_entry

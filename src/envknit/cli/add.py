@@ -42,7 +42,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.edit import add_requirement  # noqa: PLC0415 - loads the YAML editor
+    from envknit.projects.edit import add_requirement  # loads the YAML editor
 
     place = find_place(arguments)
     file = place.require_nearest()
@@ -63,7 +63,7 @@ class _Asked:
     """One argument: the requirement, and where it comes from if that is no index."""
 
     def __init__(self, text: str, place: Place, arguments: Namespace, screen: Screen) -> None:
-        from envknit.files.requested import is_location  # noqa: PLC0415 - `--help` needs no more than the parser
+        from envknit.files.requested import is_location  # `--help` needs no more than the parser
 
         self.requirement, self.source = text, None
         self.is_the_project = False
@@ -84,8 +84,8 @@ class _Asked:
     @staticmethod
     def _source(location: str, place: Place, arguments: Namespace) -> Source:
         """Read a location as it was typed: relative to the working folder; in the file it is relative to that."""
-        from envknit.files.sources import parse_source  # noqa: PLC0415 - as above
-        from envknit.files.values import Value  # noqa: PLC0415 - as above
+        from envknit.files.sources import parse_source
+        from envknit.files.values import Value
 
         value = Value(data=location, file="the command line", error=ProjectError, kind="argument")
         source = parse_source(location, value)
@@ -108,8 +108,8 @@ class _Asked:
 
 def _name_at(source: Source, place: Place, arguments: Namespace, screen: Screen) -> str:
     """Find out what is at a source, from its files or its build."""
-    from envknit.index.index import open_index  # noqa: PLC0415 - loads the HTTP client
-    from envknit.index.sourced import name_at  # noqa: PLC0415 - as above
+    from envknit.index.index import open_index  # loads the HTTP client
+    from envknit.index.sourced import name_at
 
     project = place.load()
     with open_index(

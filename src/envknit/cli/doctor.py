@@ -101,8 +101,8 @@ def _variables() -> Iterator[Finding]:
 
 
 def _store() -> Finding:
-    from envknit.store.store import Store  # noqa: PLC0415 - `--help` looks at no store
-    from envknit.store.verify import open_to_others  # noqa: PLC0415 - as above
+    from envknit.store.store import Store  # `--help` looks at no store
+    from envknit.store.verify import open_to_others
 
     root = Path(home())
     if not root.exists():

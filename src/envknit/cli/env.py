@@ -33,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.cli.prefix import find_prefix  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.cli.prefix import find_prefix  # `--help` looks at no store
 
     shell = arguments.shell or os.path.basename(os.environ.get("SHELL", ""))  # noqa: PTH119 - a name, no path of ours
     screen.show(lines_for(shell, find_prefix(find_place(arguments), arguments.env)))

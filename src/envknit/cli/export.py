@@ -42,7 +42,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.exchange.chosen import choose_all, refuse_split  # noqa: PLC0415 - `--help` needs no library
+    from envknit.exchange.chosen import choose_all, refuse_split  # `--help` needs no library
 
     place = find_place(arguments)
     lock = place.read()
@@ -51,7 +51,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     selection.check(lock, [environment], str(place.lock))
     chosen = choose_all(lock, environment, selection)
     if arguments.format == "cyclonedx":
-        from envknit.exchange.cyclonedx import write_cyclonedx  # noqa: PLC0415 - as above
+        from envknit.exchange.cyclonedx import write_cyclonedx
 
         text = write_cyclonedx(place.root.name, chosen)
     else:
@@ -67,11 +67,11 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Place, python_version: str) -> str:
     if arguments.format == "requirements":
-        from envknit.exchange.requirements_out import write_requirements  # noqa: PLC0415 - as above
+        from envknit.exchange.requirements_out import write_requirements
 
         return write_requirements(chosen, hashes=not arguments.no_hashes)
-    from envknit.exchange.pylock import write_pylock  # noqa: PLC0415 - as above
-    from envknit.index.index import open_index  # noqa: PLC0415 - loads the HTTP client
+    from envknit.exchange.pylock import write_pylock
+    from envknit.index.index import open_index  # loads the HTTP client
 
     project = place.load_if_any()
     indexes = project.indexes if project else ()
@@ -82,7 +82,7 @@ def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Pla
 
 
 def _write(path: Path, text: str) -> None:
-    from envknit.files.atomic import place as place_file  # noqa: PLC0415 - as above
+    from envknit.files.atomic import place as place_file
 
     try:
         place_file(path.absolute(), text.encode())

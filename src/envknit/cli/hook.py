@@ -84,7 +84,7 @@ def refuse_managed(facts: dict[str, Any]) -> None:
 
 def source() -> Path:
     """Return the folder that our own hook files are in."""
-    from _envknit_bootstrap import __file__ as bootstrap  # noqa: PLC0415 - its place alone is of interest
+    from _envknit_bootstrap import __file__ as bootstrap  # its place alone is of interest
 
     return Path(bootstrap).parent
 
@@ -106,7 +106,7 @@ def write_hook(folder: Path) -> None:
     Raises:
         InstallError: the folder cannot be written.
     """
-    from envknit.files.atomic import place  # noqa: PLC0415 - `hook status` writes nothing
+    from envknit.files.atomic import place  # `hook status` writes nothing
 
     contents = {name: (source() / name).read_bytes() for name in FILES}
     try:

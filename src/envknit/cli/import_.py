@@ -16,9 +16,9 @@ from envknit.cli.edits import edit, finish
 from envknit.cli.parser import add_environment
 from envknit.cli.place import Place, find_place
 from envknit.errors import ProjectError
-from envknit.files.documents import Where
 from envknit.files.project import LOCK_FILE, PROJECT_FILE
 from envknit.naming import canonical_name
+from envknit.projects.documents import Where
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -40,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.exchange.carried import check_hashes, differences, start_from  # noqa: PLC0415 - loads `packaging`
+    from envknit.exchange.carried import check_hashes, differences, start_from  # loads `packaging`
 
     foreign = _read(arguments)
     place, made = _place(arguments, foreign)
@@ -64,7 +64,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 
 def _read(arguments: Namespace) -> Foreign:
-    from envknit.exchange.detect import find_files, reader_of  # noqa: PLC0415 - as above
+    from envknit.exchange.detect import find_files, reader_of
 
     folder = Path(arguments.project).absolute()
     paths = [folder / name for name in arguments.file] or find_files(folder)
@@ -87,8 +87,8 @@ def _is_place(text: str) -> bool:
 
 def _place(arguments: Namespace, foreign: Foreign) -> tuple[Place, bool]:
     """Find the project, or write one into the folder; tells whether it was written."""
-    from envknit.exchange.written import write_project  # noqa: PLC0415 - as above
-    from envknit.files.atomic import place as place_file  # noqa: PLC0415 - as above
+    from envknit.exchange.written import write_project
+    from envknit.files.atomic import place as place_file
 
     folder = Path(arguments.project).absolute()
     try:
@@ -115,7 +115,7 @@ def _place(arguments: Namespace, foreign: Foreign) -> tuple[Place, bool]:
 
 def _ask(place: Place, foreign: Foreign, arguments: Namespace, screen: Screen) -> None:
     """Add to a project file that is there already."""
-    from envknit.files.edit import add_requirement  # noqa: PLC0415 - loads the YAML editor
+    from envknit.projects.edit import add_requirement  # loads the YAML editor
 
     path = place.load().path
     for group, texts in foreign.requirements.items():

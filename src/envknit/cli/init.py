@@ -27,9 +27,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.edit import create_project  # noqa: PLC0415 - loads the YAML editor
-    from envknit.files.load import project_file_in  # noqa: PLC0415 - as above
-    from envknit.files.project import LOCK_FILE, PROJECT_FILE  # noqa: PLC0415 - as above
+    from envknit.files.project import LOCK_FILE, PROJECT_FILE
+    from envknit.projects.edit import create_project  # loads the YAML editor
+    from envknit.projects.load import project_file_in
 
     folder = Path(arguments.project).absolute()
     there = project_file_in(folder)

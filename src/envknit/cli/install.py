@@ -58,7 +58,7 @@ def _warn_of_another_python(arguments: Namespace, place: Place, screen: Screen) 
 
     Cost: one start of Python where it is another, else a look at PATH.
     """
-    from envknit.cli.situation import ask_python, is_ours, usual_python  # noqa: PLC0415 - `--help` needs none of it
+    from envknit.cli.situation import ask_python, is_ours, usual_python  # `--help` needs none of it
 
     usual = usual_python()
     if usual is None or is_ours(usual):
@@ -108,14 +108,14 @@ def install_place(
     compile_bytecode: bool = True,
 ) -> None:
     """Install the lock of a place, and say what was done."""
-    from envknit.install.installed import find_installed  # noqa: PLC0415 - `--help` needs none of it
+    from envknit.install.installed import find_installed  # `--help` needs none of it
 
     began = time.perf_counter()
     if find_installed(place.lock, environments, selection):
         screen.say("everything is installed")
         refresh(place)
         return
-    from envknit.install.flow import install  # noqa: PLC0415 - heavy, and needed only where there is work
+    from envknit.install.flow import install  # heavy, and needed only where there is work
 
     done = install(
         place.lock,
@@ -138,7 +138,7 @@ def _warn_if_outdated(place: Place, screen: Screen) -> None:
     Only a project file newer than its lock is read: a warm install must not pay for YAML.
     """
     if place.project and place.project.stat().st_mtime > place.lock.stat().st_mtime:
-        from envknit.cli.situation import is_outdated  # noqa: PLC0415 - as above
+        from envknit.cli.situation import is_outdated
 
         if is_outdated(place, place.read()):
             screen.warn("the project file asks for something else than the lock answers; run: envknit lock")

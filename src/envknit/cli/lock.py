@@ -50,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.lockfile import holds  # noqa: PLC0415 - `--help` needs no YAML
+    from envknit.files.lockfile import holds  # `--help` needs no YAML
 
     place = find_place(arguments)
     previous = read_previous(place)
@@ -83,8 +83,8 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def _settings(arguments: Namespace) -> dict[str, str]:
     """Return what options say in place of the project."""
-    from envknit.files.settings import read_time  # noqa: PLC0415 - as in `main`
-    from envknit.files.values import Value  # noqa: PLC0415 - as in `main`
+    from envknit.files.values import Value
+    from envknit.projects.settings import read_time
 
     found = {key: getattr(arguments, key) for key in ("resolution", "prerelease") if getattr(arguments, key)}
     if arguments.exclude_newer:
@@ -113,10 +113,10 @@ def resolve_place(
     failures: dict[str, ResolutionError] | None = None,
 ) -> Lock:
     """Resolve the project of a place with the index that it uses."""
-    from envknit.index.index import open_index  # noqa: PLC0415 - loads the HTTP client
-    from envknit.index.sourced import bind_sources, bound_indexes  # noqa: PLC0415 - as above
-    from envknit.resolve.backend import completed  # noqa: PLC0415 - as above
-    from envknit.resolve.resolver import resolve  # noqa: PLC0415 - loads the resolver
+    from envknit.index.index import open_index  # loads the HTTP client
+    from envknit.index.sourced import bind_sources, bound_indexes
+    from envknit.resolve.backend import completed
+    from envknit.resolve.resolver import resolve  # loads the resolver
 
     project = replace(place.load(), **(settings or {}))
     bound = bound_indexes(project)
@@ -143,7 +143,7 @@ def resolve_place(
 
 def save(place: Place, lock: Lock) -> bool:
     """Write the lock of a place; returns whether its bytes changed."""
-    from envknit.files.lockfile import write_lock  # noqa: PLC0415 - as in `main`
+    from envknit.files.lockfile import write_lock
 
     return write_lock(place.lock, lock)
 

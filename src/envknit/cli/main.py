@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
     screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose, repeated=repeated(arguments))
     try:
         if arguments.python and not chosen:
-            from envknit.cli.interpreter import run_again  # noqa: PLC0415 - few commands name an interpreter
+            from envknit.cli.interpreter import run_again  # few commands name an interpreter
 
             run_again(arguments.python, given)
         status: int = arguments.main(arguments, screen)
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
         return _PIPE_CLOSED
     except OSError as error:
         # The net under the rooms that know more about their files: the disk of the person is no fault of envknit
-        from envknit.store.disk import disk_error  # noqa: PLC0415 - most commands end well
+        from envknit.store.disk import disk_error  # most commands end well
 
         screen.fail(disk_error(error))
         return 4

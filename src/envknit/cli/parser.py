@@ -91,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - 2 ms, for wrong command lines alone
+    import difflib  # 2 ms, for wrong command lines alone
 
     return next(iter(difflib.get_close_matches(word, known, n=1)), "")
 

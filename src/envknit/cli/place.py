@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError, ProjectError
-from envknit.files.load import find_project, find_project_file, load_project
 from envknit.files.project import LOCK_FILE
-from envknit.files.script import script_lock
+from envknit.projects.load import find_project, find_project_file, load_project
+from envknit.projects.script import script_lock
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -50,7 +50,7 @@ class Place:
 
     def read(self) -> Lock:
         """Read the lock; LockError where there is none."""
-        from envknit.files.lockfile import read_lock  # noqa: PLC0415 - a warm install reads no YAML
+        from envknit.files.lockfile import read_lock  # a warm install reads no YAML
 
         self.require_lock()
         return read_lock(self.lock)

@@ -34,14 +34,14 @@ def find_prefix(place: Place, environment: str) -> Path:
 
 def stable_path(place: Place, plan: Plan) -> Path:
     """Name the link to the current view of an environment, which each `install` of this lock flips."""
-    from envknit.store.roots import view_link  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.store.roots import view_link  # `--help` looks at no store
 
     return Path(view_link(plan.store, str(place.lock), plan.environment))
 
 
 def require_plan(place: Place, environment: str) -> Plan:
     """Return the plan of an environment; InstallError where something of it is not installed."""
-    from envknit.cli.situation import plan_of  # noqa: PLC0415 - `--help` asks no interpreter
+    from envknit.cli.situation import plan_of  # `--help` asks no interpreter
 
     place.require_lock()
     plan = plan_of(place, environment)

@@ -27,7 +27,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.edit import remove_requirement  # noqa: PLC0415 - loads the YAML editor
+    from envknit.projects.edit import remove_requirement  # loads the YAML editor
 
     place = find_place(arguments)
     where = where_of(arguments)

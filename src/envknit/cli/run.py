@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.cli.prefix import activated, find_prefix  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.cli.prefix import activated, find_prefix  # `--help` looks at no store
 
     command = arguments.command[arguments.command[:1] == ["--"] :]
     if not command:

@@ -76,7 +76,7 @@ class Screen(Reporter):
 
     def data(self, value: object) -> None:
         """Print a value as JSON."""
-        import json  # noqa: PLC0415 - most commands print none
+        import json  # most commands print none
 
         self.show(json.dumps(value, indent=2, default=str))
 
@@ -152,8 +152,8 @@ class Screen(Reporter):
     def _bars(self) -> Any:
         if self._progress is None:
             # 60 ms to import: paid only where something moves
-            from rich import progress  # noqa: PLC0415
-            from rich.console import Console  # noqa: PLC0415
+            from rich import progress
+            from rich.console import Console
 
             self._progress = progress.Progress(
                 progress.SpinnerColumn(),
@@ -175,7 +175,7 @@ class Screen(Reporter):
         return f"\033[{colour}m{text}\033[0m" if self.coloured else text
 
     def _traceback(self, error: BaseException) -> None:
-        import traceback  # noqa: PLC0415 - for --verbose alone
+        import traceback  # for --verbose alone
 
         sys.stderr.write("".join(traceback.format_exception(type(error), error, error.__traceback__)))
 

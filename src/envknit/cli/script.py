@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from envknit.cli.place import script_place
 from envknit.cli.screen import Screen
 from envknit.errors import ProjectError
-from envknit.files.script import read_block
 from envknit.plan import home, key
+from envknit.projects.script import read_block
 from envknit.regular import make_private
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def ready_script(script: Path, screen: Screen) -> Place | None:
     script = script.absolute()
     if script.suffix not in (".py", ".pyw") or not script.is_file() or read_block(script) is None:
         return None
-    from envknit.cli.install import install_place  # noqa: PLC0415 - few commands are scripts
-    from envknit.cli.lock import read_previous, resolve_place, save  # noqa: PLC0415 - as above
-    from envknit.resolve.resolver import is_current  # noqa: PLC0415 - as above
+    from envknit.cli.install import install_place  # few commands are scripts
+    from envknit.cli.lock import read_previous, resolve_place, save
+    from envknit.resolve.resolver import is_current
 
     place = script_place(script)
     if not place.lock.exists():

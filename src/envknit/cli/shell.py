@@ -30,7 +30,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.cli.prefix import activated, find_prefix  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.cli.prefix import activated, find_prefix  # `--help` looks at no store
 
     prefix = find_prefix(find_place(arguments), arguments.env)
     program = os.environ.get("SHELL") or shutil.which("sh") or "/bin/sh"
@@ -44,7 +44,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def _options(shell: str, prefix: Path) -> list[str]:
     """Return the options that make a shell activate the prefix behind its own start-up files, where it has such."""
-    from envknit.cli.env import lines_for  # noqa: PLC0415 - as above
+    from envknit.cli.env import lines_for
 
     if shell == "fish":
         return ["--init-command", lines_for("fish", prefix)]

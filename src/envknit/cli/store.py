@@ -29,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.store.store import Store  # noqa: PLC0415 - `--help` looks at no store
+    from envknit.store.store import Store  # `--help` looks at no store
 
     store = Store()
     action = {"list": _list, "stats": _stats, "path": _path, "gc": _collect}[arguments.action]
@@ -63,7 +63,7 @@ def _stats(store: Store, arguments: Namespace, screen: Screen) -> None:
 
 
 def _collect(store: Store, arguments: Namespace, screen: Screen) -> None:
-    from envknit.store.collect import collect  # noqa: PLC0415 - the other actions remove nothing
+    from envknit.store.collect import collect  # the other actions remove nothing
 
     done = collect(store, dry_run=arguments.dry_run)
     if arguments.json:

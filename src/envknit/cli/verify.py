@@ -38,8 +38,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.install.inspect import inspect, mend  # noqa: PLC0415 - `--help` hashes nothing
-    from envknit.store.store import Store  # noqa: PLC0415 - as above
+    from envknit.install.inspect import inspect, mend  # `--help` hashes nothing
+    from envknit.store.store import Store
 
     check_store(home())
     store = Store()
@@ -79,9 +79,9 @@ def _plans_folder(place: Place) -> str:
 
 def _installed_places(store: Store) -> Iterator[Place]:
     """Find the projects whose present lock was installed here: another one must not be installed by repairing."""
-    from envknit.cli.place import Place  # noqa: PLC0415 - as above
-    from envknit.files.load import find_project  # noqa: PLC0415 - as above
-    from envknit.store.roots import all_roots  # noqa: PLC0415 - as above
+    from envknit.cli.place import Place
+    from envknit.projects.load import find_project
+    from envknit.store.roots import all_roots
 
     for _, root in all_roots(str(store.root)):
         lock = Path(root.lock)
@@ -100,15 +100,15 @@ def _installed_places(store: Store) -> Iterator[Place]:
 
 def _installed(folder: str) -> list[tuple[str, str]]:
     """List the environments of a folder of plans, with the options that say which groups and extras they have."""
-    from envknit.install.inspect import read_if_whole  # noqa: PLC0415 - as above
-    from envknit.plan import current_plans  # noqa: PLC0415 - as above
+    from envknit.install.inspect import read_if_whole
+    from envknit.plan import current_plans
 
     read = {environment: read_if_whole(path) for environment, path in current_plans(folder).items()}
     return [(environment, plan.chosen if plan else "") for environment, plan in read.items()]
 
 
 def _reinstall(installed: list[tuple[Place, str, str]], screen: Screen) -> None:
-    from envknit.cli.install import add_selection, install_place, selection_of  # noqa: PLC0415 - as above
+    from envknit.cli.install import add_selection, install_place, selection_of
 
     parser = ArgumentParser()
     add_selection(parser)

@@ -77,8 +77,8 @@ def point(link: Path, place: Place, environment: str) -> Path:
     Raises:
         InstallError: the environment is not installed.
     """
-    from envknit.cli.prefix import find_prefix  # noqa: PLC0415 - `--help` looks at no store
-    from envknit.store.disk import disk_faults, replace_link  # noqa: PLC0415 - as above
+    from envknit.cli.prefix import find_prefix  # `--help` looks at no store
+    from envknit.store.disk import disk_faults, replace_link
 
     target = find_prefix(place, environment)
     with disk_faults(link):

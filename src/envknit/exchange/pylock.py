@@ -61,7 +61,7 @@ def write_pylock(
     Raises:
         LockError: the index has no file of a pin any more.
     """
-    import tomlkit  # noqa: PLC0415 - most exports write no TOML
+    import tomlkit  # most exports write no TOML
 
     packages = [_package(one, _places(one, links, folder)) for one in chosen]
     lock = Pylock(

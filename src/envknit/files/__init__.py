@@ -1,1 +1,1 @@
-"""Read and write what people write and review: the project and its lock."""
+"""The lock and the project as they are known to everybody, and how such files are read and written."""

@@ -66,7 +66,7 @@ def _sdist_version(stem: str, name: str) -> Version | None:
 @lru_cache(maxsize=65536)
 def parse_version(text: str) -> Version | None:
     """Parse a PEP 440 version; None where it is none. Each text is parsed once a process."""
-    from packaging.version import Version  # noqa: PLC0415 - loaded once a lock is read
+    from packaging.version import Version  # loaded once a lock is read
 
     try:
         return Version(text)

@@ -229,7 +229,7 @@ def _sha256(value: Value) -> str:
 def _marker(value: Value) -> str:
     if value.text() == "":
         return ""
-    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - most locks have none or few
+    from packaging.markers import InvalidMarker, Marker  # most locks have none or few
 
     try:
         return str(Marker(value.text()))

@@ -69,7 +69,7 @@ class _Builder:
         self._nodes = 0
 
     def build(self, text: str) -> object:
-        import yaml  # noqa: PLC0415 - commands that read no YAML start without it
+        import yaml  # commands that read no YAML start without it
 
         events = yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
         try:

@@ -83,7 +83,7 @@ def read_source(fields: dict[str, Value], value: Value, base: str) -> Source:
 
 
 def _normal(text: str, value: Value, base: str) -> str:
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 19 ms, for this alone
+    from packaging.requirements import InvalidRequirement, Requirement  # 19 ms, for this alone
 
     try:
         requirement = Requirement(text)
@@ -117,8 +117,8 @@ def normal_requirement(requirement: Requirement) -> str:
 
 def narrowed(requirement: str, marker: str) -> str:
     """Return a requirement in normal form that counts only where a marker holds, too; `""` always holds."""
-    from packaging.markers import Marker  # noqa: PLC0415 - as above
-    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
 
     read = Requirement(requirement)
     if marker:
@@ -147,7 +147,7 @@ def bound_to_index(requirement: Requirement, url: str) -> str:
 
 def source_of(requirement: Requirement, value: Value) -> tuple[SpecifierSet, Source | None]:
     """Part a requirement in normal form into the versions that will do and where they must come from."""
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - as above
+    from packaging.specifiers import SpecifierSet
 
     if requirement.url is None:
         return requirement.specifier, None
@@ -157,7 +157,7 @@ def source_of(requirement: Requirement, value: Value) -> tuple[SpecifierSet, Sou
 
 def read_python_version(value: Value) -> str:
     """Read which Pythons an environment is for: a specifier, or a version (`3.12`) that stands for `==3.12.*`."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - as above
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     text = value.text().strip()
     if text[:1].isdigit():

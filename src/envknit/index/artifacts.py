@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from envknit.errors import PackageIndexError
+from envknit.http.urls import local_path, redacted
 from envknit.index.cache import is_own
-from envknit.index.urls import local_path, redacted
 from envknit.regular import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from envknit.http.session import Session
     from envknit.index.links import Link
-    from envknit.index.session import Session
 
 MOST_BYTES = 8 << 30  # of an artifact whose size nobody told
 _CHUNK = 1 << 20

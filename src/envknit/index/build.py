@@ -16,7 +16,7 @@ from envknit.errors import InstallError
 from envknit.index.sdist import unpack
 
 if TYPE_CHECKING:
-    from envknit.index.settings import PipSettings
+    from envknit.http.settings import PipSettings
 
 _LAST_LINES = 30  # of the output of a build that failed, for the message
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envknit.files.atomic import write_atomically
-from envknit.index.urls import number
+from envknit.http.urls import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

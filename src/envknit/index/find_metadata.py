@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import InstallError, PackageIndexError
 from envknit.files.filenames import parse_version, version_in
+from envknit.http.urls import redacted, unusable
 from envknit.index.artifacts import sha256_of
 from envknit.index.metadata import Metadata, UnusableMetadataError, read_metadata
 from envknit.index.sdist import static_metadata
-from envknit.index.urls import redacted, unusable
 from envknit.index.wheel_metadata import metadata_by_ranges, metadata_in_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from envknit.http.session import Session
     from envknit.index.artifacts import Artifacts
     from envknit.index.build import Builder
     from envknit.index.cache import Cache
     from envknit.index.links import Link
-    from envknit.index.session import Session
     from envknit.reporter import Reporter
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import InstallError, PackageIndexError
+from envknit.http.urls import redacted
 from envknit.index.cache import is_own
-from envknit.index.urls import redacted
 from envknit.regular import make_private
 
 if TYPE_CHECKING:

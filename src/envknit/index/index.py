@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from envknit.errors import PackageIndexError
 from envknit.files.project import OWN_INDEXES
+from envknit.http.settings import read_pip_settings
+from envknit.http.threads import Threads
+from envknit.http.urls import expanded, refuse_malformed
 from envknit.index.artifacts import Artifacts, sha256_of
 from envknit.index.build import Builder
 from envknit.index.cache import Cache
@@ -17,9 +20,6 @@ from envknit.index.find_metadata import MetadataFinder
 from envknit.index.git import Repositories
 from envknit.index.links import Link
 from envknit.index.pages import Pages
-from envknit.index.settings import read_pip_settings
-from envknit.index.threads import Threads
-from envknit.index.urls import expanded, refuse_malformed
 from envknit.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from envknit.http.session import Session
+    from envknit.http.settings import PipSettings
     from envknit.index.metadata import Metadata
-    from envknit.index.session import Session
-    from envknit.index.settings import PipSettings
 
 __all__ = ["Index", "Link", "open_index"]
 
@@ -200,7 +200,7 @@ class Index:
             raise PackageIndexError("offline: the file would have to be downloaded")
         with self._guard:
             if self._session is None:
-                from envknit.index.session import Session  # 50 ms of urllib3; not for file indexes
+                from envknit.http.session import Session  # 50 ms of urllib3; not for file indexes
 
                 places = (*self._settings.indexes, *self._settings.find_links, *self._bound.values())
                 self._session = Session(self._settings, places)

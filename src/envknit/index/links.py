@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from envknit.errors import PackageIndexError
 from envknit.files.filenames import is_component, version_in
-from envknit.index.urls import is_usable, redacted, without_login
+from envknit.http.urls import is_usable, redacted, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from envknit.errors import PackageIndexError
+from envknit.http.urls import local_path, redacted, unusable, without_login
 from envknit.index.cache import CachedPage, fresh_until
 from envknit.index.links import ACCEPT, links_of, read_page
-from envknit.index.urls import local_path, redacted, unusable, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from envknit.http.session import Session
     from envknit.index.cache import Cache
     from envknit.index.links import Link
-    from envknit.index.session import Session
 
 _ABSENT = frozenset({404, 410})
 _REFUSED = 403  # private indexes answer so for names that they do not have; pip takes it for "not here"

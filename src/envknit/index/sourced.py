@@ -11,15 +11,15 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from envknit.errors import InstallError, PackageIndexError, ProjectError, ResolutionError
-from envknit.files.load import PYPROJECT
-from envknit.files.pyproject import read_pyproject
 from envknit.files.requested import normal_requirement, source_of
 from envknit.files.sources import Source, parse_source, path_from
 from envknit.files.values import Value
-from envknit.files.workspace import workspace_above
 from envknit.index.links import Link, link_to
 from envknit.index.metadata import Metadata, UnusableMetadataError, read_metadata
 from envknit.naming import canonical_name
+from envknit.projects.load import PYPROJECT
+from envknit.projects.pyproject import read_pyproject
+from envknit.projects.workspace import workspace_above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

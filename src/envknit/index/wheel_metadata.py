@@ -14,8 +14,8 @@ from envknit.naming import canonical_name
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from envknit.http.session import Session
     from envknit.index.links import Link
-    from envknit.index.session import Session
 
 _TAIL = 16 << 10  # wheels end with `.dist-info` and the directory; for nine of ten this is enough
 _STEP = 32 << 10

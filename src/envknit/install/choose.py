@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Artifact, Edge, Environment, Pin
     from envknit.install.selection import Selection
+    from envknit.store.entry import Entry
 
     Facts = Mapping[str, str | AbstractSet[str]]
 
@@ -53,6 +54,24 @@ def accepts_interpreter(python_version: str, python: str | None = None) -> bool:
         return SpecifierSet(text).contains(python or default_environment()["python_full_version"], prereleases=True)
     except InvalidSpecifier as error:
         raise LockError("a python_version of the lock is not a version", python_version=python_version) from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedPin:
+    """A pin and the entry that holds it."""
+
+    chosen: ChosenPin
+    entry: Entry
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it leads to a folder of the person's own, whose `.pth` lines count as in site-packages."""
+        return "editable" in self.chosen.pin.source.partition("#")[2].split("&")
+
+    @property
+    def title(self) -> str:
+        """Name and version, for messages."""
+        return f"{self.chosen.pin.name} {self.chosen.pin.version}"
 
 
 def choose(

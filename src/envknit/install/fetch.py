@@ -9,7 +9,7 @@ from itertools import islice
 
 from envknit.errors import InstallError, PackageIndexError
 from envknit.files.filenames import version_in
-from envknit.index.threads import Threads
+from envknit.http.threads import Threads
 from envknit.install.agreement import refuse_other
 from envknit.install.choose import accepts_tags, tag_rank
 from envknit.naming import store_folder

@@ -14,10 +14,10 @@ from envknit.files.atomic import write_atomically
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
 from envknit.install.bytecode import Compiler, compile_missing
-from envknit.install.choose import ChosenPin, accepts_interpreter, choose
+from envknit.install.choose import ChosenPin, PlacedPin, accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
-from envknit.install.planner import PlacedPin, make_plan
+from envknit.install.planner import make_plan
 from envknit.install.selection import USUAL
 from envknit.install.sources import Sources, as_built
 from envknit.install.view import place_views

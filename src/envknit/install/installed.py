@@ -72,7 +72,7 @@ def find_installed(
 
     Cost: a few reads and one `stat` a pin.
     """
-    from envknit.store.roots import root_of, view_link  # noqa: PLC0415 - nothing is registered where there is no store
+    from envknit.store.roots import root_of, view_link  # nothing is registered where there is no store
 
     store = home()
     path = os.path.abspath(lock_path)

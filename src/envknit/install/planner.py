@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
 
 from envknit.errors import InstallError
 from envknit.install.runtime import place_runtime
@@ -21,32 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envknit.files.model import Lock
-    from envknit.install.choose import ChosenPin
+    from envknit.install.choose import PlacedPin
     from envknit.install.selection import Selection
     from envknit.install.sources import Sources
-    from envknit.store.entry import Entry
     from envknit.store.store import Store
 
 
 _OWN_NAMES = frozenset({"envknit", "_envknit_bootstrap"})  # are those of the envknit that runs, whatever is locked
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlacedPin:
-    """A pin and the entry that holds it."""
-
-    chosen: ChosenPin
-    entry: Entry
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether it leads to a folder of the person's own, whose `.pth` lines count as in site-packages."""
-        return "editable" in self.chosen.pin.source.partition("#")[2].split("&")
-
-    @property
-    def title(self) -> str:
-        """Name and version, for messages."""
-        return f"{self.chosen.pin.name} {self.chosen.pin.version}"
 
 
 def make_plan(

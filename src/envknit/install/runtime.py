@@ -77,7 +77,7 @@ def _sources() -> Iterator[tuple[str, str]]:
 
 
 def _copy(source: str, target: str) -> None:
-    import shutil  # noqa: PLC0415 - as above
+    import shutil
 
     shutil.copyfile(source, target)
     shutil.copystat(source, target)

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from envknit.files.model import Pin
     from envknit.index.index import Index
     from envknit.index.links import Link
-    from envknit.install.choose import ChosenPin
-    from envknit.install.planner import PlacedPin
+    from envknit.install.choose import ChosenPin, PlacedPin
 
 
 class Sources:

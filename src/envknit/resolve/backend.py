@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from envknit.errors import ProjectError
-from envknit.files.groups import expand_own_extras
 from envknit.files.project import RequestedEnvironment
 from envknit.files.requested import normal_requirement
 from envknit.files.values import Value
 from envknit.index.metadata import read_metadata
+from envknit.projects.groups import expand_own_extras
 from envknit.resolve.markers import without_extra
 
 if TYPE_CHECKING:

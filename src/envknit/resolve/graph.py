@@ -173,6 +173,6 @@ class Graph:
 def _normal(marker: str | None) -> str:
     if not marker:
         return ALWAYS
-    from packaging.markers import Marker  # noqa: PLC0415 - loaded where a lock is made
+    from packaging.markers import Marker  # loaded where a lock is made
 
     return str(Marker(marker))

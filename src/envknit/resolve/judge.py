@@ -8,8 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from envknit.files.model import PRERELEASES, RESOLUTIONS
-from envknit.files.settings import moment
 from envknit.index.metadata import UnusableMetadataError
+from envknit.projects.settings import moment
 from envknit.resolve.markers import without_extra
 from envknit.resolve.releases import Releases
 from envknit.resolve.requirements import Overrides, Requirement, applying, dependencies_of, identify
@@ -229,7 +229,7 @@ class Judge:
         return self._dependencies[candidate]
 
     def _find_dependencies(self, candidate: Candidate) -> list[Requirement]:
-        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
+        from packaging.specifiers import SpecifierSet  # loaded where a lock is made
 
         everything = SpecifierSet()
         try:

@@ -37,7 +37,7 @@ def is_of_extra(marker: Marker | None) -> bool:
 
 def literals(marker: str) -> Iterator[str]:
     """Give the comparisons that a marker is made of, each as it is and turned round: `a == "b"` and `a != "b"`."""
-    from packaging.markers import Marker  # noqa: PLC0415 - loaded where a lock is made
+    from packaging.markers import Marker  # loaded where a lock is made
 
     parts: list[Any] = [Marker(marker)._markers] if marker else []  # noqa: SLF001 - see `_without_extra`
     for part in parts:
@@ -52,7 +52,7 @@ def literals(marker: str) -> Iterator[str]:
 
 @lru_cache(maxsize=16384)
 def _without_extra(text: str, extra: str) -> str | None:
-    from packaging.markers import Marker  # noqa: PLC0415 - loaded where a lock is made
+    from packaging.markers import Marker  # loaded where a lock is made
 
     # `_markers` is the parsed form: [atom, "and" | "or", atom or nested list, ...]; packaging offers no public one.
     left = _reduce(Marker(text)._markers, extra)  # noqa: SLF001 - see above

@@ -98,7 +98,7 @@ class Pins:
 
 
 def _plain_specifier(text: str) -> str:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # loaded where a lock is made
 
     try:
         return normal_specifier(SpecifierSet(text))

@@ -82,7 +82,7 @@ class Overrides:
 
     def of(self, requirement: pep508.Requirement) -> Iterator[pep508.Requirement]:
         """Give what stands in place of a requirement; itself where nothing does."""
-        from packaging.markers import Marker  # noqa: PLC0415 - as above
+        from packaging.markers import Marker
 
         for other in self._by_name.get(canonical_name(requirement.name), [requirement]):
             merged = copy(other)
@@ -121,7 +121,7 @@ def read(
 
 def _without_source(text: str) -> pep508.Requirement:
     """Read a requirement for its name and versions: a name with a source is bound to it already."""
-    from packaging.requirements import Requirement as Pep508  # noqa: PLC0415 - loaded where a lock is made
+    from packaging.requirements import Requirement as Pep508  # loaded where a lock is made
 
     read = Pep508(text)
     read.specifier, _ = source_of(read, Value(data=text, file="", error=ProjectError, kind="project"))

@@ -105,7 +105,7 @@ class Resolution:
 
     def _usual_python_version(self) -> str:
         """Return the Pythons to lock for where nobody says: as before, if that suits this one; else it and newer."""
-        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - loaded where a lock is made
+        from packaging.specifiers import SpecifierSet  # loaded where a lock is made
 
         before = self._old.python_version
         if before and SpecifierSet(before).contains(platform.python_version(), prereleases=True):
@@ -135,7 +135,7 @@ class Resolution:
 
     def _forks(self, wanted: RequestedEnvironment, targets: Targets, marker: str, before: Sequence[Fork]) -> list[Fork]:
         """Resolve for some targets, those on which a marker holds, after others were."""
-        from envknit.resolve.split_resolution import Splitting  # noqa: PLC0415 - loaded where a lock is made
+        from envknit.resolve.split_resolution import Splitting  # loaded where a lock is made
 
         judge = Judge(
             self._index,
@@ -176,9 +176,9 @@ class Resolution:
         return kept
 
     def _search(self, judge: Judge, wanted: RequestedEnvironment, marker: str) -> Graph | _Failure:
-        from resolvelib import resolvers  # noqa: PLC0415 - as above
+        from resolvelib import resolvers
 
-        from envknit.resolve.provider import (  # noqa: PLC0415 - as above
+        from envknit.resolve.provider import (
             HopelessError,
             Provider,
             Watcher,

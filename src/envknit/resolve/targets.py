@@ -56,7 +56,7 @@ class Targets:
         Raises:
             ProjectError: no Python that envknit knows of is meant.
         """
-        from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - 19 ms, where a lock is made only
+        from packaging.specifiers import SpecifierSet  # 19 ms, where a lock is made only
 
         here = sys.version_info[1]
         allowed = SpecifierSet(python_version or f">=3.{here}")
@@ -193,7 +193,7 @@ def can_use_here(wheel: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _tags_here() -> frozenset[str]:
-    from packaging.tags import sys_tags  # noqa: PLC0415 - asks the platform; only where wheels are chosen
+    from packaging.tags import sys_tags  # asks the platform; only where wheels are chosen
 
     return frozenset(map(str, sys_tags()))
 
@@ -208,7 +208,7 @@ def _pythons_to_support(targets: Targets, where: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _accepts_python(requires_python: str, pythons: tuple[str, ...]) -> bool:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - as above
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         accepted = SpecifierSet(requires_python)
@@ -222,14 +222,14 @@ def _accepts_python(requires_python: str, pythons: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=16384)
 def _holds_here(marker: str) -> bool:
-    from packaging.markers import Marker  # noqa: PLC0415 - as above
+    from packaging.markers import Marker
 
     return Marker(marker).evaluate()
 
 
 @lru_cache(maxsize=16384)
 def _where(targets: Targets, marker: str) -> int:
-    from packaging.markers import Marker, UndefinedComparison  # noqa: PLC0415 - as above
+    from packaging.markers import Marker, UndefinedComparison
 
     if not marker:
         return targets.everywhere

@@ -216,7 +216,7 @@ class Store:
     @contextmanager
     def claiming(self, digests: Iterable[str]) -> Iterator[None]:
         """Be the one process that downloads and places these artifacts; others wait, and then find them placed."""
-        from contextlib import ExitStack  # noqa: PLC0415 - needed only where something is missing
+        from contextlib import ExitStack  # needed only where something is missing
 
         locks = self.root / "locks"
         with disk_faults(locks):
@@ -292,7 +292,7 @@ def _is_abandoned(folder: Path) -> bool:
     try:
         locked = try_lock(fd)
         if locked is None:
-            import time  # noqa: PLC0415 - only where locks do not work
+            import time  # only where locks do not work
 
             return os.fstat(fd).st_mtime < time.time() - _ABANDONED
         return locked

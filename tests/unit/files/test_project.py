@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import ProjectError
-from envknit.files.load import find_project, load_project
 from envknit.files.project import RequestedEnvironment
+from envknit.projects.load import find_project, load_project
 
 if TYPE_CHECKING:
     from pathlib import Path

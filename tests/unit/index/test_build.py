@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from envknit.errors import InstallError
+from envknit.http.settings import PipSettings
+from envknit.http.threads import Threads
 from envknit.index.build import Builder
-from envknit.index.settings import PipSettings
-from envknit.index.threads import Threads
 from kit import make_sdist
 from kit.wheels import make_wheel
 

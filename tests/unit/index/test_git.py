@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import InstallError, PackageIndexError
+from envknit.http.settings import PipSettings
 from envknit.index.build import Builder
 from envknit.index.cache import Cache
 from envknit.index.git import Repositories
 from envknit.index.index import open_index
-from envknit.index.settings import PipSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index import bounds
+from envknit.http import bounds
 from envknit.index.index import Index, open_index
 from envknit.index.metadata import UnusableMetadataError
 from kit import LoopbackIndex

@@ -184,8 +184,7 @@ def test_names_of_envknit_s_own_never_come_from_a_package(shelf: Shelf) -> None:
 
 def test_the_view_of_a_folder_that_the_lock_names_leads_there(shelf: Shelf, tmp_path: Path) -> None:
     from envknit.files.model import Pin
-    from envknit.install.choose import ChosenPin
-    from envknit.install.planner import PlacedPin
+    from envknit.install.choose import ChosenPin, PlacedPin
     from envknit.store.entry import read_foreign
 
     (tmp_path / "own/mine").mkdir(parents=True)

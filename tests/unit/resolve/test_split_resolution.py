@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from envknit.errors import ProjectError, ResolutionError
-from envknit.files.load import load_project
 from envknit.files.lockfile import parse_lock, render_lock
 from envknit.index.index import open_index
+from envknit.projects.load import load_project
 from envknit.reporter import Reporter
 from envknit.resolve.resolver import resolve
 

@@ -23,7 +23,7 @@ from envknit.store.roots import root_of
 
 if TYPE_CHECKING:
     from conftest import Shelf
-    from envknit.install.planner import PlacedPin
+    from envknit.install.choose import PlacedPin
 
 
 def install(shelf: Shelf, lock_bytes: bytes, *placed: PlacedPin, lock: str = "envknit.lock.yaml") -> Path:

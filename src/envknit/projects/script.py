@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.files.project import LOCK_FILE
-from envknit.files.toml import read_project_file
+from envknit.projects.toml import read_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

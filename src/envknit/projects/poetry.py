@@ -9,9 +9,9 @@ from packaging.version import InvalidVersion, Version
 
 from envknit.files.project import OWN_INDEXES, RequestedEnvironment
 from envknit.files.requested import read_python_version, read_requirement, read_source
-from envknit.files.sourced import Row
 from envknit.files.sources import Source
 from envknit.naming import canonical_name
+from envknit.projects.sourced import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -78,7 +78,7 @@ class _Expansion:
         if name_in(text) != self._own or " @ " in text:
             yield text
             return
-        from packaging.requirements import Requirement  # noqa: PLC0415 - only for projects that name themselves
+        from packaging.requirements import Requirement  # only for projects that name themselves
 
         asked = Requirement(text)
         for extra in sorted(asked.extras):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import ProjectError
-from envknit.files.load import find_project, load_project
-from envknit.files.settings import moment
+from envknit.projects.load import find_project, load_project
+from envknit.projects.settings import moment
 
 if TYPE_CHECKING:
     from pathlib import Path

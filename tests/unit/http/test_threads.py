@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from envknit.index.threads import Threads
+from envknit.http.threads import Threads
 
 pytestmark = pytest.mark.ends
 
@@ -49,7 +49,7 @@ def test_what_has_not_begun_is_cancelled_by_closing() -> None:
 
 def test_python_ends_without_waiting_for_them() -> None:
     program = (
-        "import time; from envknit.index.threads import Threads; t = Threads(2, 'x')\n"
+        "import time; from envknit.http.threads import Threads; t = Threads(2, 'x')\n"
         "t.submit(time.sleep, 60); t.submit(time.sleep, 60); time.sleep(0.2); t.close(); print('said')"
     )
     began = time.perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from envknit.files.toml import read_toml
+from envknit.projects.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

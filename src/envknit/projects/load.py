@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from envknit.errors import ProjectError
 from envknit.files.plain_yaml import read_plain_yaml
 from envknit.files.project import PROJECT_FILE, Package, Project, RequestedEnvironment
-from envknit.files.settings import TOP, read_environments, read_settings
-from envknit.files.toml import read_project_file
-from envknit.files.workspace import workspace_above
+from envknit.projects.settings import TOP, read_environments, read_settings
+from envknit.projects.toml import read_project_file
+from envknit.projects.workspace import workspace_above
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def project_file_in(folder: Path) -> Path | None:
     if (folder / PROJECT_FILE).is_file():
         return folder / PROJECT_FILE
     if (folder / PYPROJECT).is_file():
-        from envknit.files.pyproject import asks_for_packages  # noqa: PLC0415 - not for an `envknit.yaml`
+        from envknit.projects.pyproject import asks_for_packages  # not for an `envknit.yaml`
 
         if asks_for_packages(folder / PYPROJECT):
             return folder / PYPROJECT
@@ -70,11 +70,11 @@ def load_project(path: Path) -> Project:
         ProjectError: it cannot be read, or a value in it is not what it must be; the fact `at` is its path.
     """
     if path.name == PYPROJECT:
-        from envknit.files.pyproject import read_pyproject  # noqa: PLC0415 - as above
+        from envknit.projects.pyproject import read_pyproject
 
         return read_pyproject(path)
     if path.suffix not in (".yaml", ".yml", ".cfg") and path.name not in _SETUP:
-        from envknit.files.pyproject import read_script  # noqa: PLC0415 - as above
+        from envknit.projects.pyproject import read_script
 
         return read_script(path)
     if path.name in _SETUP:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from envknit.files.model import PRERELEASES, RESOLUTIONS
 from envknit.files.project import OWN_INDEXES, RequestedEnvironment
-from envknit.files.settings import read_choice, read_default_groups, read_time, requirements
+from envknit.projects.settings import read_choice, read_default_groups, read_time, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index import bounds
+from envknit.http import bounds
+from envknit.http.session import Session
+from envknit.http.settings import PipSettings
 from envknit.index.index import open_index
 from envknit.index.metadata import UnusableMetadataError
-from envknit.index.session import Session
-from envknit.index.settings import PipSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def serving(answer: Callable[[bytes, Callable[[bytes], None]], None]) -> Iterato
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "_WINDOW", 0.2)
     monkeypatch.setattr(bounds, "_MOST_HEADER_BYTES", 1 << 16)
-    monkeypatch.setattr("envknit.index.session._TRIES", 2)
+    monkeypatch.setattr("envknit.http.session._TRIES", 2)
 
 
 @contextlib.contextmanager

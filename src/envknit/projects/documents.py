@@ -131,7 +131,7 @@ class Pyproject(Document):
         return requirement
 
     def _filled(self, fields: dict[str, object]) -> Any:  # noqa: ANN401 - tomlkit's
-        import tomlkit  # noqa: PLC0415 - only edits need it
+        import tomlkit  # only edits need it
 
         table = tomlkit.inline_table()
         table.update(fields)
@@ -177,8 +177,8 @@ def table_of(source: Source) -> dict[str, object]:
 
 def edited_yaml(text: str, change: Callable[[Document], None]) -> str:
     """Change the text of an `envknit.yaml`; comments, order and indentation stay."""
-    from ruamel.yaml import YAML  # noqa: PLC0415 - only edits need it
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415 - as above
+    from ruamel.yaml import YAML  # only edits need it
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -207,8 +207,8 @@ def _indentation(text: str) -> tuple[int, int, int]:
 
 def edited_toml(text: str, path: Path, change: Callable[[Document], None], kind: type[Document] = Pyproject) -> str:
     """Change the text of a `pyproject.toml`, or that of a script's block; comments and order stay."""
-    import tomlkit  # noqa: PLC0415 - only edits need it
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
+    import tomlkit  # only edits need it
+    from tomlkit.exceptions import TOMLKitError
 
     try:
         top = tomlkit.parse(text)

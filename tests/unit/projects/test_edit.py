@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import ProjectError
-from envknit.files.documents import Where
-from envknit.files.edit import add_requirement, create_project, remove_requirement
-from envknit.files.load import load_project
+from envknit.projects.documents import Where
+from envknit.projects.edit import add_requirement, create_project, remove_requirement
+from envknit.projects.load import load_project
 
 if TYPE_CHECKING:
     from pathlib import Path

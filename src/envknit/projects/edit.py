@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.files.atomic import place
-from envknit.files.documents import Document, Script, Where, edited_toml, edited_yaml
-from envknit.files.load import PYPROJECT, find_project, load_project
 from envknit.files.plain_yaml import read_plain_yaml
 from envknit.files.project import PROJECT_FILE
 from envknit.files.requested import name_in, read_environment_name, read_requirement
-from envknit.files.script import edited_script
 from envknit.files.values import Value
 from envknit.naming import canonical_name
+from envknit.projects.documents import Document, Script, Where, edited_toml, edited_yaml
+from envknit.projects.load import PYPROJECT, find_project, load_project
+from envknit.projects.script import edited_script
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index.credentials import Credentials
+from envknit.http.credentials import Credentials
+from envknit.http.settings import PipSettings
 from envknit.index.index import open_index
-from envknit.index.settings import PipSettings
 from kit import LoopbackIndex
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from envknit.errors import PackageIndexError
-from envknit.index.urls import origin, without_login
+from envknit.http.urls import origin, without_login
 
 if TYPE_CHECKING:
     import netrc
     from collections.abc import Iterable
 
-    from envknit.index.settings import PipSettings
+    from envknit.http.settings import PipSettings
 
 
 class Credentials:

@@ -29,9 +29,9 @@ def read_toml(path: Path) -> Value:
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """Parse the text of a TOML file, or what stands in one; errors as `read_toml`."""
     if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - most projects have no TOML to read
+        import tomllib  # most projects have no TOML to read
     else:
-        import tomli as tomllib  # noqa: PLC0415 - as above
+        import tomli as tomllib
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as cause:  # not only its own: `a = 999…` is a ValueError of `int`

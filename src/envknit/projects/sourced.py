@@ -54,7 +54,7 @@ class Sources:
             extra: which extra asks for it.
             group: which group asks for it.
         """
-        from packaging.requirements import Requirement  # noqa: PLC0415 - most projects have no sources
+        from packaging.requirements import Requirement  # most projects have no sources
 
         rows = [
             row
@@ -84,7 +84,7 @@ _OPPOSITES = {
 
 def negated(marker: str) -> str:
     """Write the marker that holds where this one does not."""
-    from packaging.markers import Marker  # noqa: PLC0415 - as above
+    from packaging.markers import Marker
 
     return _negated(Marker(marker)._markers)  # noqa: SLF001 - packaging offers no public form of what it parsed
 
@@ -161,7 +161,7 @@ def _member(name: str, told: Mapping[str, Value], members: Mapping[str, str]) ->
 
 
 def _marker(value: Value) -> str:
-    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - as above
+    from packaging.markers import InvalidMarker, Marker
 
     try:
         return str(Marker(value.text()))

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
-from envknit.files import pdm, poetry, uv
-from envknit.files.groups import expand_groups, expand_own_extras
 from envknit.files.project import Package, Project, RequestedEnvironment, union
 from envknit.files.requested import read_python_version
-from envknit.files.script import read_block
-from envknit.files.settings import (
+from envknit.files.values import Value
+from envknit.naming import canonical_name
+from envknit.projects import pdm, poetry, uv
+from envknit.projects.groups import expand_groups, expand_own_extras
+from envknit.projects.script import read_block
+from envknit.projects.settings import (
     ENVIRONMENT,
     TOP,
     read_environment,
@@ -20,11 +22,9 @@ from envknit.files.settings import (
     read_settings,
     requirements,
 )
-from envknit.files.sourced import Sources, read_sources
-from envknit.files.toml import parse_toml, read_toml
-from envknit.files.values import Value
-from envknit.files.workspace import find_members
-from envknit.naming import canonical_name
+from envknit.projects.sourced import Sources, read_sources
+from envknit.projects.toml import parse_toml, read_toml
+from envknit.projects.workspace import find_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index import settings as pip_settings
-from envknit.index.settings import default_index, read_pip_settings
+from envknit.http import settings as pip_settings
+from envknit.http.settings import default_index, read_pip_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

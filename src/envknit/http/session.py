@@ -15,14 +15,14 @@ import urllib3
 from urllib3.util import Retry
 
 from envknit.errors import PackageIndexError
-from envknit.index.bounds import READ, AgainError, EndedError, bounded, limit
-from envknit.index.credentials import Credentials
-from envknit.index.urls import is_usable, number, origin, redacted, unusable, without_login
+from envknit.http.bounds import READ, AgainError, EndedError, bounded, limit
+from envknit.http.credentials import Credentials
+from envknit.http.urls import is_usable, number, origin, redacted, unusable, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from envknit.index.settings import PipSettings
+    from envknit.http.settings import PipSettings
 
 CONNECTIONS = 16  # to one host
 MOST_PAGE_BYTES = 64 << 20

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index.session import Session
-from envknit.index.settings import PipSettings
+from envknit.http.session import Session
+from envknit.http.settings import PipSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""HTTP as an index needs it: sessions, bounds, logins, and where pip has them from."""
