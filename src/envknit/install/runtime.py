@@ -36,7 +36,7 @@ def place_runtime(store: Store) -> str:
     """Copy the envknit that runs into the store, where it is not there yet; returns its folder there."""
     folder = runtime_entry()
     if not store.path(folder).is_dir():
-        from envknit.store.disk import disk_faults  # noqa: PLC0415 - a warm install copies nothing
+        from envknit.store.disk import disk_faults  # a warm install copies nothing
 
         with disk_faults(store.root), store.workspace() as workspace:
             make_runtime(workspace / "runtime")
@@ -46,7 +46,7 @@ def place_runtime(store: Store) -> str:
 
 def make_runtime(into: Path) -> None:
     """Copy the envknit that runs into a new folder, read-only."""
-    from envknit.store.disk import seal, walk  # noqa: PLC0415 - a warm install copies nothing
+    from envknit.store.disk import seal, walk  # a warm install copies nothing
 
     into.mkdir()
     root = runtime_folder()
