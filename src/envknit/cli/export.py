@@ -67,9 +67,12 @@ def main(arguments: Namespace, screen: Screen) -> int:
 
 def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Place, python_version: str) -> str:
     if arguments.format == "requirements":
-        from envknit.exchange.requirements_out import write_requirements
+        from envknit.exchange.requirements_out import can_be_hashed, write_requirements
 
-        return write_requirements(chosen, hashes=not arguments.no_hashes)
+        hashed = can_be_hashed(chosen)
+        if not hashed and not arguments.no_hashes:
+            screen.warn("the hashes are left out: pip takes none for folders and commits, and then for nothing else")
+        return write_requirements(chosen, hashes=hashed and not arguments.no_hashes)
     from envknit.exchange.pylock import write_pylock
     from envknit.index.index import open_index  # loads the HTTP client
 
@@ -77,8 +80,8 @@ def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Pla
     indexes = project.indexes if project else ()
     folder = Path(arguments.output).absolute().parent if arguments.output else Path.cwd()
     with open_index(indexes, place.root, home=Path(home()), offline=arguments.offline, reporter=screen) as index:
-        index.prefetch([one.pin.name for one in chosen])
-        return write_pylock(chosen, index.links, python_version, folder)
+        index.prefetch([one.pin.name for one in chosen if one.source is None])
+        return write_pylock(chosen, index.links, python_version, root=place.root, folder=folder)
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError
+from envknit.files.sources import parse_source
+from envknit.files.values import Value
 from envknit.install.choose import needed_pins
 from envknit.resolve.forks import express
 from envknit.resolve.targets import Targets
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envknit.files.model import Environment, Lock, Pin
+    from envknit.files.sources import Source
     from envknit.install.selection import Selection
 
 
@@ -30,13 +33,31 @@ class Chosen:
     marker: str = ""
 
     @property
+    def source(self) -> Source | None:
+        """The place that a person named for it; None where it comes from an index, so that its name says enough."""
+        if not self.pin.source or self.pin.source.startswith("index+"):
+            return None
+        return parse_source(self.pin.source, Value(data=self.pin.source, file="", error=LockError, kind="lock"))
+
+    @property
     def requirement(self) -> str:
-        """The pin as a requirement, without the marker."""
-        return f"{self.pin.name}=={self.pin.version}"
+        """The pin as pip reads it in a requirements file, without the marker; a path is relative to the lock."""
+        source = self.source
+        if source is None:
+            return f"{self.pin.name}=={self.pin.version}"
+        subdirectory = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+        if source.kind == "git":
+            return f"{self.pin.name} @ git+{source.location}@{source.commit}{subdirectory}"
+        if source.kind == "url":
+            return f"{self.pin.name} @ {source.location}{subdirectory}"
+        place = source.location if source.location.startswith(("/", "~", "..")) else f"./{source.location}"
+        return f"{'-e ' if source.editable else ''}{place}{subdirectory}"
 
 
 def choose_all(lock: Lock, environment: Environment, selection: Selection) -> list[Chosen]:
     """Return what is needed on any target of a lock, each pin with a marker that says on which.
+
+    The project itself is not among them: who has the file has the project.
 
     Args:
         lock: says which targets there are.
@@ -56,6 +77,7 @@ def choose_all(lock: Lock, environment: Environment, selection: Selection) -> li
     return [
         Chosen(pin=pin, marker=express(bits, targets.everywhere, words, targets))
         for pin, bits in sorted(where.items(), key=lambda item: (item[0].name, item[0].version))
+        if pin.source.partition("#")[0] != "file:."
     ]
 
 

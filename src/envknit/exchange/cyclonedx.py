@@ -25,7 +25,7 @@ def write_cyclonedx(project: str, chosen: Sequence[Chosen]) -> str:
         project: the name of what is described.
         chosen: its pins, sorted.
     """
-    known = {_key(one.pin) for one in chosen}
+    refs = {_key(one.pin): _purl(one) for one in chosen}
     root = f"pkg:generic/{project}"
     document = {
         "bomFormat": "CycloneDX",
@@ -37,11 +37,11 @@ def write_cyclonedx(project: str, chosen: Sequence[Chosen]) -> str:
         },
         "components": [_component(one) for one in chosen],
         "dependencies": [
-            {"ref": root, "dependsOn": sorted({_purl(*_key(one.pin)) for one in chosen if one.pin.direct})},
+            {"ref": root, "dependsOn": sorted({refs[_key(one.pin)] for one in chosen if one.pin.direct})},
             *(
                 {
-                    "ref": _purl(*_key(one.pin)),
-                    "dependsOn": sorted({_purl(*edge) for edge in map(_key, one.pin.dependencies) if edge in known}),
+                    "ref": refs[_key(one.pin)],
+                    "dependsOn": sorted({refs[edge] for edge in map(_key, one.pin.dependencies) if edge in refs}),
                 }
                 for one in chosen
             ),
@@ -54,10 +54,10 @@ def _component(one: Chosen) -> dict[str, Any]:
     pin = one.pin
     component: dict[str, Any] = {
         "type": "library",
-        "bom-ref": _purl(*_key(pin)),
+        "bom-ref": _purl(one),
         "name": pin.name,
         "version": pin.version,
-        "purl": _purl(*_key(pin)),
+        "purl": _purl(one),
         "scope": "required" if not one.marker else "optional",
     }
     if pin.files:
@@ -74,6 +74,8 @@ def _key(pin: Pin | Edge) -> tuple[str, str]:
     return pin.name, pin.version
 
 
-def _purl(name: str, version: str) -> str:
-    # package-url: pypi names are lower case with `-`; `+` of a local version is a reserved character
-    return f"pkg:pypi/{name}@{version}".replace("+", "%2B")
+def _purl(one: Chosen) -> str:
+    # package-url: pypi names are lower case with `-`; `+` of a local version is a reserved character. What no index
+    # has must not bear the name of a stranger's package
+    kind = "pypi" if one.source is None else "generic"
+    return f"pkg:{kind}/{one.pin.name}@{one.pin.version}".replace("+", "%2B")

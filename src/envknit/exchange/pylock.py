@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
-from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockValidationError,
+)
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -48,7 +57,12 @@ def read_pylock(path: Path) -> Foreign:
 
 
 def write_pylock(
-    chosen: Sequence[Chosen], links: Callable[[str], Sequence[Link]], python_version: str, folder: Path
+    chosen: Sequence[Chosen],
+    links: Callable[[str], Sequence[Link]],
+    python_version: str,
+    *,
+    root: Path,
+    folder: Path,
 ) -> str:
     """Write a pylock.toml; a lock of envknit knows no URLs, so the index is asked where the files are now.
 
@@ -56,6 +70,7 @@ def write_pylock(
         chosen: the pins, sorted.
         links: gives the files that the index has of a project.
         python_version: which Pythons it is for, a specifier.
+        root: the folder of the lock, to which its paths are relative.
         folder: where the file will lie; files of a folder of wheels are named relative to it.
 
     Raises:
@@ -63,7 +78,10 @@ def write_pylock(
     """
     import tomlkit  # most exports write no TOML
 
-    packages = [_package(one, _places(one, links, folder)) for one in chosen]
+    packages = [
+        _package(one, **(_files(_places(one, links, folder)) if one.source is None else _named(one, root, folder)))
+        for one in chosen
+    ]
     lock = Pylock(
         lock_version=Version("1.0"),
         requires_python=SpecifierSet(python_version) if python_version else None,
@@ -90,7 +108,17 @@ def _place(url: str, folder: Path) -> dict[str, str]:
     return {"path": os.path.relpath(unquote(urlsplit(url).path), folder).replace(os.sep, "/")}
 
 
-def _package(one: Chosen, places: dict[Artifact, dict[str, str]]) -> Package:
+def _package(one: Chosen, **places: Any) -> Package:  # noqa: ANN401 - arguments of Package
+    return Package(
+        name=canonicalize_name(one.pin.name),
+        version=Version(one.pin.version),
+        marker=Marker(one.marker) if one.marker else None,
+        requires_python=SpecifierSet(one.pin.requires_python) if one.pin.requires_python else None,
+        **places,
+    )
+
+
+def _files(places: dict[Artifact, dict[str, str]]) -> dict[str, Any]:
     wheels: list[PackageWheel] = []
     sdists: list[PackageSdist] = []
     for file, place in places.items():
@@ -99,14 +127,29 @@ def _package(one: Chosen, places: dict[Artifact, dict[str, str]]) -> Package:
             wheels.append(PackageWheel(**facts))
         else:
             sdists.append(PackageSdist(**facts))
-    return Package(
-        name=canonicalize_name(one.pin.name),
-        version=Version(one.pin.version),
-        marker=Marker(one.marker) if one.marker else None,
-        requires_python=SpecifierSet(one.pin.requires_python) if one.pin.requires_python else None,
-        wheels=wheels or None,
-        sdist=next(iter(sdists), None),  # PEP 751 has room for one
-    )
+    return {"wheels": wheels or None, "sdist": next(iter(sdists), None)}  # PEP 751 has room for one sdist
+
+
+def _named(one: Chosen, root: Path, folder: Path) -> dict[str, Any]:
+    """Say where a pin lies that comes from no index."""
+    source = one.source
+    if source is None:
+        return {}
+    subdirectory = source.subdirectory or None
+    if source.kind == "git":
+        vcs = PackageVcs(
+            type="git",
+            url=source.location,
+            commit_id=source.commit,
+            requested_revision=source.rev or None,
+            subdirectory=subdirectory,
+        )
+        return {"vcs": vcs}
+    if source.kind == "url":
+        hashes = {"sha256": source.sha256 or one.pin.files[0].sha256}
+        return {"archive": PackageArchive(url=source.location, hashes=hashes, subdirectory=subdirectory)}
+    place = os.path.relpath(root / source.location, folder).replace(os.sep, "/")
+    return {"directory": PackageDirectory(path=place, editable=source.editable, subdirectory=subdirectory)}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a tree of whatever TOML holds

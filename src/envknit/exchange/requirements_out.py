@@ -15,9 +15,14 @@ def write_requirements(chosen: Sequence[Chosen], *, hashes: bool) -> str:
 
     Args:
         chosen: the pins, sorted.
-        hashes: whether to write them; pip refuses a file in which some lines have them and others cannot.
+        hashes: whether to write them; see `can_be_hashed`.
     """
     return "".join(f"{line}\n" for one in chosen for line in _lines(one, hashes=hashes))
+
+
+def can_be_hashed(chosen: Sequence[Chosen]) -> bool:
+    """Whether every pin is a file: pip takes hashes for all lines of a requirements file or for none."""
+    return all(one.source is None or one.source.kind == "url" for one in chosen)
 
 
 def _lines(one: Chosen, *, hashes: bool) -> Iterator[str]:
