@@ -23,3 +23,10 @@ class Reporter:
 
     def warn(self, text: str) -> None:
         """Something the person should know, that stops nothing."""
+
+
+def count(amount: int, noun: str) -> str:
+    """Write a number of things: `1 pin`, `12 pins`, `3 entries`."""
+    if amount != 1:
+        noun = noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
+    return f"{amount} {noun}"

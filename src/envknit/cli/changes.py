@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from envknit.cli.screen import count
+from envknit.reporter import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
-from envknit.cli.screen import count
 from envknit.cli.situation import ask_python, is_outdated, plan_of
 from envknit.errors import EnvknitError, ProjectError, UnsupportedPlatformError
 from envknit.plan import home
+from envknit.reporter import count
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

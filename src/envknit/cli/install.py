@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from envknit.cli.parser import add_environment, add_script
 from envknit.cli.place import find_place
-from envknit.cli.screen import count, size
+from envknit.cli.screen import size
 from envknit.cli.view import refresh
 from envknit.install.selection import USUAL, Selection
 from envknit.naming import canonical_name
+from envknit.reporter import count
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

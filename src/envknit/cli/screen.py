@@ -190,13 +190,6 @@ def size(amount: int) -> str:
     return f"{value:.1f} GB"
 
 
-def count(amount: int, noun: str) -> str:
-    """Write a number of things: `1 pin`, `12 pins`, `3 entries`."""
-    if amount != 1:
-        noun = noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
-    return f"{amount} {noun}"
-
-
 def _indented(fact: object) -> str:
     return _plain(str(fact)).replace("\n", "\n    ")
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
-from envknit.cli.screen import count
 from envknit.cli.situation import Answer, ask_python, is_outdated, plan_of
 from envknit.install.own import changed
+from envknit.reporter import count
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envknit.cli.parser import ActionParser, add_json
-from envknit.cli.screen import count, size
+from envknit.cli.screen import size
+from envknit.reporter import count
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

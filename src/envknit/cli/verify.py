@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
-from envknit.cli.screen import count
 from envknit.errors import InstallError, ProjectError
 from envknit.plan import home, lock_key, plans_folder
 from envknit.plans import check_store
 from envknit.regular import read_regular
+from envknit.reporter import count
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 from envknit.errors import InstallError
 from envknit.plan import bytecode_path
+from envknit.reporter import count
 from envknit.store.bundle import bundled_entries, link_tree
 from envknit.store.disk import walk
 
@@ -128,7 +129,7 @@ def compile_missing(store: Store, folders: Iterable[str], compiler: Compiler, re
         inside = [entry for bundle in bundles for entry in bundled_entries(store, bundle)]
         entries = {*missing, *filter(lacks, inside)}.difference(bundles)
         if entries:
-            reporter.stage(f"Compiling {len(entries)} packages")
+            reporter.stage(f"Compiling {count(len(entries), 'package')}")
         for number, folder in enumerate(sorted(entries)):
             compiler.add(store.path(folder), folder, workspace / str(number))
         store.place(compiler.finish())

@@ -13,6 +13,7 @@ from envknit.http.threads import Threads
 from envknit.install.agreement import refuse_other
 from envknit.install.choose import accepts_tags, tag_rank
 from envknit.naming import store_folder
+from envknit.reporter import count
 from envknit.store.disk import disk_faults
 from envknit.wheel.unpack import unpack_wheel
 
@@ -154,7 +155,7 @@ class Fetcher:
         artifacts = self._opened().artifacts
         asked = {want.name for want in missing if not (want.source or artifacts.has(want.sha256))}
         self._opened().prefetch(sorted(asked))
-        self._reporter.stage(f"Installing {len(missing)} packages")
+        self._reporter.stage(f"Installing {count(len(missing), 'package')}")
         with self.store.workspace() as workspace:
             ready = self._in_parallel(missing, workspace)
             compiled = self._compiler.finish() if self._compiler else []

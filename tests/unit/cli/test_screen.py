@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from envknit.cli.screen import Screen, count, size
+from envknit.cli.screen import Screen, size
 from envknit.errors import LockError
 from envknit.files.lockfile import read_lock
+from envknit.reporter import count
 
 
 @pytest.mark.parametrize(
