@@ -1,6 +1,6 @@
 """The lock file: read with suspicion, written for review in a diff.
 
-Sorted, one fact a line, equal locks in equal bytes, no path and no URL of a machine. Locks of the seeds' form (an
+Sorted, one fact a line, equal locks in equal bytes, no path and no URL of a machine. Locks of the older form (an
 environment is a list; dependencies are requirement texts; folders instead of files) load too.
 """
 
@@ -163,7 +163,7 @@ def _check_edges(pins: Iterable[Pin], environment: Value) -> None:
 
 
 def _plain_pins(environment: Value) -> tuple[Pin, ...]:
-    """Read an environment of the seeds' form, where every package counts as asked for."""
+    """Read an environment of the older form, where every package counts as asked for."""
     entries = [(item, item.fields()) for item in environment.items()]
     versions: dict[str, str] = {}
     for item, _ in entries:

@@ -166,7 +166,7 @@ def test_what_is_no_lock_is_told_so(text: str) -> None:
         parse(text)
 
 
-def test_a_lock_of_the_seeds_form_is_read() -> None:
+def test_a_lock_of_the_older_form_is_read() -> None:
     lock = parse(
         """
         schema_version: "1.0"
