@@ -33,7 +33,7 @@ def _run_file(path: str) -> None:
     with open(path, encoding="utf-8-sig") as file:
         text = file.read()
     if path.endswith(".py"):  # a sitecustomize or usercustomize
-        exec(compile(text, path, "exec"), {"__name__": os.path.basename(path)[:-3], "__file__": path})  # noqa: S102
+        exec(compile(text, path, "exec"), {"__name__": os.path.basename(path)[:-3], "__file__": path})  # noqa: S102 - as `site` runs it
         return
     for line in map(str.strip, text.splitlines()):
         if not line or line.startswith("#"):
