@@ -10,7 +10,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -20,7 +20,7 @@ from envknit.index.damage import DAMAGE, is_damage
 from envknit.index.metadata import is_static
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 _MOST_BYTES = 4 << 30
@@ -48,11 +48,12 @@ def static_metadata(archive: Path, filename: str) -> bytes | None:
     Raises:
         UnsafeWheelError: it is damaged, or breaks the limits of `unpack`.
     """
-    with _reading(filename):
-        for member in _members(archive, filename):
+    with _reading(filename), closing(_members(archive, filename)) as members:
+        for member in members:
             if len(member.parts) == 2 and member.parts[1] == "PKG-INFO" and member.size <= _MOST_PKG_INFO:
                 file = member.open and member.open()
-                data = file.read() if file else b""
+                with file or nullcontext():
+                    data = file.read() if file else b""
                 return data if is_static(data) else None
     return None
 
@@ -71,15 +72,15 @@ def unpack(archive: Path, filename: str, into: Path) -> Path:
     Raises:
         UnsafeWheelError: it is damaged, too large, holds more than one folder, or leads out of it.
     """
-    with _reading(filename):
-        for member in _members(archive, filename):
+    with _reading(filename), closing(_members(archive, filename)) as members:
+        for member in members:
             target = into.joinpath(*member.parts)
             if member.open is None:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             source = member.open()
-            with target.open("wb") as file:
+            with source or nullcontext(), target.open("wb") as file:
                 if source is not None:
                     shutil.copyfileobj(source, file)
             target.chmod(0o755 if member.executable else 0o644)
@@ -99,30 +100,31 @@ def _reading(filename: str) -> Iterator[None]:
         raise UnsafeWheelError(f"{filename} cannot be unpacked: {error}") from error
 
 
-def _members(archive: Path, filename: str) -> Iterator[_Member]:
+def _members(archive: Path, filename: str) -> Generator[_Member, None, None]:
     """Give the plain files and folders of an archive, each checked, in its order."""
     most = min(_MOST_BYTES, archive.stat().st_size * _MOST_FOLD + _ALWAYS_BYTES)
     size = 0
     members = _zip_members(archive) if filename.endswith(".zip") else _tar_members(archive)
-    for count, (name, member_size, opened, executable) in enumerate(members, 1):
-        size += member_size
-        if size > most or count > _MOST_MEMBERS:
-            raise UnsafeWheelError(f"{filename} unpacks to more than {most} bytes or {_MOST_MEMBERS} members")
-        parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        if name.startswith("/") or ".." in parts or any(c in name for c in "\\\0") or ":" in "".join(parts[:1]):
-            raise UnsafeWheelError(f"a member of {filename} leads out of its folder", member=ascii(name[:100]))
-        if len(parts) > _DEEPEST:
-            raise UnsafeWheelError(
-                f"a member of {filename} lies deeper than {_DEEPEST} folders", member=ascii(name[:100])
-            )
-        if parts:
-            yield _Member(parts=parts, size=member_size, open=opened, executable=executable)
+    with closing(members):  # a generator that is left in the middle would keep its archive open until it is collected
+        for count, (name, member_size, opened, executable) in enumerate(members, 1):
+            size += member_size
+            if size > most or count > _MOST_MEMBERS:
+                raise UnsafeWheelError(f"{filename} unpacks to more than {most} bytes or {_MOST_MEMBERS} members")
+            parts = tuple(part for part in name.split("/") if part not in ("", "."))
+            if name.startswith("/") or ".." in parts or any(c in name for c in "\\\0") or ":" in "".join(parts[:1]):
+                raise UnsafeWheelError(f"a member of {filename} leads out of its folder", member=ascii(name[:100]))
+            if len(parts) > _DEEPEST:
+                raise UnsafeWheelError(
+                    f"a member of {filename} lies deeper than {_DEEPEST} folders", member=ascii(name[:100])
+                )
+            if parts:
+                yield _Member(parts=parts, size=member_size, open=opened, executable=executable)
 
 
 _Raw = tuple[str, int, "Callable[[], IO[bytes] | None] | None", bool]
 
 
-def _zip_members(path: Path) -> Iterator[_Raw]:
+def _zip_members(path: Path) -> Generator[_Raw, None, None]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             mode = member.external_attr >> 16
@@ -132,7 +134,7 @@ def _zip_members(path: Path) -> Iterator[_Raw]:
                 yield member.filename, member.file_size, partial(archive.open, member), bool(mode & 0o100)
 
 
-def _tar_members(path: Path) -> Iterator[_Raw]:
+def _tar_members(path: Path) -> Generator[_Raw, None, None]:
     with _Archive.open(path, "r:*") as archive:
         for member in archive:
             if member.isdir():

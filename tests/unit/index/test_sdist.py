@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 import time
 import zipfile
@@ -180,3 +181,19 @@ def test_an_encrypted_zip_is_told(tmp_path: Path, out: Path) -> None:
 
     with pytest.raises(UnsafeWheelError, match="cannot be unpacked"):
         unpack(path, path.name, out)
+
+
+def test_an_archive_is_closed_though_the_error_that_it_caused_is_still_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "a-1.0.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a-1.0/PKG-INFO", "Name: a\n")
+        archive.writestr("a-1.0/a.py", "")
+    path.write_bytes(path.read_bytes().replace(b"PK\x03\x04", b"PK\x00\x00"))
+    (tmp_path / "into").mkdir()
+
+    with pytest.raises(UnsafeWheelError) as told:
+        unpack(path, path.name, tmp_path / "into")
+
+    assert told.value.__traceback__ is not None
+    opened = {os.path.realpath(entry.path) for entry in os.scandir("/proc/self/fd")}
+    assert str(path) not in opened
