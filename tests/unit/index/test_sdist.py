@@ -187,13 +187,10 @@ def test_an_archive_is_closed_though_the_error_that_it_caused_is_still_looked_at
     path = tmp_path / "a-1.0.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a-1.0/PKG-INFO", "Name: a\n")
-        archive.writestr("a-1.0/a.py", "")
-    path.write_bytes(path.read_bytes().replace(b"PK\x03\x04", b"PK\x00\x00"))
-    (tmp_path / "into").mkdir()
+    path.write_bytes(path.read_bytes().replace(b"Name: a", b"Name: b", 1))  # not what its checksum says
 
     with pytest.raises(UnsafeWheelError) as told:
-        unpack(path, path.name, tmp_path / "into")
+        static_metadata(path, path.name)
 
-    assert told.value.__traceback__ is not None
     opened = {os.path.realpath(entry.path) for entry in os.scandir("/proc/self/fd")}
-    assert str(path) not in opened
+    assert str(path) not in opened, told.value
