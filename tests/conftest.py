@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from kit import LoopbackIndex, Machine
 
@@ -15,8 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# A run is the same each time, and says of a change what it did; HYPOTHESIS_PROFILE=explore looks for what is new
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore", max_examples=1000)
+
+
 def pytest_configure() -> None:
-    """Make Ctrl-C work in the processes under test, also where the run itself was started to ignore it."""
+    """Choose examples; let Ctrl-C into the processes under test, also where the run was started to ignore it."""
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

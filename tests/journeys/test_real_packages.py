@@ -226,7 +226,9 @@ def test_pytest_with_its_plugins_works_from_the_lock(real: Machine) -> None:
     project.write(".coveragerc", "[run]\npatch = subprocess\nparallel = true\nbranch = true\n")
     project.write("test_only_child.py", CHILD_ONLY)
 
-    ran = project.run("-m", "pytest", "-n", "2", "--cov=.", "--cov-report=term-missing", "-p", "no:randomly", status=1)
+    ran = project.run(
+        "-m", "pytest", "-n", "2", "--cov=.", "--cov-report=term-missing", "-p", "no:randomly", status=1, timeout=250
+    )
 
     assert "5 passed" in ran.out
     assert "1 failed" in ran.out
