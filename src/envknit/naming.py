@@ -114,9 +114,8 @@ def store_folder(name: str, version: str, wheel: str, sha256: str) -> str:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise StoreError("not a sha256 in lower-case hexadecimal", **facts)
     start, digest = f"{name}-{version}-{tags[0]}-{tags[1]}-", f"-{sha256[:8]}"
-    platforms = tags[2][: max(0, _MOST - len(start + digest))].rstrip(
-        "._"
-    )  # wheels can be for a dozen; the digest tells
+    left = max(0, _MOST - len(start + digest))
+    platforms = tags[2][:left].rstrip("._")  # a wheel can be for a dozen of them; the digest tells such apart
     if not platforms:
         raise StoreError("name, version and tags are too long for the name of a folder", **facts)
     return f"{ENTRIES}/{start}{platforms}{digest}"
