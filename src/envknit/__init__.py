@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from envknit.interpreter.pool import InterpreterPool
     from envknit.interpreter.subinterpreter import SubInterpreterEnv
     from envknit.isolation.import_hook import import_version, use
-    from envknit.runtime.configure import configure_from_lock
-    from envknit.runtime.defaults import disable, enable, set_default
-    from envknit.runtime.explain import explain, explain_isinstance
-    from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
     from envknit.worker.api import configure_workers, fetch, send, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
+    from envknit.worlds.configure import configure_from_lock
+    from envknit.worlds.defaults import disable, enable, set_default
+    from envknit.worlds.explain import explain, explain_isinstance
+    from envknit.worlds.threads import ContextExecutor, ContextThread, context_wrap
 
 _HOMES = {
     "envknit.errors": "CExtIncompatibleError CExtensionError EnvknitError LinkError"
@@ -32,10 +32,10 @@ _HOMES = {
     "envknit.interpreter.pool": "InterpreterPool",
     "envknit.interpreter.subinterpreter": "SubInterpreterEnv",
     "envknit.isolation.import_hook": "import_version use",
-    "envknit.runtime.configure": "configure_from_lock",
-    "envknit.runtime.defaults": "disable enable set_default",
-    "envknit.runtime.explain": "explain explain_isinstance",
-    "envknit.runtime.threads": "ContextExecutor ContextThread context_wrap",
+    "envknit.worlds.configure": "configure_from_lock",
+    "envknit.worlds.defaults": "disable enable set_default",
+    "envknit.worlds.explain": "explain explain_isinstance",
+    "envknit.worlds.threads": "ContextExecutor ContextThread context_wrap",
     "envknit.worker": "worker",
     "envknit.worker.api": "configure_workers fetch send workers",
     "envknit.worker.environment": "EnvironmentExecutor in_env run_in submit",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import envknit
-from envknit.install.view import place_views
 from envknit.plan import Pin, Plan, key, plans_folder
 from envknit.store.entry import read_foreign
 from envknit.store.store import Store
+from envknit.view.place import place_views
 from envknit.wheel.contents import read_contents
 
 if TYPE_CHECKING:

@@ -10,14 +10,16 @@ import pytest
 from envknit.files.model import Artifact, Lock, Pin
 from envknit.install.choose import ChosenPin, PlacedPin
 from envknit.install.planner import make_plan
-from envknit.install.view import place_views
 from envknit.naming import store_folder
 from envknit.store.entry import read_entry
 from envknit.store.store import Store
+from envknit.view.place import place_views
 from envknit.wheel.unpack import unpack_wheel
 from kit import make_wheel, wheel_name
+from kit.pair import Pair
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from envknit.plan import Plan
@@ -64,3 +66,10 @@ class Shelf:
 def _shelf(tmp_path: Path) -> Shelf:
     """An empty store."""
     return Shelf(tmp_path)
+
+
+@pytest.fixture(name="pair")
+def _pair() -> Iterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.close()

@@ -38,8 +38,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.install.inspect import inspect, mend  # `--help` hashes nothing
     from envknit.store.store import Store
+    from envknit.view.inspect import inspect, mend  # `--help` hashes nothing
 
     check_store(home())
     store = Store()
@@ -100,8 +100,8 @@ def _installed_places(store: Store) -> Iterator[Place]:
 
 def _installed(folder: str) -> list[tuple[str, str]]:
     """List the environments of a folder of plans, with the options that say which groups and extras they have."""
-    from envknit.install.inspect import read_if_whole
     from envknit.plan import current_plans
+    from envknit.view.inspect import read_if_whole
 
     read = {environment: read_if_whole(path) for environment, path in current_plans(folder).items()}
     return [(environment, plan.chosen if plan else "") for environment, plan in read.items()]

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Artifact
     from envknit.index.index import Index, Link
-    from envknit.install.bytecode import Compiler
     from envknit.install.choose import ChosenPin
     from envknit.install.sources import Sources
     from envknit.reporter import Reporter
     from envknit.store.store import Store
+    from envknit.view.bytecode import Compiler
 
 _DOWNLOADS = 6  # at a time; more make index and network slower for everybody
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's

@@ -13,14 +13,12 @@ from envknit.errors import LockError
 from envknit.files.atomic import write_atomically
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
-from envknit.install.bytecode import Compiler, compile_missing
 from envknit.install.choose import ChosenPin, PlacedPin, accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import make_plan
 from envknit.install.selection import USUAL
 from envknit.install.sources import Sources, as_built
-from envknit.install.view import place_views
 from envknit.plan import lock_key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
@@ -28,6 +26,8 @@ from envknit.store.disk import disk_faults, distrust, replace_link, walk
 from envknit.store.entry import read_entry, read_foreign
 from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store
+from envknit.view.bytecode import Compiler, compile_missing
+from envknit.view.place import place_views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

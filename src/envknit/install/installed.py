@@ -6,11 +6,11 @@ import os
 
 from envknit.errors import PlanError
 from envknit.install.own import changed
-from envknit.install.runtime import runtime_entry
 from envknit.install.selection import USUAL
 from envknit.plan import home, interpreter_tag, lock_key, plans_folder
 from envknit.plans import Plans
 from envknit.regular import read_regular
+from envknit.view.runtime import runtime_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

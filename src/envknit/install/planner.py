@@ -6,11 +6,11 @@ import sys
 from collections import defaultdict
 
 from envknit.errors import InstallError
-from envknit.install.runtime import place_runtime
 from envknit.install.selection import USUAL
 from envknit.naming import canonical_name
 from envknit.plan import Pin, Plan
 from envknit.store.bundle import place_bundle
+from envknit.view.runtime import place_runtime
 from envknit.wheel.contents import NAMESPACE, Contents, read_contents
 from envknit.wheel.neighbours import groups, overwritten, shared_packages
 

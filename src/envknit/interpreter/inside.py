@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-    from envknit.wire.channel import Channel
+    from envknit.remote.channel import Channel
 
 _TAKES_OVER_THREADS = sys.version_info < (3, 13)  # CPython 3.12 enters an interpreter as whatever thread is newest
 _REFUSED = "does not support loading in subinterpreters"  # CPython's own words, in Python/import.c
@@ -143,8 +143,8 @@ class _Server:
         """Serve a channel until the host closes it: see `worker`."""
         import socket
 
-        from envknit.wire import modules, output
-        from envknit.wire.channel import Channel
+        from envknit.remote import modules, output
+        from envknit.remote.channel import Channel
 
         channel = Channel(socket.socket(fileno=descriptor), is_host=False, limit=limit)
         channel.operations.update({**modules.OPERATIONS, "import": partial(_open, channel)})
@@ -182,7 +182,7 @@ def _open(channel: Channel, _: None, name: str, level: int | None = None) -> Non
     from importlib import import_module
 
     if level is not None:
-        from envknit.wire import output
+        from envknit.remote import output
 
         output.forward_logs(channel, level)
     if name:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import marshal
 
-from envknit.wire import arrays
-from envknit.wire.values import is_plain
+from envknit.remote import arrays
+from envknit.remote.values import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

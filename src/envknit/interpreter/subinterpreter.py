@@ -100,7 +100,7 @@ class SubInterpreterEnv:
             LockError: the lock has no environment of that name (a ValueError; it names those there are).
             WorkerError: the interpreter is closed, or has another environment.
         """
-        from envknit.runtime.lock_plans import plans_of_lock
+        from envknit.worlds.lock_plans import plans_of_lock
 
         if not isinstance(env_name, str):
             raise TypeError(f"env_name must be a str, not {type(env_name).__name__}")

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from envknit.interpreter.pool import InterpreterPool
     from envknit.interpreter.subinterpreter import SubInterpreterEnv
     from envknit.isolation.import_hook import use
-    from envknit.runtime.threads import ContextExecutor, ContextThread, context_wrap
+    from envknit.worlds.threads import ContextExecutor, ContextThread, context_wrap
 
 __all__ = [
     "CExtIncompatibleError",

@@ -9,12 +9,12 @@ import sys
 
 from envknit.errors import CExtensionError, LinkError, SchemaVersionError
 from envknit.runtime import doors
-from envknit.runtime.block import Block, compares_names
-from envknit.runtime.configure import configure_from_lock
-from envknit.runtime.defaults import disable, enable, set_default
 from envknit.runtime.guests import import_real
 from envknit.runtime.router import router
-from envknit.runtime.target import find_target
+from envknit.worlds.block import Block, compares_names
+from envknit.worlds.configure import configure_from_lock
+from envknit.worlds.defaults import disable, enable, set_default
+from envknit.worlds.target import find_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

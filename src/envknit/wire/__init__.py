@@ -1,1 +1,1 @@
-"""Calls between two Python processes or interpreters: frames, values, proxies."""
+"""Between two processes: frames on lines, shared memory, who refers to what, and failures as text."""

@@ -9,13 +9,13 @@ from itertools import count
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
 from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
 from envknit.interpreter.cpython import why_missing
-from envknit.runtime.block import Block
-from envknit.runtime.target import Target
+from envknit.remote.proxy import Method, ModuleProxy, Proxy
 from envknit.wire.lines import check_timeout
-from envknit.wire.proxy import Method, ModuleProxy, Proxy
 from envknit.worker.orders import name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
 from envknit.worker.stand_ins import stand_in
+from envknit.worlds.block import Block
+from envknit.worlds.target import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn
 
-    from envknit.runtime.explain import Origin
+    from envknit.worlds.explain import Origin
 
 TIMEOUT = 30.0  # seconds that a call may take, where nothing else is said
 
@@ -200,7 +200,7 @@ def fetch(proxy: Any, *, trust: Collection[str] | None = None) -> Any:
         raise WorkerError("a method cannot be fetched", method=repr(proxy))
     if not isinstance(proxy, Proxy):
         return proxy
-    from envknit.wire.fetching import load
+    from envknit.remote.fetching import load
 
     caller = proxy._envknit_channel
     if trust is None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from time import monotonic
 
 from envknit.interpreter.session import Session
-from envknit.wire.channel import Channel
+from envknit.remote.channel import Channel
 from envknit.wire.failures import WorkerGone
 from envknit.wire.peer import Peer
 from envknit.worker.process import GRACE

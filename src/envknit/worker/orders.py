@@ -9,11 +9,11 @@ from envknit.naming import canonical_name, main_module
 from envknit.plan import load_plan
 from envknit.plans import Plans
 from envknit.pythons import ask_python, find_python
-from envknit.runtime.explain import Origin
-from envknit.runtime.lock_plans import plans_of_lock
 from envknit.runtime.member import is_namespace
 from envknit.runtime.router import Router, router
 from envknit.worker.process import Order
+from envknit.worlds.explain import Origin
+from envknit.worlds.lock_plans import plans_of_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

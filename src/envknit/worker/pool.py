@@ -9,18 +9,18 @@ import weakref
 from time import monotonic
 
 from envknit.errors import WorkerError
+from envknit.remote.output import host_level
+from envknit.remote.proxy import ModuleProxy
 from envknit.wire.failures import Mirror, WorkerGone
 from envknit.wire.frames import LARGEST
-from envknit.wire.output import host_level
-from envknit.wire.proxy import ModuleProxy
 from envknit.worker.process import Order, WorkerProcess, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from envknit.runtime.explain import Origin
     from envknit.worker.in_interpreter import InterpreterWorker
+    from envknit.worlds.explain import Origin
 
 
 class Worker:

@@ -11,8 +11,8 @@ from contextlib import suppress
 from time import monotonic
 
 from envknit.errors import WorkerError
+from envknit.remote.channel import Channel
 from envknit.wire import buffers, handshake
-from envknit.wire.channel import Channel
 from envknit.wire.failures import Mirror, WorkerGone
 from envknit.wire.peer import QUIT, Peer
 

@@ -16,8 +16,9 @@ from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 
-from envknit.wire import handshake, modules, output
-from envknit.wire.channel import Channel
+from envknit.remote import modules, output
+from envknit.remote.channel import Channel
+from envknit.wire import handshake
 from envknit.wire.peer import INTERRUPT, NEW_MAIN_LINE, QUIT
 
 TYPE_CHECKING = False

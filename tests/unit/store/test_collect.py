@@ -16,10 +16,10 @@ import pytest
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
 from envknit.install.flow import register
-from envknit.install.view import place_views
 from envknit.plan import bytecode_path, key, plans_folder
 from envknit.store.collect import collect
 from envknit.store.roots import root_of
+from envknit.view.place import place_views
 
 if TYPE_CHECKING:
     from conftest import Shelf

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from conftest import Pair
+    from kit.pair import Pair
 
 
 async def double(value: Any) -> Any:

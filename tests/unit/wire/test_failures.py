@@ -24,7 +24,7 @@ from envknit.errors import WorkerError
 from envknit.wire.failures import Mirror, RemoteError, RemoteTraceback, class_tree
 
 if TYPE_CHECKING:
-    from conftest import Pair
+    from kit.pair import Pair
 
 STANDARD = [
     json.JSONDecodeError("no value", "doc", 2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from envknit.wire.operations import is_offered
+from envknit.remote.operations import is_offered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from importlib import import_module
 from types import MethodType
 
 from envknit.errors import WorkerError
-from envknit.wire import arrays
+from envknit.remote import arrays
 from envknit.wire.awaiting import result_of
 from envknit.wire.failures import WorkerGone
 

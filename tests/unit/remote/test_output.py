@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from envknit.wire.output import forward_logs, host_level
+from envknit.remote.output import forward_logs, host_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Pair
+    from kit.pair import Pair
 
 
 @pytest.fixture(name="root")

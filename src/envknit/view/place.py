@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from envknit.errors import PlanError
-from envknit.install.scripts import interpreter, make_bin
-from envknit.install.tree import make_tree
 from envknit.plan import Plan, interpreter_tag, key, lock_key, plans_folder
 from envknit.store.disk import disk_faults, replace_link, seal
+from envknit.view.scripts import interpreter, make_bin
+from envknit.view.tree import make_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import io
 import sys
 
 from envknit.errors import WorkerError
-from envknit.wire.values import is_plain
+from envknit.remote.values import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import sys
 from collections import defaultdict
 from typing import NamedTuple
 
-from envknit.install.runtime import HOOK
 from envknit.plan import SITE_PACKAGES
 from envknit.store.disk import seal
 from envknit.store.entry import data_folder
+from envknit.view.runtime import HOOK
 from envknit.wheel.contents import module_name
 
 TYPE_CHECKING = False

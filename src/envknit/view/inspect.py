@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from envknit.errors import PlanError
-from envknit.install.runtime import make_runtime, runtime_entry
-from envknit.install.tree import make_tree
-from envknit.install.view import make_view, view_name
 from envknit.plan import Plan, current_plans, key
 from envknit.store.disk import disk_faults, remove_tree
 from envknit.store.verify import Finding, verify
+from envknit.view.place import make_view, view_name
+from envknit.view.runtime import make_runtime, runtime_entry
+from envknit.view.tree import make_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,16 +9,17 @@ from collections import namedtuple
 from functools import reduce
 from operator import getitem, or_
 
-from envknit.wire import arrays, failures
-from envknit.wire.values import ALIGNMENT, named, put_together
+from envknit.remote import arrays
+from envknit.remote.values import ALIGNMENT, named, put_together
+from envknit.wire import failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from envknit.remote.proxy import Proxy
     from envknit.wire.caller import Caller
-    from envknit.wire.proxy import Proxy
 
 _MOST_MAPPED = 64  # pieces of the other side's memory; each takes a descriptor of this process, and keeps it from reuse
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from envknit.errors import WorkerError
-from envknit.wire.fetching import load
+from envknit.remote.fetching import load
 
 
 def named(module: str, name: str) -> bytes:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pytest
-
-from envknit.wire.channel import Channel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from envknit.remote.channel import Channel
 
 
 class Pair:
@@ -56,10 +51,3 @@ class Pair:
         self.far.close("the test is over")
         for listener in self.listeners:
             listener.join(10)
-
-
-@pytest.fixture(name="pair")
-def _pair() -> Iterator[Pair]:
-    pair = Pair()
-    yield pair
-    pair.close()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from types import BuiltinFunctionType, GenericAlias, ModuleType, UnionType
 
-from envknit.wire import arrays, failures
-from envknit.wire.frames import limit_error
-from envknit.wire.proxy import Method, ModuleProxy, Proxy, ProxyType
-from envknit.wire.values import (
+from envknit.remote import arrays
+from envknit.remote.proxy import Method, ModuleProxy, Proxy, ProxyType
+from envknit.remote.values import (
     ALIGNMENT,
     ATOMS,
     LARGE,
@@ -18,6 +17,8 @@ from envknit.wire.values import (
     is_standard_member,
     taken_apart,
 )
+from envknit.wire import failures
+from envknit.wire.frames import limit_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

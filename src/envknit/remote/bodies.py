@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from envknit.errors import WorkerError
+from envknit.remote.pack import Packer
+from envknit.remote.unpack import Unpacker
+from envknit.remote.values import are_atoms, is_plain
 from envknit.wire.failures import text_of
 from envknit.wire.frames import CALL, CALL_RICH, dumps, loads
-from envknit.wire.pack import Packer
-from envknit.wire.unpack import Unpacker
-from envknit.wire.values import are_atoms, is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import sys
 from collections import abc
 from types import CoroutineType, FunctionType
 
+from envknit.remote.proxy import Proxy
 from envknit.wire import awaiting
-from envknit.wire.proxy import Proxy
 from envknit.wire.references import is_lasting
 
 TYPE_CHECKING = False

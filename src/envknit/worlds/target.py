@@ -7,8 +7,8 @@ import sys
 
 from envknit.errors import LinkError
 from envknit.runtime.guests import lost_error, native_error
-from envknit.runtime.lock_plans import plans_of_lock
 from envknit.runtime.router import router
+from envknit.worlds.lock_plans import plans_of_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

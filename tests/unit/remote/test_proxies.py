@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envknit.errors import WorkerError
+from envknit.remote.proxy import Proxy
 from envknit.wire.failures import RemoteError, RemoteTraceback
-from envknit.wire.proxy import Proxy
 
 if TYPE_CHECKING:
-    from conftest import Pair
+    from kit.pair import Pair
 
 
 class Vector:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.wire.arrays import shaped
+from envknit.remote.arrays import shaped
 
 if TYPE_CHECKING:
-    from conftest import Pair
+    from kit.pair import Pair
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 2), (0,), (0, 3), (0, 2, 5)])

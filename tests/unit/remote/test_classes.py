@@ -22,10 +22,10 @@ from unittest import mock
 
 import pytest
 
-from envknit.wire.proxy import Proxy
+from envknit.remote.proxy import Proxy
 
 if TYPE_CHECKING:
-    from conftest import Pair
+    from kit.pair import Pair
 
 
 class Base:

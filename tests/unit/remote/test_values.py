@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from envknit.errors import WorkerError
-from envknit.wire.arrays import Shared
-from envknit.wire.proxy import Proxy
-from envknit.wire.values import LARGE
+from envknit.remote.arrays import Shared
+from envknit.remote.proxy import Proxy
+from envknit.remote.values import LARGE
 from kit.machine import lent_descriptors
 
 if TYPE_CHECKING:
-    from conftest import Pair
+    from kit.pair import Pair
 
 UTC = dt.timezone.utc
 PLAIN = [

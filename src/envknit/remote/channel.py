@@ -16,9 +16,13 @@ from contextlib import suppress
 from functools import partial
 
 from envknit.errors import WorkerError
-from envknit.wire import arrays, buffers, output
+from envknit.remote import arrays, output
+from envknit.remote.bodies import packed, packed_call, packed_error, unpacked
+from envknit.remote.operations import OPERATIONS, describe
+from envknit.remote.pack import Packer
+from envknit.remote.proxy import make, make_class
+from envknit.wire import buffers
 from envknit.wire.awaiting import Loop
-from envknit.wire.bodies import packed, packed_call, packed_error, unpacked
 from envknit.wire.failures import Mirror, WorkerGone
 from envknit.wire.frames import (
     CALL,
@@ -33,10 +37,7 @@ from envknit.wire.frames import (
 )
 from envknit.wire.line import Lost
 from envknit.wire.lines import Lines
-from envknit.wire.operations import OPERATIONS, describe
-from envknit.wire.pack import Packer
 from envknit.wire.peer import INTERRUPT, NEW_LINE, Peer
-from envknit.wire.proxy import make, make_class
 from envknit.wire.references import Exports, Imports, Token
 
 TYPE_CHECKING = False
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
+    from envknit.remote.proxy import Proxy
     from envknit.wire.line import Line
-    from envknit.wire.proxy import Proxy
 
 _DEEPEST = 100  # calls back out of calls back; Python's own limit would be met in the middle of a frame
 

@@ -7,9 +7,9 @@ import sys
 
 from envknit.runtime import doors
 from envknit.runtime.asking import Blocks, current
-from envknit.runtime.explain import Origin, origin_of
 from envknit.runtime.guests import import_real
 from envknit.runtime.router import router
+from envknit.worlds.explain import Origin, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeVar
 
-    from envknit.runtime.target import Target
+    from envknit.worlds.target import Target
 
     F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envknit.install.view import place_views
 from envknit.plan import SITE_PACKAGES, interpreter_tag
+from envknit.view.place import place_views
 
 if TYPE_CHECKING:
     import pytest

@@ -6,9 +6,9 @@ import os
 
 from envknit.errors import StoreError
 from envknit.plans import Plans
-from envknit.runtime import defaults
-from envknit.runtime.lock_plans import plans_of_lock
 from envknit.runtime.router import router
+from envknit.worlds import defaults
+from envknit.worlds.lock_plans import plans_of_lock
 
 
 def configure_from_lock(lock_path: str | os.PathLike[str], env: str | None = None, auto_install: bool = True) -> int:  # noqa: FBT001, FBT002 - the documented signature
