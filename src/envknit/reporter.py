@@ -9,8 +9,11 @@ class Reporter:
     Methods may be called from any thread, and from several at once.
     """
 
-    def stage(self, text: str) -> None:
-        """A new part of the work begins: `Resolving default`."""
+    def stage(self, text: str, steps: int | None = None) -> None:
+        """A new part of the work begins: `Resolving default`; it has so many steps, where that is known."""
+
+    def step(self, text: str) -> None:
+        """A step of that part is done: `flask 3.0.3`."""
 
     def begin(self, label: str, total: int | None) -> None:
         """A piece of `total` units (bytes of a download, steps of a search) begins; None: not known."""

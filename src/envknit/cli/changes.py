@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from envknit.cli.screen import GREEN, RED, YELLOW
 from envknit.reporter import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from envknit.cli.screen import Screen
     from envknit.files.model import Environment, Lock
+
+_COLOURS = {"+": GREEN, "-": RED, "~": YELLOW}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +54,12 @@ def _versions(environment: Environment | None) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def as_lines(lock: Lock, found: dict[str, list[Change]], *, rewritten: bool) -> Iterator[str]:
+def as_lines(lock: Lock, found: dict[str, list[Change]], screen: Screen, *, rewritten: bool) -> Iterator[str]:
     """Write changes for a person; `rewritten`: the lock's bytes differ, be it only in hashes or edges."""
     for name, rows in found.items():
         pins = len(lock.environments[name].pins) if name in lock.environments else 0
         yield f"{name}: {count(pins, 'pin')}{'' if rows else ', the same versions'}"
-        yield from (f"  {row}" for row in rows)
+        yield from (screen.paint(f"  {row}", _COLOURS[str(row)[0]]) for row in rows)
     if rewritten and not any(found.values()):
         yield "files, requirements or dependencies changed"
 

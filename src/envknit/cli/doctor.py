@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
+from envknit.cli.screen import GREEN, RED, YELLOW
 from envknit.cli.situation import ask_python, is_outdated, plan_of
 from envknit.errors import EnvknitError, ProjectError, UnsupportedPlatformError
 from envknit.plan import home
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from envknit.cli.screen import Screen
 
 EXAMPLE = "envknit doctor"
+
+_COLOURS = {"ok": GREEN, "warn": YELLOW, "fail": RED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,10 +56,20 @@ def main(arguments: Namespace, screen: Screen) -> int:
     else:
         width = max(len(finding.topic) for finding in findings)
         for finding in findings:
-            screen.show(f"{finding.level:<4}  {finding.topic:<{width}}  {finding.text}")
+            level = screen.paint(f"{finding.level:<4}", _COLOURS[finding.level])
+            screen.show(f"{level}  {finding.topic:<{width}}  {finding.text}")
             if finding.hint:
                 screen.show(f"{'':<{width + 8}}{screen.command(finding.hint)}")
+        screen.show(_verdict(findings, screen))
     return 1 if any(finding.level == "fail" for finding in findings) else 0
+
+
+def _verdict(findings: list[Finding], screen: Screen) -> str:
+    levels = [finding.level for finding in findings]
+    broken, doubts = levels.count("fail"), levels.count("warn")
+    if broken:
+        return screen.paint(f"not ready: {count(broken, 'check')} of {len(levels)} failed", RED)
+    return screen.paint("ready" + (f", with {count(doubts, 'warning')}" if doubts else ""), GREEN)
 
 
 def examine(arguments: Namespace) -> Iterator[Finding]:

@@ -75,7 +75,7 @@ def edit(
         if read_regular(path) != before:
             place_file(path, before)
         raise
-    for line in as_lines(lock, changes(previous, lock), rewritten=rewritten):
+    for line in as_lines(lock, changes(previous, lock), screen, rewritten=rewritten):
         screen.say(line)
     if not arguments.no_install:
         install_place(place, screen, offline=arguments.offline)

@@ -69,7 +69,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     if arguments.json:
         screen.data(as_data(found, rewritten=rewritten) | ({"not_locked": sorted(failures)} if failures else {}))
     else:
-        for line in as_lines(lock, found, rewritten=rewritten):
+        for line in as_lines(lock, found, screen, rewritten=rewritten):
             screen.say(line)
         screen.say(_closing(place, rewritten=rewritten, write=write))
     for label, error in failures.items():

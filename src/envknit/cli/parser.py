@@ -27,8 +27,10 @@ VERBS = {
     "env": "print what a shell evaluates to activate an environment",
     "view": "let .venv be an environment, for editors and type checkers",
     "status": "show how project file, lock and this interpreter stand to each other",
+    "list": "list the packages of an environment",
     "tree": "show what depends on what",
     "why": "show why a package is in the lock",
+    "outdated": "show which packages have newer versions",
     "verify": "check every installed file against its hash",
     "doctor": "look for what keeps a lock from working, and say what to do",
     "store": "look at the store, and free what no lock needs",
@@ -48,7 +50,6 @@ EXIT_STATUSES = {
 # What people of pip, uv, Poetry and conda type -> what it is called here
 _HABITS = {
     "sync": "install",
-    "list": "tree",
     "freeze": "export",
     "show": "why PACKAGE",
     "uninstall": "remove PACKAGE",

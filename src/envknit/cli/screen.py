@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _WORTH_A_LINE = 10_000  # bytes of a download; the steps of a search are fewer
-_RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
+_IN_ASCII = str.maketrans("└├─│", "`|-|")  # what trees are drawn with
+RED, YELLOW, CYAN, GREEN = "1;31", "1;33", "36", "32"
 
 
 def _one_at_a_time(method: Callable[Concatenate[Screen, _P], _T]) -> Callable[Concatenate[Screen, _P], _T]:
@@ -50,17 +51,29 @@ class Screen(Reporter):
         self.quiet = quiet
         self.verbose = verbose
         dumb = os.environ.get("TERM") == "dumb"
+        plain = dumb or bool(os.environ.get("NO_COLOR"))
         self.live = sys.stderr.isatty() and not dumb and not quiet
-        self.coloured = sys.stderr.isatty() and not dumb and not os.environ.get("NO_COLOR")
+        self._coloured_out = sys.stdout.isatty() and not plain
+        self._coloured_err = sys.stderr.isatty() and not plain
         self._progress: Any = None
         self._tasks: dict[str, Any] = {}
-        self._amounts: dict[str, int] = {}
+        self._amounts: dict[str, tuple[int, int | None]] = {}  # done, and all of it where that is known
+        self._steps = (0, 0)  # done and all of the stage; 0 of 0 where nobody knows
+
+    def paint(self, text: str, colour: str) -> str:
+        """Colour a text for `show`, where stdout is a terminal that may have colours."""
+        return _painted(text, colour) if self._coloured_out else text
 
     @_one_at_a_time
     def show(self, text: str) -> None:
         """Print what was asked for."""
         self.close()
-        sys.stdout.write(f"{text}\n")
+        try:
+            sys.stdout.write(f"{text}\n")
+        except UnicodeEncodeError:  # in a locale such as C, where Python was told to use it
+            encoding = sys.stdout.encoding
+            plain = text.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+            sys.stdout.write(f"{plain}\n")
         sys.stdout.flush()  # in order with stderr, where both go to one log
 
     def command(self, text: str) -> str:
@@ -84,7 +97,7 @@ class Screen(Reporter):
     def warn(self, text: str) -> None:
         """Print a warning."""
         self.close()
-        sys.stderr.write(f"{self._colour('warning:', _YELLOW)} {_plain(text)}\n")
+        sys.stderr.write(f"{self._colour('warning:', YELLOW)} {_plain(text)}\n")
 
     @_one_at_a_time
     def fail(self, error: EnvknitError) -> None:
@@ -92,10 +105,10 @@ class Screen(Reporter):
         self.close()
         if self.verbose:
             self._traceback(error)
-        lines = [f"{self._colour('error:', _RED)} {_plain(error.message)}"]
+        lines = [f"{self._colour('error:', RED)} {_plain(error.message)}"]
         lines += [f"  {name.replace('_', ' ')}: {_indented(fact)}" for name, fact in error.facts.items()]
         if error.hint:
-            lines.append(f"{self._colour('hint:', _CYAN)} {_plain(self.command(error.hint))}")
+            lines.append(f"{self._colour('hint:', CYAN)} {_plain(self.command(error.hint))}")
         sys.stderr.write("\n".join(lines) + "\n")
 
     @_one_at_a_time
@@ -105,36 +118,51 @@ class Screen(Reporter):
         if self.verbose:
             self._traceback(error)
         sys.stderr.write(
-            f"{self._colour('error:', _RED)} envknit has a fault: {type(error).__name__}: {_plain(str(error))}\n"
-            f"{self._colour('hint:', _CYAN)} run it again with --verbose, and report the traceback\n"
+            f"{self._colour('error:', RED)} envknit has a fault: {type(error).__name__}: {_plain(str(error))}\n"
+            f"{self._colour('hint:', CYAN)} run it again with --verbose, and report the traceback\n"
         )
 
     @_one_at_a_time
-    def stage(self, text: str) -> None:
-        """Show which part of the work begins."""
+    def stage(self, text: str, steps: int | None = None) -> None:
+        """Show which part of the work begins; one that is not counted leaves a count that is under way."""
+        done, total = self._steps
+        if steps or done >= total:
+            self._steps = done, total = 0, steps or 0
         if self.live:
-            self._bars().update(self._task(""), description=text)
+            self._bars().update(self._task(""), description=text, total=total or None, completed=done, size="")
         elif not self.quiet:
             sys.stderr.write(f"{text}\n")
 
     @_one_at_a_time
+    def step(self, text: str) -> None:
+        """Count a step of the stage, and show the name at hand."""
+        done, total = self._steps
+        self._steps = done + 1, total
+        if self.live:
+            counted = f"{done + 1}/{total} {text}" if total else text
+            self._bars().update(self._task(""), completed=done + 1, size=counted)
+
+    @_one_at_a_time
     def begin(self, label: str, total: int | None) -> None:
         """Show a piece of work; elsewhere than on a terminal it is told when it is done."""
-        self._amounts[label] = 0
+        self._amounts[label] = 0, total
         if self.live:
-            self._bars().update(self._task(label), total=total, size=size(total) if total else "")
+            self._bars().update(self._task(label), total=total)
 
     @_one_at_a_time
     def advance(self, label: str, amount: int) -> None:
         """Move the bar of a piece."""
-        self._amounts[label] = self._amounts.get(label, 0) + amount
+        done, total = self._amounts.get(label, (0, None))
+        done += amount
+        self._amounts[label] = done, total
         if self.live and label in self._tasks:
-            self._progress.advance(self._tasks[label], amount)
+            of = f" of {size(total)}" if total else ""
+            self._progress.update(self._tasks[label], completed=done, size=f"{size(done)}{of}")
 
     @_one_at_a_time
     def finish(self, label: str) -> None:
         """Take the bar of a piece away, or print its line if it was worth one."""
-        amount = self._amounts.pop(label, 0)
+        amount, _ = self._amounts.pop(label, (0, None))
         if self.live:
             if label in self._tasks:
                 self._progress.remove_task(self._tasks.pop(label))
@@ -172,7 +200,7 @@ class Screen(Reporter):
         return self._tasks[label]
 
     def _colour(self, text: str, colour: str) -> str:
-        return f"\033[{colour}m{text}\033[0m" if self.coloured else text
+        return _painted(text, colour) if self._coloured_err else text
 
     def _traceback(self, error: BaseException) -> None:
         import traceback  # for --verbose alone
@@ -188,6 +216,10 @@ def size(amount: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\033[{colour}m{text}\033[0m"
 
 
 def _indented(fact: object) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
+from envknit.cli.screen import GREEN, RED
 from envknit.cli.situation import Answer, ask_python, is_outdated, plan_of
 from envknit.install.own import changed
 from envknit.reporter import count
@@ -136,5 +137,8 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
         screen.show(f"shell     `{shell['command']}` is another: {shell['version']} ({shell['executable']})")
     absent = f"not installed in {shell['executable']}"
     screen.show(f"hook      {facts['hook'] or absent}")
+    ready = facts["ready"]
+    verdict = f"ready: `{shell['command']}` here imports what the lock says" if ready else "not ready"
+    screen.show(f"verdict   {screen.paint(verdict, GREEN if ready else RED)}")
     if facts["next"]:
         screen.show(f"next      {screen.command(facts['next'])}")

@@ -155,7 +155,7 @@ class Fetcher:
         artifacts = self._opened().artifacts
         asked = {want.name for want in missing if not (want.source or artifacts.has(want.sha256))}
         self._opened().prefetch(sorted(asked))
-        self._reporter.stage(f"Installing {count(len(missing), 'package')}")
+        self._reporter.stage(f"Installing {count(len(missing), 'package')}", steps=len(missing))
         with self.store.workspace() as workspace:
             ready = self._in_parallel(missing, workspace)
             compiled = self._compiler.finish() if self._compiler else []
@@ -203,6 +203,7 @@ class Fetcher:
                 self._compiler.add(workspace / "entry", folder, workspace / "bytecode")
         for note in notes:
             self._reporter.warn(f"{want.name} {want.version}: {note}")
+        self._reporter.step(f"{want.name} {want.version}")
         return workspace / "entry", folder
 
     def _download(self, want: _Want) -> Path:

@@ -272,7 +272,7 @@ class Watcher(BaseReporter[Requirement, Candidate, str]):
     def pinning(self, candidate: Candidate) -> None:
         """Tell of progress."""
         if not candidate.extra:
-            self._reporter.advance("resolving", 1)
+            self._reporter.step(f"{candidate.name} {candidate.version}")
 
     def ending_round(self, index: int, state: State[Requirement, Candidate, str]) -> None:  # noqa: ARG002 - resolvelib's
         """Remember what is chosen now."""

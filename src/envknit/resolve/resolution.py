@@ -186,7 +186,6 @@ class Resolution:
 
         provider = Provider(judge)
         watcher = Watcher(provider, self._reporter)
-        self._reporter.begin("resolving", None)
         try:
             # Without its `Resolver`, which does not end where two projects that nobody needs any more need each other.
             state = resolvers.Resolution(provider, watcher).resolve(judge.roots, max_rounds=_MOST_ROUNDS)
@@ -197,8 +196,6 @@ class Resolution:
             clash = next(each for each in watcher.clashes if each.information is cause.clash)
         except resolvers.ResolutionTooDeep:
             return _Failure(error=explain_depth(_MOST_ROUNDS, provider, wanted))
-        finally:
-            self._reporter.finish("resolving")
         error = explain(clash.information, provider, watcher, wanted, marker)
         return _Failure(error=error, clashes=[clash, *reversed(watcher.clashes)])
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from envknit.cli.changes import as_data, as_lines, changes
 from envknit.cli.graph import Graph
+from envknit.cli.screen import Screen
 from envknit.files.model import Edge, Environment, Lock, Pin
 
 
@@ -58,7 +59,7 @@ def test_changes_are_told_by_name() -> None:
     found = changes(before, after)
 
     assert ["default: 3 pins", "  - a 1.0", "  ~ b 1.0 -> 2.0", "  + d 1.0"] == list(
-        as_lines(after, found, rewritten=True)
+        as_lines(after, found, Screen(), rewritten=True)
     )
     assert {"name": "b", "before": ["1.0"], "after": ["2.0"]} in as_data(found, rewritten=True)["environments"][
         "default"
@@ -69,5 +70,5 @@ def test_a_lock_whose_bytes_alone_changed_is_told_so() -> None:
     lock = _lock(a=_pin("a"))
 
     assert ["default: 1 pin, the same versions", "files, requirements or dependencies changed"] == list(
-        as_lines(lock, changes(lock, lock), rewritten=True)
+        as_lines(lock, changes(lock, lock), Screen(), rewritten=True)
     )

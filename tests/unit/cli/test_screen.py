@@ -82,6 +82,35 @@ def test_on_a_terminal_bars_move_and_leave_no_trace() -> None:
     assert "\033[1;33mwarning:\033[0m odd" in said
 
 
+def test_a_counted_stage_shows_how_far_it_is_and_the_name_at_hand() -> None:
+    code = (
+        "import time\n"
+        "from envknit.cli.screen import Screen\n"
+        "screen = Screen()\n"
+        "screen.stage('Installing 3 packages', steps=3); screen.step('a 1.0'); screen.stage('Building b 2.0')\n"
+        "screen.step('b 2.0'); screen.begin('c.whl', 1500); screen.advance('c.whl', 700); time.sleep(0.3)\n"
+        "screen.close()\n"
+    )
+    said = _on_a_terminal(code)
+
+    assert "2/3 b 2.0" in said
+    assert "700 B of 1.5 kB" in said
+
+
+@pytest.mark.parametrize("columns", ["20", "40"])
+def test_bars_stay_on_one_line_of_a_narrow_terminal(columns: str) -> None:
+    code = (
+        "import time\n"
+        "from envknit.cli.screen import Screen\n"
+        "screen = Screen()\n"
+        "screen.stage('Installing 3 packages', steps=3); screen.step('a-name-that-is-long 1.0'); time.sleep(0.3)\n"
+        "screen.close()\n"
+    )
+    frames = _on_a_terminal(code, COLUMNS=columns).replace("\r\n", "\n").split("\n")
+
+    assert len(frames) <= 3
+
+
 def test_no_color_is_obeyed_on_a_terminal() -> None:
     said = _on_a_terminal("from envknit.cli.screen import Screen; Screen().warn('odd')", NO_COLOR="1")
 
