@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kit import LoopbackIndex
 from kit.backend import write_backend
 from kit.machine import Project
 
 if TYPE_CHECKING:
-    from kit import LoopbackIndex, Machine
+    from kit import Machine
 
 pytestmark = pytest.mark.ends
 
@@ -122,3 +123,85 @@ def test_a_url_is_locked_with_its_hash(machine: Machine, index: LoopbackIndex) -
 
     assert project.run("-c", "import lib, deep; print(lib.VERSION)").out == "3\n"
     assert f'source: "{link}#sha256=' in project.lock_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.once
+def test_a_name_has_another_index_on_each_platform(machine: Machine, index: LoopbackIndex) -> None:
+    index.publish("torch", "2.0")
+    index.publish("vision", "1.0", requires=["torch"])
+    with LoopbackIndex() as cpu, LoopbackIndex() as mac:
+        cpu.publish("torch", "2.0+cpu", {"torch/__init__.py": "FROM = 'cpu'\n"})
+        mac.publish("torch", "1.9")
+        project = Project(machine, machine.root / "app")
+        project.write(
+            "pyproject.toml",
+            f"""
+            [project]
+            name = "app"
+            requires-python = ">=3.10"
+            dependencies = ["torch", "vision"]
+            [tool.uv.sources]
+            torch = [
+              {{ index = "cpu", marker = "sys_platform == 'linux'" }},
+              {{ index = "mac", marker = "sys_platform == 'darwin'" }},
+            ]
+            [[tool.uv.index]]
+            name = "cpu"
+            url = "{cpu.url}"
+            explicit = true
+            [[tool.uv.index]]
+            name = "mac"
+            url = "{mac.url}"
+            explicit = true
+            """,
+        )
+        project.ready()
+
+        assert "cpu" == project.run("-c", "import torch; print(torch.FROM)").out.strip()
+        requirements = project.envknit("export", "--no-hashes").out
+        pylock = project.envknit("export", "--format", "pylock").out
+        assert f"--extra-index-url {cpu.url}" in requirements
+        assert cpu.host in pylock
+        assert mac.host in pylock
+    assert [
+        'torch==1.9 ; sys_platform == "darwin"',
+        'torch==2.0 ; sys_platform != "darwin" and sys_platform != "linux"',
+        'torch==2.0+cpu ; sys_platform == "linux"',
+    ] == [line for line in requirements.splitlines() if line.startswith("torch")]
+
+
+@pytest.mark.once
+def test_two_places_of_one_name_that_both_count_are_one_error(machine: Machine, index: LoopbackIndex) -> None:
+    with LoopbackIndex() as other:
+        other.publish("torch", "2.0")
+        index.publish("torch", "1.0")
+        project = machine.project()
+        project.write(
+            "envknit.yaml",
+            f"environments:\n  default:\n    packages:\n      - {{name: torch, index: {other.url}}}\n"
+            f"      - {{name: torch, index: {index.url}}}\n",
+        )
+        told = project.envknit("lock", status=3).err
+
+    assert "no version of torch satisfies all that is asked of it" in told
+    assert f"you ask for torch from {other.url}" in told
+    assert not project.lock_file.exists()
+
+
+def test_a_fork_has_a_folder_on_one_platform_and_an_index_elsewhere(machine: Machine, index: LoopbackIndex) -> None:
+    index.publish("lib", "9.0")
+    folder = machine.root / "lib"
+    folder.mkdir()
+    table = write_backend(folder)
+    (folder / "pyproject.toml").write_text(f'[project]\nname = "lib"\nversion = "1"\n{table}', encoding="utf-8")
+    (folder / "lib.py").write_text("HERE = 'folder'\n", encoding="utf-8")
+    project = Project(machine, machine.root / "app")
+    project.write(
+        "pyproject.toml",
+        '[project]\nname = "app"\nrequires-python = ">=3.10"\ndependencies = ["lib"]\n'
+        '[tool.envknit.sources]\nlib = { path = "../lib", marker = "sys_platform == \'linux\'" }\n',
+    )
+    project.ready()
+
+    assert "folder" == project.run("-c", "import lib; print(lib.HERE)").out.strip()
+    assert 'lib==9.0 ; sys_platform != "linux"' in project.envknit("export").out

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
     from envknit.exchange.chosen import Chosen
+    from envknit.files.model import Lock
 
 EXAMPLE = "envknit export --format requirements --no-dev -o requirements.txt"
 
@@ -56,7 +57,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         text = write_cyclonedx(place.root.name, chosen)
     else:
         refuse_split(environment, chosen)
-        text = _text(chosen, arguments, screen, place, environment.python_version)
+        text = _text(chosen, arguments, screen, place, lock)
     if not arguments.output:
         screen.show(text.rstrip("\n"))
         return 0
@@ -65,7 +66,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     return 0
 
 
-def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Place, python_version: str) -> str:
+def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Place, lock: Lock) -> str:
     if arguments.format == "requirements":
         from envknit.exchange.requirements_out import can_be_hashed, write_requirements
 
@@ -75,12 +76,17 @@ def _text(chosen: list[Chosen], arguments: Namespace, screen: Screen, place: Pla
         return write_requirements(chosen, hashes=hashed and not arguments.no_hashes)
     from envknit.exchange.pylock import write_pylock
     from envknit.index.index import open_index  # loads the HTTP client
+    from envknit.install.sources import bound_indexes
 
     project = place.load_if_any()
     indexes = project.indexes if project else ()
+    bound = bound_indexes(lock)
     folder = Path(arguments.output).absolute().parent if arguments.output else Path.cwd()
-    with open_index(indexes, place.root, home=Path(home()), offline=arguments.offline, reporter=screen) as index:
+    with open_index(
+        indexes, place.root, home=Path(home()), bound=bound, offline=arguments.offline, reporter=screen
+    ) as index:
         index.prefetch([one.pin.name for one in chosen if one.source is None])
+        python_version = lock.environments[arguments.env].python_version
         return write_pylock(chosen, index.links, python_version, root=place.root, folder=folder)
 
 

@@ -92,7 +92,7 @@ def write_pylock(
 
 
 def _places(one: Chosen, links: Callable[[str], Sequence[Link]], folder: Path) -> dict[Artifact, dict[str, str]]:
-    known = {link.filename: link.url for link in links(one.pin.name)}
+    known = {link.filename: link.url for link in links(one.pin.name) if link.source == one.pin.source}
     found = {file: _place(known[file.name], folder) for file in one.pin.files if file.name in known}
     if not found:
         raise LockError(

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 
 def write_requirements(chosen: Sequence[Chosen], *, hashes: bool) -> str:
-    """Write one pin a line, with its marker and, below it, the hashes of its files.
+    """Write one pin a line, with its marker and, below it, the hashes of its files; above them indexes of their own.
 
     Args:
         chosen: the pins, sorted.
         hashes: whether to write them; see `can_be_hashed`.
     """
-    return "".join(f"{line}\n" for one in chosen for line in _lines(one, hashes=hashes))
+    places = sorted({one.pin.source.removeprefix("index+") for one in chosen if one.pin.source.startswith("index+")})
+    lines = [f"--{'extra-index-url' if '://' in place else 'find-links'} {place}" for place in places]
+    return "".join(f"{line}\n" for line in (*lines, *(line for one in chosen for line in _lines(one, hashes=hashes))))
 
 
 def can_be_hashed(chosen: Sequence[Chosen]) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 if TYPE_CHECKING:
     from envknit.files.values import Value
 
+ANY_INDEX = "index+default"  # whichever index has it: of a name that is bound, but not on all platforms
 _OTHER_SYSTEMS = ("hg+", "svn+", "bzr+")
 _KEPT = "/:@!$&'()*+,=~-._%[]{}"  # what stays readable in a path; a blank would end the URL of a requirement (PEP 508)
 

@@ -44,7 +44,7 @@ def open_index(
     root: Path,
     *,
     home: Path,
-    bound: Mapping[str, str] | None = None,
+    bound: Mapping[str, Iterable[str]] | None = None,
     offline: bool = False,
     reporter: Reporter | None = None,
 ) -> Index:
@@ -55,7 +55,8 @@ def open_index(
             `${VARIABLE}` in a URL is replaced; `pip` stands for what pip uses.
         root: the project's folder.
         home: the store, whose `cache` is used.
-        bound: packages that come from one source alone: canonical name to URL or folder, as in `indexes`.
+        bound: packages that come from certain indexes alone: canonical name to sources (`index+https://…`, or `index+`
+            and a folder of wheels), among them `ANY_INDEX` where the indexes of all packages count, too.
         offline: use what is cached, and ask nobody.
         reporter: hears of warnings.
 
@@ -75,7 +76,10 @@ def open_index(
                 place = _place(text, root)
                 (simple if "://" in place else flat).append(place)
         settings = replace(settings, indexes=tuple(simple), find_links=tuple(flat))
-    own = {name: _place(text, root) for name, text in (bound or {}).items()}
+    own = {
+        name: {text: _place(text.removeprefix("index+"), root) for text in texts}
+        for name, texts in (bound or {}).items()
+    }
     return Index(settings, home=home, bound=own, offline=offline, reporter=reporter or Reporter())
 
 
@@ -85,15 +89,23 @@ class Index:
     Args:
         settings: the indexes, and how to reach them.
         home: the store.
-        bound: the one source of a project, by canonical name.
+        bound: what a project is bound to, by canonical name: source to index or folder.
         offline: use what is cached, and ask nobody.
         reporter: hears of warnings and builds.
     """
 
     def __init__(
-        self, settings: PipSettings, *, home: Path, bound: Mapping[str, str], offline: bool, reporter: Reporter
+        self,
+        settings: PipSettings,
+        *,
+        home: Path,
+        bound: Mapping[str, Mapping[str, str]],
+        offline: bool,
+        reporter: Reporter,
     ) -> None:
-        for url in (*settings.indexes, *settings.find_links, *bound.values()):
+        own = (place for places in bound.values() for place in places.values())
+        self._places = (*settings.indexes, *settings.find_links, *own)
+        for url in self._places:
             if "://" in url:
                 refuse_malformed(url)
         self._settings = settings
@@ -103,6 +115,7 @@ class Index:
         self._guard = threading.Lock()
         self._threads = Threads(_THREADS, "envknit-index")
         self._links: dict[str, Future[tuple[Link, ...]]] = {}
+        self._named: dict[str, list[Link]] = {}
         self._metadata: dict[str, Future[Metadata]] = {}
         http = None if offline else self._http
         with suppress(OSError):  # what cannot be written is left out; what lies above the store is no secret of it
@@ -144,7 +157,11 @@ class Index:
 
     def links_soon(self, name: str) -> Future[tuple[Link, ...]]:
         """Begin to fetch what `links` returns."""
-        return self._soon(self._links, name, self._pages.links, name)
+        return self._soon(self._links, name, self._find_links, name)
+
+    def _find_links(self, name: str) -> tuple[Link, ...]:
+        named = self._named.get(name, [])
+        return (*named, *(self._pages.links(name) if name in self._bound or not named else ()))
 
     def prefetch(self, names: Iterable[str]) -> None:
         """Begin to fetch the pages of these projects."""
@@ -152,13 +169,12 @@ class Index:
             self.links_soon(name)
 
     def bind(self, link: Link, metadata: Metadata) -> None:
-        """Let one file or folder be all that there is of its project, whatever the indexes have."""
-        links: Future[tuple[Link, ...]] = Future()
-        links.set_result((link,))
+        """Let a file or folder be what there is of its project, whatever the indexes have; beside others bound so."""
         found: Future[Metadata] = Future()
         found.set_result(metadata)
         with self._guard:
-            self._links[link.name] = links
+            self._named.setdefault(link.name, []).append(link)
+            self._links.pop(link.name, None)
             self._metadata[f"{link.url}#{link.subdirectory}"] = found
 
     def refuse(self, name: str, error: Exception) -> None:
@@ -202,8 +218,7 @@ class Index:
             if self._session is None:
                 from envknit.http.session import Session  # 50 ms of urllib3; not for file indexes
 
-                places = (*self._settings.indexes, *self._settings.find_links, *self._bound.values())
-                self._session = Session(self._settings, places)
+                self._session = Session(self._settings, self._places)
             return self._session
 
 

@@ -45,7 +45,8 @@ class Link:
         metadata_sha256: what that file hashes to, where the index states it.
         upload_time: ISO 8601, where the index states it (PEP 700).
         subdirectory: where in a source archive that a person named the project lies.
-        source: the place that a person named, as a lock says it; `""`: an index offers it.
+        source: the place that a person named, as a lock says it; `""`: the indexes that answer for all projects.
+        answers: the sources of requirements that it answers, as the person wrote them; `()`: nobody bound the project.
     """
 
     name: str
@@ -60,6 +61,12 @@ class Link:
     upload_time: str = ""
     subdirectory: str = ""
     source: str = ""
+    answers: tuple[str, ...] = ()
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether an index lists it; otherwise a person named the very file or folder."""
+        return not self.source or self.source.startswith("index+")
 
     @property
     def is_wheel(self) -> bool:

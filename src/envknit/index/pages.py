@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from envknit.errors import PackageIndexError
+from envknit.files.sources import ANY_INDEX
 from envknit.http.urls import local_path, redacted, unusable, without_login
 from envknit.index.cache import CachedPage, fresh_until
 from envknit.index.links import ACCEPT, links_of, read_page
@@ -28,12 +30,12 @@ class Pages:
     """What the sources offer, by project; may be used from many threads.
 
     Only the first index that lists a project is used for it (dependency confusion); folders and lists of links add to
-    it. A project that is bound to one source has that source alone.
+    it. A project that is bound has what it is bound to alone.
 
     Args:
         indexes: URLs, in the order to ask.
         find_links: folders of wheels and URLs of pages that list files of any project.
-        bound: the one source of a project, by canonical name: an index, or a folder of wheels.
+        bound: what a project is bound to, by canonical name: source to index or folder of wheels; see `open_index`.
         cache: keeps the pages.
         http: opens the connections, where one is needed; None: nobody may be asked.
         warn: hears of what is passed over.
@@ -44,7 +46,7 @@ class Pages:
         indexes: Sequence[str],
         find_links: Sequence[str],
         *,
-        bound: Mapping[str, str],
+        bound: Mapping[str, Mapping[str, str]],
         cache: Cache,
         http: Callable[[], Session] | None,
         warn: Callable[[str], None],
@@ -69,8 +71,19 @@ class Pages:
             PackageIndexError: a source does not answer, or not as it should.
         """
         bound = self._bound.get(name)
-        indexes = self._indexes if bound is None else (bound,) if "://" in bound else ()
-        find_links = self._find_links if bound is None else () if "://" in bound else (bound,)
+        if bound is None:
+            return self._offered(name, self._indexes, self._find_links)
+        found: list[Link] = []
+        for source, place in bound.items():
+            if source == ANY_INDEX:
+                links, named = self._offered(name, self._indexes, self._find_links), ""
+            else:
+                places = ((place,), ()) if "://" in place else ((), (place,))
+                links, named = self._offered(name, *places), source
+            found += (replace(link, source=named, answers=(source,)) for link in links)
+        return tuple(found)
+
+    def _offered(self, name: str, indexes: Sequence[str], find_links: Sequence[str]) -> tuple[Link, ...]:
         found, refused = self._of_first(name, indexes)
         for source in find_links:
             url, entries = self._list(source)

@@ -29,18 +29,14 @@ if TYPE_CHECKING:
     from envknit.index.index import Index
 
 
-def bound_indexes(project: Project) -> dict[str, str]:
-    """Return the one index of each package that the project binds to one: canonical name to URL."""
-    found: dict[str, str] = {}
+def bound_indexes(project: Project) -> dict[str, set[str]]:
+    """Return which indexes each package has that the project binds to some: canonical name to sources."""
+    found: dict[str, set[str]] = {}
     for text in _texts(project):
         if " @ index+" in text:
             requirement = Requirement(text)
             _, source = source_of(requirement, _value(project, text))
-            name = canonical_name(requirement.name)
-            if source and found.setdefault(name, source.location) != source.location:
-                raise ProjectError(
-                    f"{name} is bound to two indexes", project=project.path, indexes=f"{found[name]}, {source.location}"
-                )
+            found.setdefault(canonical_name(requirement.name), set()).add(str(source))
     return found
 
 
@@ -56,7 +52,7 @@ def bind_sources(project: Project, index: Index, previous: Lock | None, updated:
     What cannot be had or built is no error here, but one of whatever asks for it: a group that nobody needs may.
 
     Raises:
-        ProjectError: a name has two sources, or a folder is not there.
+        ProjectError: a source requires a name from another place than the project does, or a folder is not there.
 
     Cost: nothing for folders whose `pyproject.toml` says everything; else a download, a clone or a build each.
     """
@@ -77,7 +73,7 @@ class _Binding:
         self._project = project
         self._index = index
         self._packages = {package.folder: package for package in project.packages}
-        self._bound: dict[str, Source] = {}
+        self._bound: dict[str, list[Source]] = {}
         self._locked = {
             pin.name: (pin.version, parse_source(pin.source, _value(project, pin.source)))
             for environment in (previous.environments.values() if previous else ())
@@ -86,31 +82,34 @@ class _Binding:
         }
 
     def run(self) -> None:
-        waiting = [Requirement(text) for text in _texts(self._project) if " @ " in text]
+        waiting = [(Requirement(text), True) for text in _texts(self._project) if " @ " in text]
         while waiting:
-            requirement = waiting.pop()
+            requirement, own = waiting.pop(0)
             _, source = source_of(requirement, _value(self._project, str(requirement)))
             name = canonical_name(requirement.name)
-            if source is None or source.kind == "index" or self._known(name, source):
+            if source is None or source.kind == "index" or self._known(name, source, own=own):
                 continue
             try:
                 found = self._find(name, source)
             except (PackageIndexError, InstallError) as cause:  # may concern one group only
                 self._index.refuse(name, ResolutionError(cause.message, hint=cause.hint, **cause.facts))
                 continue
-            waiting += [needed for needed in found.metadata.requires_dist if needed.url is not None]
-            self._bind(name, found)
+            waiting += [(needed, False) for needed in found.metadata.requires_dist if needed.url is not None]
+            self._bind(name, found, source)
 
-    def _known(self, name: str, source: Source) -> bool:
-        other = self._bound.setdefault(name, source)
-        if replace(other, editable=False) != replace(source, editable=False):
+    def _known(self, name: str, source: Source, *, own: bool) -> bool:
+        bound = self._bound.setdefault(name, [])
+        if any(replace(other, editable=False) == replace(source, editable=False) for other in bound):
+            return True
+        if bound and not own:
             raise ProjectError(
-                f"{name} has two sources", project=self._project.path, sources=f"{other}, {source}",
-                hint="name the `targets` for which one of them counts, or keep one",
+                f"{name} has two sources", project=self._project.path, sources=f"{bound[0]}, {source}",
+                hint="one of them is that of another source; name the same place in the project",
             )  # fmt: skip
-        return other is not source
+        bound.append(source)
+        return False
 
-    def _bind(self, name: str, found: _Found) -> None:
+    def _bind(self, name: str, found: _Found, written: Source) -> None:
         metadata = found.metadata
         if metadata.name != name:
             raise ProjectError(f"what is at the source of {name} is {metadata.name}", source=found.source)
@@ -123,6 +122,7 @@ class _Binding:
             sha256=self._index.sha256(found.file) if found.file else None,
             requires_python=metadata.requires_python,
             source=str(found.source),
+            answers=(str(replace(written, editable=False)),),
         )
         if found.file:
             link = replace(link, source=str(replace(found.source, sha256=link.sha256 or "")))

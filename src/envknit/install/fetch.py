@@ -45,6 +45,11 @@ class _Want:
     artifact: Artifact
     source: str = ""
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether an index has it."""
+        return not self.source or self.source.startswith("index+")
+
 
 class Fetcher:
     """Downloads, checks and unpacks what the store lacks.
@@ -153,7 +158,7 @@ class Fetcher:
         if not missing:
             return
         artifacts = self._opened().artifacts
-        asked = {want.name for want in missing if not (want.source or artifacts.has(want.sha256))}
+        asked = {want.name for want in missing if want.is_listed and not artifacts.has(want.sha256)}
         self._opened().prefetch(sorted(asked))
         self._reporter.stage(f"Installing {count(len(missing), 'package')}", steps=len(missing))
         with self.store.workspace() as workspace:
@@ -235,7 +240,8 @@ class Fetcher:
 
 
 def _link(index: Index, want: _Want) -> Link:
-    offered = [link for link in index.links(want.name) if link.filename == want.artifact.name]
+    links = (link for link in index.links(want.name) if link.source == want.source)
+    offered = [link for link in links if link.filename == want.artifact.name]
     same = [link for link in offered if link.sha256 in {None, "", want.sha256}]
     if same:
         return same[0]

@@ -18,7 +18,7 @@ from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import make_plan
 from envknit.install.selection import USUAL
-from envknit.install.sources import Sources, as_built
+from envknit.install.sources import Sources, as_built, bound_indexes
 from envknit.plan import lock_key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
@@ -84,11 +84,12 @@ def install(
         for note in skipped:
             reporter.warn(note)
         store.clean()
-        sources = Sources(Path(path).parent)
         indexes = project.indexes if project else ()
+        root, bound = Path(path).parent, bound_indexes(lock)
+        sources = Sources(root)
         fetcher = Fetcher(
             store,
-            lambda told: open_index(indexes, Path(path).parent, home=store.root, offline=offline, reporter=told),
+            lambda told: open_index(indexes, root, home=store.root, bound=bound, offline=offline, reporter=told),
             reporter,
             sources,
             compiler,

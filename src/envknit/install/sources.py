@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import InstallError, LockError
 from envknit.files.model import Artifact
-from envknit.files.sources import Source, parse_source
+from envknit.files.sources import ANY_INDEX, Source, parse_source
 from envknit.files.values import Value
 from envknit.index.links import link_to
 from envknit.install.own import digest_of
@@ -19,10 +19,23 @@ from envknit.naming import parse_store_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from envknit.files.model import Pin
+    from envknit.files.model import Lock, Pin
     from envknit.index.index import Index
     from envknit.index.links import Link
     from envknit.install.choose import ChosenPin, PlacedPin
+
+
+def bound_indexes(lock: Lock) -> dict[str, set[str]]:
+    """Return which indexes the packages of a lock come from that are bound to some; see `open_index`."""
+    found: dict[str, set[str]] = {}
+    pins = [pin for environment in lock.environments.values() for pin in environment.pins]
+    for pin in pins:
+        if pin.source.startswith("index+"):
+            found.setdefault(pin.name, set()).add(pin.source)
+    for pin in pins:
+        if pin.name in found and not pin.source:
+            found[pin.name].add(ANY_INDEX)
+    return found
 
 
 class Sources:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envknit.files.requested import bound_to_index, name_in, narrowed, normal_requirement, read_source
-from envknit.files.sources import Source
+from envknit.files.sources import ANY_INDEX, Source
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Sources:
             return
         for row in rows:
             yield _with_source(Requirement(narrowed(requirement, row.marker)), row.source)
-        if all(row.marker for row in rows):  # where none of the markers holds, the index answers
-            yield narrowed(requirement, " and ".join(f"({negated(row.marker)})" for row in rows))
+        if all(row.marker for row in rows):  # where none of the markers holds, whichever index has it answers
+            rest = narrowed(requirement, " and ".join(f"({negated(row.marker)})" for row in rows))
+            yield bound_to_index(Requirement(rest), ANY_INDEX.removeprefix("index+"))
 
 
 def _with_source(requirement: Requirement, source: Source) -> str:

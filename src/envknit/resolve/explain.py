@@ -136,7 +136,7 @@ class _Story:
         )
 
     def _fits(self, release: Release, limits: Iterable[Requirement]) -> bool:
-        return all(release.version in self._judge.fitting(limit) for limit in limits)
+        return all(self._judge.fits(release, limit) for limit in limits)
 
     def _sentences(self, askers: Sequence[tuple[Requirement, Candidate | None]]) -> list[str]:
         """Say of each requirement who has it; what many versions of one project ask alike is said once."""

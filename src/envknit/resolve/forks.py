@@ -15,6 +15,7 @@ from math import comb
 from operator import or_
 from typing import TYPE_CHECKING
 
+from envknit.errors import ResolutionError
 from envknit.resolve.graph import Graph
 from envknit.resolve.markers import ALWAYS, all_of, any_of, literals
 
@@ -165,9 +166,17 @@ class _Joint:
         self._texts = [fork.marker for fork in forks]
         self._versions: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))  # and where each is chosen
         self._meant: dict[tuple[object, ...], dict[str, tuple[Requirement, int]]] = defaultdict(dict)
+        sources: dict[tuple[str, str], str] = {}
         for fork in forks:
             for candidate in self._needed(fork):
                 self._versions[candidate.name][str(candidate.version)] |= targets.where(fork.marker)
+                source = candidate.release.links[0].source
+                if sources.setdefault((candidate.name, str(candidate.version)), source) != source:
+                    raise ResolutionError(
+                        f"two sources of {candidate.name} have the same version {candidate.version}, "
+                        "and a lock tells pins from each other by their versions",
+                        hint="give one of them a local version, as in: 1.0+cpu",
+                    )
 
     def graph(self) -> tuple[Graph, dict[str, str]]:
         """Join them."""

@@ -113,22 +113,24 @@ class Judge:
         self._newest = moment(rules.exclude_newer) if rules.exclude_newer else None
         self._overrides = Overrides(rules.overrides)
         self._pinned = {requirement.name for requirement in roots if is_pinned(requirement.specifier)}
-        self._releases: dict[str, Releases] = {}
+        self._releases: dict[tuple[str, str], Releases] = {}
         self._fitting: dict[Requirement, frozenset[Version]] = {}
-        self._candidates: dict[tuple[str, Version], Candidate] = {}
+        self._candidates: dict[tuple[str, Release], Candidate] = {}
         self._dependencies: dict[Candidate, list[Requirement]] = {}
         self._read: set[Link] = set()
         self.too_new: dict[str, Link] = {}
 
-    def releases(self, name: str) -> Releases:
-        """Return all versions of a project."""
-        if name not in self._releases:
+    def releases(self, name: str, source: str = "") -> Releases:
+        """Return all versions of a project, or those of one of the sources that it is bound to."""
+        key = name, source
+        if key not in self._releases:
             links = [link for link in self.index.links(name) if not self._is_too_new(link)]
-            self._releases.setdefault(name, Releases(name, links, self.targets))
-        return self._releases[name]
+            links = [link for link in links if not source or source in link.answers]
+            self._releases.setdefault(key, Releases(name, links, self.targets))
+        return self._releases[key]
 
     def _is_too_new(self, link: Link) -> bool:
-        if self._newest is None or link.source:
+        if self._newest is None or not link.is_listed:
             return False
         try:
             too_new = datetime.fromisoformat(link.upload_time.replace("Z", "+00:00")) > self._newest
@@ -144,7 +146,7 @@ class Judge:
 
     def candidate(self, release: Release, extra: str = "") -> Candidate:
         """Return the one candidate of a release with an extra."""
-        key = (identify(release.name, extra), release.version)
+        key = (identify(release.name, extra), release)
         # Threads that look ahead come here as well: there must be one object for each.
         return self._candidates.setdefault(key, Candidate(name=release.name, extra=extra, release=release))
 
@@ -177,7 +179,10 @@ class Judge:
         for requirement in requirements:
             where |= requirement.where
         limits = [*requirements, *(limit for limit in self.constraints(name) if limit.where & where)]
-        releases = self.releases(name)
+        sources = {limit.source for limit in limits if limit.source}
+        if len(sources) > 1:
+            return
+        releases = self.releases(name, *sources)
         fitting = releases.versions
         for limit in limits:
             fitting = fitting & self.fitting(limit)
@@ -186,7 +191,7 @@ class Judge:
         for prereleases in self._choices(limits):
             yield (
                 release
-                for release in chain(releases.of(kept), self._in_order(name, fitting - kept if kept else fitting))
+                for release in chain(releases.of(kept), self._in_order(releases, name, fitting - kept))
                 if prereleases in (None, release.version.is_prerelease)
                 and (pinned or release.yanked is None or release.version in kept)
                 and not any(map(release.refusal, requirements))
@@ -200,11 +205,11 @@ class Judge:
             return (None,)
         return (False,) if rule in ("disallow", "explicit") else (False, True)
 
-    def _in_order(self, name: str, versions: frozenset[Version]) -> Iterator[Release]:
+    def _in_order(self, releases: Releases, name: str, versions: frozenset[Version]) -> Iterator[Release]:
         lowest = self.rules.resolution == "lowest" or (
             self.rules.resolution == "lowest-direct" and any(root.name == name for root in self.roots)
         )
-        found = self._releases[name].of(versions)
+        found = releases.of(versions)
         return reversed(list(found)) if lowest else found
 
     def fitting(self, requirement: Requirement) -> frozenset[Version]:
@@ -213,12 +218,17 @@ class Judge:
             return frozenset([requirement.exact])
         # Asked for every requirement in every round: it is found by its identity, without hashing its specifier.
         if requirement not in self._fitting:
-            self._fitting[requirement] = self.releases(requirement.name).fitting(requirement.specifier)
+            releases = self.releases(requirement.name, requirement.source)
+            self._fitting[requirement] = releases.fitting(requirement.specifier)
         return self._fitting[requirement]
+
+    def fits(self, release: Release, requirement: Requirement) -> bool:
+        """Whether a release is one that a requirement accepts, whether it can be used or not."""
+        return release.version in self.fitting(requirement) and release.answers(requirement.source)
 
     def answers(self, candidate: Candidate, requirement: Requirement) -> bool:
         """Whether a candidate that was chosen answers one requirement more."""
-        if requirement.refusal or candidate.version not in self.fitting(requirement):
+        if requirement.refusal or not self.fits(candidate.release, requirement):
             return False
         return not candidate.release.refusal(requirement)
 
@@ -275,7 +285,7 @@ class Judge:
     def metadata(self, release: Release) -> Metadata:
         """Return what a release says of itself."""
         link = release.metadata_link
-        if not (link.is_wheel or link.metadata or link.source or link in self._read):
+        if not (link.is_wheel or link.metadata or not link.is_listed or link in self._read):
             self._read.add(link)
             self._reporter.stage(f"Reading {link.filename}")
         return self._overrides.applied(self.index.metadata(link))

@@ -75,7 +75,7 @@ class Pins:
             for file in pin.files
         }
         for link in candidate.release.links:
-            if link.source and not link.sha256:  # a folder or a commit, and no file
+            if not (link.is_listed or link.sha256):  # a folder or a commit, and no file
                 continue
             old = before.get(link.filename)
             sha256 = link.sha256 or self._hash(link)

@@ -46,6 +46,10 @@ class Release:
             return None
         return next((link.yanked for link in self.links if link.yanked), "")
 
+    def answers(self, source: str) -> bool:
+        """Whether it comes from there; `""`: from anywhere."""
+        return not source or source in self.links[0].answers
+
     @cached_property
     def usable_here(self) -> bool:
         """Whether the running interpreter can use one of the files, by their names."""
@@ -104,7 +108,9 @@ class Releases:
     def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
         grouped: dict[Version, list[Link]] = {}
         for link in links:
-            grouped.setdefault(link.version, []).append(link)
+            files = grouped.setdefault(link.version, [])
+            if not files or files[0].source == link.source:  # a release is of one source
+                files.append(link)
         self._rising = sorted(grouped)
         self.by_version = {
             version: Release(name, _spelled(grouped[version]), sorted(grouped[version], key=_filename), targets)

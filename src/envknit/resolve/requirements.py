@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
 from envknit.files.requested import source_of
+from envknit.files.sources import ANY_INDEX
 from envknit.files.values import Value
+from envknit.http.urls import redacted
 from envknit.naming import canonical_name
 from envknit.resolve.markers import all_of, is_of_extra, without_extra
 
@@ -41,6 +43,7 @@ class Requirement:
         given: which group or extra of the project asks for it, as a marker of lock files (PEP 751); `""`: none.
         refusal: why the candidate that has this requirement cannot be used at all; no version satisfies such a one.
         copy: which copy of the project is meant, by its version; `""` where there is only one.
+        source: where it must come from, as the person wrote it; `""`: from wherever others say.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Requirement:
     given: str = ""
     refusal: str = ""
     copy: str = ""
+    source: str = ""
 
     @property
     def identifier(self) -> str:
@@ -77,7 +81,7 @@ class Overrides:
     def __init__(self, texts: Iterable[str]) -> None:
         self._by_name: dict[str, list[pep508.Requirement]] = {}
         for text in texts:
-            requirement = _without_source(text)
+            requirement, _ = _without_source(text)
             self._by_name.setdefault(canonical_name(requirement.name), []).append(requirement)
 
     def of(self, requirement: pep508.Requirement) -> Iterator[pep508.Requirement]:
@@ -113,20 +117,25 @@ def read(
 ) -> Iterator[Requirement]:
     """Read what a person wrote, a group or extra of the project if `given` says so."""
     for text in texts:
-        written = _without_source(text)
+        written, source = _without_source(text)
         for requirement in overrides.of(written) if overrides else [written]:
             marker = str(requirement.marker or "")
-            yield from split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given)
+            for each in split_by_extra(requirement, marker, targets, where=targets.everywhere, here=True, given=given):
+                yield replace(each, source=source, text=f"{each.text} {_origin(source)}") if source else each
 
 
-def _without_source(text: str) -> pep508.Requirement:
-    """Read a requirement for its name and versions: a name with a source is bound to it already."""
+def _origin(source: str) -> str:
+    return "from any index" if source == ANY_INDEX else f"from {redacted(source.removeprefix('index+'))}"
+
+
+def _without_source(text: str) -> tuple[pep508.Requirement, str]:
+    """Read a requirement for its name and versions, and for its source."""
     from packaging.requirements import Requirement as Pep508  # loaded where a lock is made
 
     read = Pep508(text)
-    read.specifier, _ = source_of(read, Value(data=text, file="", error=ProjectError, kind="project"))
+    read.specifier, source = source_of(read, Value(data=text, file="", error=ProjectError, kind="project"))
     read.url = None
-    return read
+    return read, str(replace(source, editable=False)) if source else ""
 
 
 def split_by_extra(

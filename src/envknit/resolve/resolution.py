@@ -172,6 +172,10 @@ class Resolution:
                 kept.setdefault(pin.name, set()).add(version)
         for fork in before:
             for candidate in fork.graph.needed():
+                if candidate.release.links[
+                    0
+                ].answers:  # of one source; what another has of that version is not the same
+                    continue
                 kept.setdefault(candidate.name, set()).add(candidate.version)
         return kept
 

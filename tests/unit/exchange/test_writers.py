@@ -27,7 +27,8 @@ SOURCES = {
         f"lib @ git+https://host.example/r@{COMMIT}#subdirectory=py",
     ),
     "url": (f"https://host.example/lib-1.0.tar.gz#sha256={SHA}", "lib @ https://host.example/lib-1.0.tar.gz"),
-    "bound": ("index+https://host.example/simple", "lib==1.0"),
+    "bound": ("index+https://host.example/simple", "--extra-index-url https://host.example/simple\nlib==1.0"),
+    "bound to a folder": ("index+wheels", "--find-links wheels\nlib==1.0"),
 }
 
 

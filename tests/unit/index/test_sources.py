@@ -82,7 +82,7 @@ def test_a_bound_package_comes_from_its_own_index_alone(tmp_path: Path, index: L
         for server, version in ((index, "2.0"), (own, "1.0+cpu")):
             server.publish("torch", version)
             server.publish("other", version)
-        with open_index([index.url], tmp_path, home=tmp_path / "store", bound={"torch": own.url}) as it:
+        with open_index([index.url], tmp_path, home=tmp_path / "store", bound={"torch": [f"index+{own.url}"]}) as it:
             assert [str(link.version) for link in it.links("torch")] == ["1.0+cpu"]
             assert [str(link.version) for link in it.links("other")] == ["2.0"]
             assert it.unasked("torch") == []
@@ -92,7 +92,7 @@ def test_a_bound_package_may_come_from_a_folder(tmp_path: Path, index: LoopbackI
     index.publish("a", "2.0")
     (tmp_path / "own").mkdir()
     (tmp_path / "own/a-1.0-py3-none-any.whl").write_bytes(make_wheel("a", "1.0"))
-    with open_index([index.url], tmp_path, home=tmp_path / "store", bound={"a": "own"}) as it:
+    with open_index([index.url], tmp_path, home=tmp_path / "store", bound={"a": ["index+own"]}) as it:
         assert [str(link.version) for link in it.links("a")] == ["1.0"]
 
 
