@@ -62,12 +62,13 @@ def _attempt(work: "Callable[[], None]", lock: str) -> None:
 
 
 def home() -> str:
-    """Return the absolute path of the store: `ENVKNIT_HOME`, else `~/.envknit`.
+    """Return the absolute path of the store: `ENVKNIT_HOME`, else the first of `ENVKNIT_STORES`, else `~/.envknit`.
 
     Raises:
         OSError: neither is an absolute path. One that is relative would be looked up in whatever folder one is in.
     """
-    path = os.path.expanduser(_setting("ENVKNIT_HOME") or "~/.envknit")
+    first = _setting("ENVKNIT_STORES").partition(os.pathsep)[0]
+    path = os.path.expanduser(_setting("ENVKNIT_HOME") or first or "~/.envknit")
     if not os.path.isabs(path):
         raise OSError(f"there is no store at {path!r}: set ENVKNIT_HOME to an absolute path")
     return os.path.normpath(path)
@@ -493,6 +494,11 @@ class Activation:
         self.view = os.path.dirname(plan_path)
         self.site = os.path.join(self.view, SITE_PACKAGES)  # the entry on `sys.path`; modules lie in it
         self.entries = os.path.join(self.store, "packages", "site-packages")  # what the view's links lead to
+        self.shared = [os.path.join(store, "packages", "site-packages") for store in self._facts("shared")]
+        for folder in self.shared:  # a store that is gone has lost its modules, and nothing else is wrong
+            for way in (folder, os.path.dirname(folder), folder[: -len("/packages/site-packages")]):
+                if os.path.exists(folder) and not is_safe(way):
+                    raise OSError(f"the shared store {way} must be yours or root's, and writable by nobody else")
         self.hidden: list[str] = []  # the host's entries that were taken off sys.path
         self.prefix: Any = ()  # what was the host's; see `set_prefix`
         self.entry = Entry(self)
@@ -506,8 +512,12 @@ class Activation:
     @property
     def path(self) -> list[str]:
         """What stands on `sys.path` for the plan: its view, what the links there lead to, folders of the project."""
-        lines = self.text.split("\n") if "\npath\t" in self.text else []
-        return [self.site, self.entries, *(line[5:] for line in lines if line.startswith("path\t"))]
+        return [self.site, self.entries, *self.shared, *self._facts("path")]
+
+    def _facts(self, name: str) -> list[str]:
+        if f"\n{name}\t" not in self.text:
+            return []
+        return [line[len(name) + 1 :] for line in self.text.split("\n") if line.startswith(f"{name}\t")]
 
     def place(self) -> None:
         """Put the view where site-packages was: behind the standard library (docs/explanation/startup.md)."""
@@ -559,7 +569,7 @@ class Activation:
         """Answer for the view's site-packages and for folders below it, and for those of the store; see PEP 302."""
         if path == self.site:
             return self.entry
-        if path == self.entries:
+        if path == self.entries or path in self.shared:
             return Nothing
         # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
         inside = isinstance(path, str) and path.startswith(self.store + os.sep)

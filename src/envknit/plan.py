@@ -13,6 +13,7 @@ relative to the store and use `/`:
     pin         click 7.1.2 packages/... pure click-7.1.2.dist-info - click click guest
     pin         flask 3.0.3 packages/... pure flask-3.0.3.dist-info click==8.1.7 flask flask resident
     import      flask packages/...
+    shared      /opt/envknit                          a store of others to which links of this one lead
     path        /home/ada/app/src                     a folder of the person's own, behind the view on `sys.path`
     built       app /home/ada/app 0f3c...             a folder of the person's own, and the state that was built
     startup     coverage packages/.../a1_coverage.pth
@@ -161,6 +162,7 @@ class Plan:
         runtime: the folder that holds the `envknit` package which wrote the plan, relative to the store or absolute.
         pins: what this interpreter sees, by name and version.
         imports: top-level import name to the folders that hold it, for plain imports.
+        shared: absolute paths of other stores that some of its entries are linked from.
         paths: folders of the person's own that stand behind the view on `sys.path`, in order.
         built: (pin name, folder, digest) of what was built out of folders of the person's own; see `install.own`.
         startup: (pin name, file) of start-up code that the project asked for, relative to the store.
@@ -170,8 +172,8 @@ class Plan:
     """
 
     __slots__ = (
-        "abi", "built", "chosen", "environment", "imports", "lock", "path", "paths", "pins", "runtime", "site_visible",
-        "startup", "store",
+        "abi", "built", "chosen", "environment", "imports", "lock", "path", "paths", "pins", "runtime", "shared",
+        "site_visible", "startup", "store",
     )  # fmt: skip
 
     def __init__(
@@ -183,6 +185,7 @@ class Plan:
         runtime: str,
         pins: Iterable[Pin],
         imports: dict[str, tuple[str, ...]],
+        shared: Sequence[str] = (),
         paths: Sequence[str] = (),
         built: Sequence[tuple[str, str, str]] = (),
         startup: Sequence[tuple[str, str]] = (),
@@ -199,6 +202,7 @@ class Plan:
         self.runtime = runtime
         self.pins = {(pin.name, pin.version): pin for pin in pins}
         self.imports = imports
+        self.shared = tuple(shared)
         self.paths = tuple(paths)
         self.built = tuple(built)
         self.startup = tuple(startup)
@@ -217,6 +221,7 @@ class Plan:
         ]
         rows += [("pin", *pin.row()) for _, pin in sorted(self.pins.items())]
         rows += [("import", name, *folders) for name, folders in sorted(self.imports.items())]
+        rows += [("shared", store) for store in self.shared]
         rows += [("path", folder) for folder in self.paths]
         rows += [("built", *row) for row in self.built]
         rows += [("startup", *entry) for entry in self.startup]
@@ -245,7 +250,14 @@ class Plan:
         if lines[0] != PLAN_HEADER or lines[-2:] != ["end", ""]:
             raise PlanError("not a whole plan of this envknit", plan=origin, hint="run: envknit install")
         facts: dict[str, str] = {}
-        rows: dict[str, list[list[str]]] = {"pin": [], "import": [], "path": [], "built": [], "startup": []}
+        rows: dict[str, list[list[str]]] = {
+            "pin": [],
+            "import": [],
+            "shared": [],
+            "path": [],
+            "built": [],
+            "startup": [],
+        }
         try:
             for line in lines[1:-2]:
                 kind, *fields = line.split("\t")
@@ -260,6 +272,7 @@ class Plan:
                 runtime=facts["runtime"],
                 pins=[Pin.from_row(*row) for row in rows["pin"]],
                 imports={name: tuple(folders) for name, *folders in rows["import"]},
+                shared=[store for (store,) in rows["shared"]],
                 paths=[folder for (folder,) in rows["path"]],
                 built=[(pin, folder, digest) for pin, folder, digest in rows["built"]],
                 startup=[(pin, file) for pin, file in rows["startup"]],

@@ -77,6 +77,7 @@ def examine(arguments: Namespace) -> Iterator[Finding]:
     yield _interpreter()
     yield from _variables()
     yield _store()
+    yield from _shared_stores()
     try:
         place = find_place(arguments)
     except ProjectError as error:
@@ -132,6 +133,17 @@ def _store() -> Finding:
     if not os.access(root, os.W_OK):
         return Finding(level="warn", topic="store", text=f"{root} is read-only here", hint="install from elsewhere")
     return Finding(level="ok", topic="store", text=f"{root}, writable by nobody else")
+
+
+def _shared_stores() -> Iterator[Finding]:
+    from envknit.store.shared import shared_stores  # `--help` looks at no store
+    from envknit.store.store import Store
+
+    stores, doubts = shared_stores(Store())
+    for store in stores:
+        yield Finding(level="ok", topic="store", text=f"{store.root}, shared: packages are taken from there")
+    for doubt in doubts:
+        yield Finding(level="warn", topic="store", text=doubt, hint="mend that, or take it out of ENVKNIT_STORES")
 
 
 def _shell(arguments: Namespace, place: Place | None) -> Generator[Finding, None, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from envknit.errors import InstallError, PackageIndexError
@@ -15,6 +16,7 @@ from envknit.install.choose import accepts_tags, tag_rank
 from envknit.naming import store_folder
 from envknit.reporter import count
 from envknit.store.disk import disk_faults
+from envknit.store.shared import shared_stores, take
 from envknit.wheel.unpack import unpack_wheel
 
 TYPE_CHECKING = False
@@ -107,6 +109,9 @@ class Fetcher:
                 missing.append(want)
             else:
                 folders[want.name, want.version] = folder
+        if missing:
+            taken, missing = self._take(missing)
+            folders |= taken
         if offline:
             self._refuse_downloads(missing)
         try:
@@ -130,15 +135,36 @@ class Fetcher:
             )
         return folder
 
-    def _find(self, want: _Want) -> str | None:
+    def _take(self, wants: Sequence[_Want]) -> tuple[dict[tuple[str, str], str], list[_Want]]:
+        """Link what stores of others have; returns those entries, and what is missing still."""
+        others, doubts = shared_stores(self.store)
+        folders: dict[tuple[str, str], str] = {}
+        missing = []
+        for batch in _batches(wants, _BATCH) if others else ():
+            with disk_faults(self.store.root), self.store.claiming(want.sha256 for want in batch):
+                for want in batch:
+                    folder = self._find(want)
+                    if folder is None and not self._sources.is_folder(want.source):
+                        folder, said = take(self.store, others, partial(self._find, want))
+                        doubts += said
+                    if folder is None:
+                        missing.append(want)
+                    else:
+                        folders[want.name, want.version] = folder
+        for doubt in doubts:
+            self._reporter.warn(doubt)
+        return folders, missing if others else [*wants]
+
+    def _find(self, want: _Want, store: Store | None = None) -> str | None:
         """Return the entry of an artifact; that of an sdist is whichever wheel was built of it for this interpreter."""
+        store = store or self.store
         if want.artifact.is_wheel:
             folder = store_folder(want.name, want.version, want.artifact.name, want.sha256)
-            return folder if self.store.has(folder, want.sha256) else None
+            return folder if store.has(folder, want.sha256) else None
         version = "" if self._sources.is_folder(want.source) else want.version
-        built = self.store.built(want.name, version, want.sha256)
+        built = store.built(want.name, version, want.sha256)
         fitting = sorted((tag_rank(tags), folder) for tags, folder in built.items() if accepts_tags(tags))
-        return next((folder for _, folder in fitting if self.store.has(folder, want.sha256)), None)
+        return next((folder for _, folder in fitting if store.has(folder, want.sha256)), None)
 
     def _refuse_downloads(self, missing: Sequence[_Want]) -> None:
         absent = [

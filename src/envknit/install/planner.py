@@ -90,6 +90,7 @@ def make_plan(
             for file in inside.startup
         ],
         paths=[path for pin, inside in seen if pin.is_in_place for path in inside.folders_outside],
+        shared=sorted({lender for folder in folders if (lender := store.lender(folder))}),
         built=[row for pin, _ in seen if sources and (row := sources.built(pin.chosen.pin))],
         site_visible=lock.system_site_packages,
         chosen=str(selection),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
+_MOST_LINKS = 40  # on one path, as in the kernel (path_resolution(7))
 linked_loader: Callable[[str, str, str], StoreLoader | None] | None = None  # set where a plan has guests: see linked.py
 
 
@@ -170,9 +171,16 @@ class StoreFinder(FileFinder):
 
 
 def _resolved(path: str, store: str) -> str:
-    """Follow the links in a path, but leave those above the store alone: the home folder may be one."""
-    real, root = os.path.realpath(path), os.path.realpath(store)
-    return store + real[len(root) :] if real.startswith(root + os.sep) else real
+    """Follow the links of a view to the entry, and no others: an entry can be one, and so can the home folder."""
+    plans = os.path.join(store, "plans", "")
+    for _ in range(_MOST_LINKS):
+        parts = path.split(os.sep) if path.startswith(plans) else []
+        heads = (os.sep.join(parts[:end]) for end in range(plans.count(os.sep) + 1, len(parts) + 1))
+        link = next(filter(os.path.islink, heads), "")
+        if not link:
+            break
+        path = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link))) + path[len(link) :]
+    return path
 
 
 def finder_below(path: str, activation: Activation) -> StoreFinder:

@@ -99,6 +99,26 @@ def distrust(path: str | os.PathLike[str]) -> str:
     return "others" if found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode) else ""
 
 
+def doubt_of(path: str) -> str:
+    """Say why others could have put there what lies at a path; `""` where only this user and root could.
+
+    Args:
+        path: absolute, without links. All folders above count: who may write to one may rename what is below.
+    """
+    while True:
+        try:
+            found = os.lstat(path)
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        if found.st_uid not in {os.geteuid(), 0}:
+            return f"{path} belongs to another user"
+        if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:  # in `/tmp`, each may rename only what is theirs
+            return f"others may write to {path}"
+        if path == os.path.dirname(path):
+            return ""
+        path = os.path.dirname(path)
+
+
 @contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
     """Turn what the operating system refuses (a full disk, missing rights) into one error that names the place."""

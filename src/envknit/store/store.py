@@ -105,10 +105,15 @@ class Store:
 
     def entries(self) -> Iterator[StoredEntry]:
         """List all entries, sorted; cost: one folder listing."""
-        for folder in _folders(self.root / ENTRIES):
+        for folder in _folders(self.root / ENTRIES, links=True):
             parts = parse_store_folder(folder)
             if parts is not None:
                 yield StoredEntry(folder=f"{ENTRIES}/{folder}", name=parts[0], version=parts[1])
+
+    def lender(self, folder: str) -> str:
+        """Return the store that an entry is linked from; `""` where it is this one's own: see `shared`."""
+        location = self.path(folder)
+        return os.readlink(location).removesuffix(f"/{folder}") if location.is_symlink() else ""
 
     def has(self, folder: str, sha256: str) -> bool:
         """Tell whether an entry is there, and was made from the artifact of this digest.
@@ -139,7 +144,7 @@ class Store:
             sha256: the digest.
         """
         wanted = canonical_name(name), sha256[:8]
-        found = {folder: parse_store_folder(folder) for folder in _folders(self.root / ENTRIES)}
+        found = {folder: parse_store_folder(folder) for folder in _folders(self.root / ENTRIES, links=True)}
         return {
             parts[2]: f"{ENTRIES}/{folder}"
             for folder, parts in found.items()
@@ -164,6 +169,8 @@ class Store:
             for source, folder in ready:
                 target = self.root / folder
                 make_private(target.parent)
+                if target.is_symlink():
+                    target.unlink()  # to a store that is gone, or whose entry is damaged
                 parents.add(target.parent)
                 if _move(source, target):
                     placed.append(folder)
@@ -300,11 +307,13 @@ def _is_abandoned(folder: Path) -> bool:
         os.close(fd)
 
 
-def _folders(path: Path) -> list[str]:
+def _folders(path: Path, *, links: bool = False) -> list[str]:
     with disk_faults(path):
         try:
             with os.scandir(path) as found:
-                names = [item.name for item in found if item.is_dir(follow_symlinks=False)]
+                names = [
+                    item.name for item in found if item.is_dir(follow_symlinks=False) or (links and item.is_symlink())
+                ]
         except FileNotFoundError:
             return []
     return sorted(name for name in names if not name.startswith("."))

@@ -20,7 +20,7 @@ from envknit.bytecode import whole_bytecode
 from envknit.errors import StoreError
 from envknit.naming import ENTRIES
 from envknit.plan import bytecode_tag
-from envknit.store.disk import distrust
+from envknit.store.disk import distrust, doubt_of
 from envknit.store.entry import NOTE, Note, RecordedFile, recorded_rows
 
 TYPE_CHECKING = False
@@ -111,6 +111,11 @@ def verify(root: str | os.PathLike[str], folders: Iterable[str], others: Iterabl
     )
 
 
+def compare(root: str, folder: str) -> list[Finding]:
+    """Compare one entry or bundle of the store at `root` with what was placed; cost: every file is read and hashed."""
+    return _Inspection(root, folder).findings
+
+
 def open_to_others(root: str, folders: Iterable[str]) -> Iterator[Finding]:
     """Find folders on the way to these that somebody else could exchange, or fill."""
     ways = {"."}
@@ -169,17 +174,27 @@ class _Inspection:
         self.findings: list[Finding] = []
         self.files = 0
         self._location = os.path.join(root, folder)
-        if not os.path.isdir(self._location) or os.path.islink(self._location):
-            self._find("", "missing" if not os.path.lexists(self._location) else "type")
+        if kind := self._is_none():
+            self._find("", kind)
             return
         try:
             self._inspect()
         except OSError as error:  # a disk that fails, or rights that are gone
             self._find(os.path.relpath(error.filename or self._location, self._location), "unreadable")
 
+    def _is_none(self) -> str:
+        """Say of what kind the finding is where there is no folder; a link may lead to one of its name elsewhere."""
+        if os.path.islink(self._location):
+            place = os.readlink(self._location)
+            if not os.path.isabs(place) or not place.endswith(f"/{self.folder}"):
+                return "type"
+            if os.path.exists(place) and doubt_of(place):
+                return "others"
+            self._location = place
+        return "" if os.path.isdir(self._location) else "type" if os.path.lexists(self._location) else "missing"
+
     def _inspect(self) -> None:
-        if stat.S_IMODE(os.lstat(self._location).st_mode) != 0o555:
-            self._find("", "mode")
+        self._check("", os.lstat(self._location), {0o555})
         expected, executables = self._expected()
         self.files = len(expected)
         seen = set()
@@ -244,14 +259,17 @@ class _Inspection:
             if not item.is_dir(follow_symlinks=False):
                 yield path, item
                 continue
-            if item.name != "__pycache__" and stat.S_IMODE(item.stat(follow_symlinks=False).st_mode) != 0o555:
-                self._find(path, "mode")
+            if item.name != "__pycache__":
+                self._check(path, item.stat(follow_symlinks=False), {0o555})
+            elif not os.access(item.path, os.R_OK):
+                continue  # in a store of root's: nor does Python read it
             yield from self._walk(path)
 
     def _compare(
         self, path: str, found: os.DirEntry[str], expected: dict[str, list[RecordedFile]], executables: set[str] | None
     ) -> None:
-        mode = found.stat(follow_symlinks=False).st_mode
+        status = found.stat(follow_symlinks=False)
+        mode = status.st_mode
         if path not in expected:
             if "__pycache__" not in path.split("/") or not path.endswith(_CACHES) or not stat.S_ISREG(mode):
                 self._find(path, "extra")
@@ -262,8 +280,13 @@ class _Inspection:
             if rows and not any(self._is(path, row) for row in rows):
                 self._find(path, "changed")
             allowed = {0o444, 0o555} if executables is None else {0o555 if path in executables else 0o444}
-            if stat.S_IMODE(mode) not in allowed:
-                self._find(path, "mode", executable=path in (executables or ()))
+            self._check(path, status, allowed, executable=path in (executables or ()))
+
+    def _check(self, path: str, found: os.stat_result, modes: set[int], *, executable: bool = False) -> None:
+        if found.st_uid not in {os.geteuid(), 0}:
+            self._find(path, "owner")
+        if stat.S_IMODE(found.st_mode) not in modes:
+            self._find(path, "mode", executable=executable)
 
     def _is(self, path: str, row: RecordedFile) -> bool:
         """Hash what was opened, not what was looked at: it may have been exchanged in between."""

@@ -75,12 +75,12 @@ def mend(store: Store, found: Verified, reinstall: Callable[[], None]) -> list[s
         found: by `inspect`.
         reinstall: puts back what the store lacks; where it fails, the damaged folders are put back.
     """
-    told = [f"mended {finding}" for finding in found.findings if finding.kind in _IN_PLACE and _mend(store, finding)]
+    told = [f"mended {finding}" for finding in found.findings if _is_mode(store, finding) and _mend(store, finding)]
     for finding in found.findings:
         if finding.folder.startswith("bytecode/") and finding.kind == "changed":
             store.path(finding.place).unlink(missing_ok=True)
             told.append(f"removed {finding.place}, which is compiled anew when it is next imported")
-    damaged = sorted({finding.folder for finding in found.findings if _is_placed(finding)})
+    damaged = sorted({finding.folder for finding in found.findings if _is_placed(store, finding)})
     if damaged:
         with disk_faults(store.root), store.workspace() as aside:
             _replace(store, damaged, aside, reinstall)
@@ -106,9 +106,16 @@ def _replace(store: Store, damaged: Iterable[str], aside: Path, reinstall: Calla
         raise
 
 
-def _is_placed(finding: Finding) -> bool:
+def _is_mode(store: Store, finding: Finding) -> bool:
+    """Tell whether a finding can be mended where it is: what another store holds is not touched."""
+    return finding.kind in _IN_PLACE and not store.lender(finding.folder)
+
+
+def _is_placed(store: Store, finding: Finding) -> bool:
     """Tell whether a finding is of a folder that an install places as a whole, and cannot be mended where it is."""
-    return finding.kind not in {*_IN_PLACE, "owner"} and not finding.folder.startswith("bytecode/")
+    if finding.folder.startswith("bytecode/"):
+        return False
+    return finding.kind not in {*_IN_PLACE, "owner"} or bool(store.lender(finding.folder))
 
 
 def _mend(store: Store, finding: Finding) -> bool:

@@ -168,7 +168,7 @@ def _member(head: str, file: str | None) -> Member | None:
     plan = plan_of(activation)
     real = os.path.realpath(file)  # the view's links lead to the entries
     for pin in plan.providers(head):
-        if real.startswith(os.path.join(os.path.realpath(plan.store), pin.folder, "")):
+        if real.startswith(os.path.join(os.path.realpath(os.path.join(plan.store, pin.folder)), "")):
             return router.member(plan, pin)
     return None
 
