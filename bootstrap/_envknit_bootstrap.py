@@ -114,9 +114,9 @@ def interpreter_tag() -> str:
     return _imp.source_hash(0, os.fsencode(sys.base_prefix)).hex()
 
 
-def plans_folder(store: str, lock_key: str) -> str:
-    """Name the folder of what was installed from the lock of this key, for this ABI."""
-    return os.path.join(store, "plans", PLAN_FORMAT, ABI, lock_key)
+def plans_folder(store: str, lock_key: str, abi: str = ABI) -> str:
+    """Name the folder of what was installed from the lock of this key, for an ABI."""
+    return os.path.join(store, "plans", PLAN_FORMAT, abi, lock_key)
 
 
 def store_of(plan_path: str) -> str:
@@ -418,7 +418,7 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     if not _is_plain(environment):
         words = f"{environment!r} is not the name of an environment"
     elif not trusted:
-        words = f"{lock} was {_why_not(store, os.path.basename(folder))}; run: {command('install', lock)}"
+        words = f"{lock} {_why_not(store, os.path.basename(folder), lock)}"
     elif not is_safe(store):
         words = f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
     elif not (plan := current_plan(folder, environment)):
@@ -427,17 +427,22 @@ def _plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     return lock, plan, words
 
 
-def _why_not(store: str, lock_key: str) -> str:
+def _why_not(store: str, lock_key: str, lock: str) -> str:
     """Say why a lock counts as not installed; plans of another format are those of another version of envknit."""
+    run = f"run: {command('install', lock)}"
     plans = os.path.join(store, "plans")
     try:
         others = [name for name in os.listdir(plans) if os.path.isdir(os.path.join(plans, name, ABI, lock_key))]
+        abis = os.listdir(os.path.join(plans, PLAN_FORMAT)) if not others else []
     except OSError:
-        others = []
+        others = abis = []
     if others and PLAN_FORMAT not in others:
-        return "installed by another version of envknit"
+        return f"was installed by another version of envknit; {run}"
+    elsewhere = [abi for abi in abis if os.path.isdir(plans_folder(store, lock_key, abi))]
+    if elsewhere:
+        return f"is installed for another Python ({elsewhere[0]}), not for this one; use: envknit run; or {run}"
     ignored = " (ENVKNIT_HOME is ignored here)" if "ENVKNIT_HOME" in os.environ and not _setting("ENVKNIT_HOME") else ""
-    return f"not installed here for this Python, or changed since{ignored}"
+    return f"was not installed here for this Python, or changed since{ignored}; {run}"
 
 
 def open_regular(path: str) -> int:

@@ -10,7 +10,7 @@ import os
 from _envknit_bootstrap import is_safe
 from envknit.errors import LinkError, StoreError
 from envknit.naming import canonical_name, version_key
-from envknit.plan import Plan, current_plans, home, load_plan, lock_key, plans_folder
+from envknit.plan import ABI, Plan, current_plans, home, load_plan, lock_key, plans_folder
 from envknit.regular import read_regular
 
 TYPE_CHECKING = False
@@ -37,12 +37,13 @@ class Plans:
         return len(self._plans)
 
     @classmethod
-    def installed(cls, lock_bytes: bytes, lock: str) -> Plans:
-        """Return the plans made of these very bytes for this interpreter, `default` first; empty where there are none.
+    def installed(cls, lock_bytes: bytes, lock: str, abi: str = ABI) -> Plans:
+        """Return the plans made of these very bytes for an ABI, `default` first; empty where there are none.
 
         Args:
             lock_bytes: the bytes.
             lock: where they lie; it counts for a lock with code beside it.
+            abi: that of another interpreter, where this one is not meant.
 
         Raises:
             StoreError: somebody else could have written them.
@@ -50,7 +51,7 @@ class Plans:
         """
         store = home()
         check_store(store)
-        folder = plans_folder(store, lock_key(lock_bytes, lock))
+        folder = plans_folder(store, lock_key(lock_bytes, lock), abi)
         try:
             if read_regular(os.path.join(folder, "lock")) != lock_bytes:  # the key is no cryptographic hash
                 return cls()

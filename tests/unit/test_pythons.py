@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import UnsupportedPlatformError
-from envknit.pythons import find_python
+from envknit.pythons import ask_python, find_python, find_pythons
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +70,54 @@ def test_an_interpreter_that_is_too_old_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnsupportedPlatformError, match="not a CPython that envknit supports"):
         find_interpreter(str(old))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yes",  # without an end
+        "printf '\\377\\376'",
+        "printf '1\\n2\\n3\\n4\\n'",
+        f"printf 'cpython\\n{VERSION}.1\\nabi\\nrelative\\n'",
+        "kill -9 $$",
+    ],
+)
+def test_what_answers_like_no_python_is_passed_over(tmp_path: Path, live: Path, text: str) -> None:
+    bad = _program(tmp_path / "bad" / f"python{VERSION}", text)
+
+    assert ask_python(str(bad)) is None
+    assert ask_python(str(live)) is not None
+
+
+def test_an_interpreter_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("envknit.pythons._SECONDS", 0.2)
+    hangs = _program(tmp_path / "hangs", "sleep 300 & sleep 300")
+
+    assert ask_python(str(hangs)) is None
+
+
+def test_a_link_that_leads_nowhere_and_a_folder_are_no_interpreters(
+    tmp_path: Path, live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("broken", "folder"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "broken" / f"python{VERSION}").symlink_to("nowhere")
+    (tmp_path / "folder" / f"python{VERSION}").mkdir()
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "broken"), str(tmp_path / "folder"), str(live.parent)]))
+
+    assert [sys.executable] == [each.executable for each in find_pythons() if each.origin == "PATH"]
+
+
+def test_what_is_named_after_another_version_is_not_even_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "started"
+    _program(tmp_path / "bin" / "python3.2", f"touch {mark}")
+    _program(tmp_path / "shims" / f"python{VERSION}", f"touch {mark}")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), str(tmp_path / "shims")]))
+
+    find_python(VERSION)
+
+    assert not mark.exists()

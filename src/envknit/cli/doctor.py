@@ -9,10 +9,12 @@ import os
 import platform
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envknit.cli.elsewhere import python_of
 from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from envknit.cli.screen import Screen
+    from envknit.files.model import Environment
+    from envknit.pythons import Interpreter
 
 EXAMPLE = "envknit doctor"
 
@@ -184,10 +188,20 @@ def _shell(arguments: Namespace, place: Place | None) -> Generator[Finding, None
         yield Finding(level="ok", topic="active", text=f"{name} here uses environment {shell.environment!r}")
     else:
         hint = f"run: envknit {other}install" if other else "mend what is said above and below"
+        python = _python_of_default(place)
+        if python and python.executable not in (sys.executable, shell.python):
+            hint = f"the lock is for Python {python.version}; use: envknit run, or: envknit shell"
         if shell.lock is None and Path(arguments.project).stat().st_dev != place.root.stat().st_dev:
             hint = f"the search for a lock stops where another file system begins; set ENVKNIT_LOCK={place.lock}"
         yield Finding(level="fail", topic="active", text=f"{name} here uses {shell.lock or 'no lock'}", hint=hint)
     return bool(other) and shell.uses(place.lock)
+
+
+def _python_of_default(place: Place) -> Interpreter | None:
+    with suppress(EnvknitError):  # what is wrong with the lock is told below
+        default = place.read().environments.get("default")
+        return python_of(place, default) if default else None
+    return None
 
 
 def _files(place: Place, *, used: bool) -> Iterator[Finding]:
@@ -214,15 +228,19 @@ def _files(place: Place, *, used: bool) -> Iterator[Finding]:
         yield Finding(level="fail", topic="lock", text=text, hint="run: envknit lock")
     else:
         yield Finding(level="ok", topic="lock", text=str(place.lock))
-    for name in sorted(lock.environments):
-        yield _environment(place, name, needed=name == "default" and not used)
+    for name, environment in sorted(lock.environments.items()):
+        yield _environment(place, environment, needed=name == "default" and not used)
 
 
-def _environment(place: Place, name: str, *, needed: bool) -> Finding:
-    plan = plan_of(place, name)
+def _environment(place: Place, environment: Environment, *, needed: bool) -> Finding:
+    name, python = environment.name, python_of(place, environment)
+    level = "fail" if needed else "warn"
+    if python is None:
+        text = f"{name} is for Python {environment.python_version}, which is not on this machine"
+        return Finding(level=level, topic="plan", text=text, hint=f"envknit install --env {name} says how to get it")
+    plan = plan_of(place, name, python.abi)
     if plan is None:
-        level = "fail" if needed else "warn"
-        text = f"{name} is not installed for {sys.executable}"
+        text = f"{name} is not installed for {python.executable}"
         return Finding(level=level, topic="plan", text=text, hint=f"run: envknit install --env {name}")
     lost = plan.lost()
     if lost:

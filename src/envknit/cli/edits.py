@@ -78,5 +78,5 @@ def edit(
     for line in as_lines(lock, changes(previous, lock), screen, rewritten=rewritten):
         screen.say(line)
     if not arguments.no_install:
-        install_place(place, screen, offline=arguments.offline)
+        install_place(place, screen, offline=arguments.offline, here_only=bool(arguments.python))
     return 0

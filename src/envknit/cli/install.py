@@ -19,7 +19,7 @@ from envknit.reporter import count
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
@@ -48,6 +48,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         selection=selection_of(arguments),
         offline=arguments.offline,
         compile_bytecode=not arguments.no_compile,
+        here_only=bool(arguments.python),
     )
     if not arguments.python:
         _warn_of_another_python(arguments, place, screen)
@@ -107,30 +108,51 @@ def install_place(
     selection: Selection = USUAL,
     offline: bool = False,
     compile_bytecode: bool = True,
+    here_only: bool = False,
 ) -> None:
-    """Install the lock of a place, and say what was done."""
+    """Install the lock of a place, and say what was done.
+
+    Environments for other Pythons are installed by this same command in those, unless `here_only` says that the person
+    named the one that is meant.
+    """
     from envknit.install.installed import find_installed  # `--help` needs none of it
 
     began = time.perf_counter()
-    if find_installed(place.lock, environments, selection):
+    done = find_installed(place.lock, environments, selection)
+    if done:
         screen.say("everything is installed")
-        refresh(place)
-        return
-    from envknit.install.flow import install  # heavy, and needed only where there is work
+    else:
+        from envknit.install.flow import install  # heavy, and needed only where there is work
 
-    done = install(
-        place.lock,
-        place.load_if_any(),
-        environments=environments,
-        selection=selection,
-        offline=offline,
-        compile_bytecode=compile_bytecode,
-        reporter=screen,
-    )
-    seconds = time.perf_counter() - began
-    news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
-    screen.say(f"installed {', '.join(done.views)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
+        done = install(
+            place.lock,
+            place.load_if_any(),
+            environments=environments,
+            selection=selection,
+            offline=offline,
+            compile_bytecode=compile_bytecode,
+            reporter=screen,
+        )
+        seconds = time.perf_counter() - began
+        news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
+        screen.say(f"installed {', '.join(done.views)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
     refresh(place)
+    if done.skipped and here_only:
+        screen.warn("; ".join(left_out(done.skipped)))
+    elif done.skipped:
+        from envknit.cli.elsewhere import install_elsewhere  # most projects are for one Python
+
+        options = [
+            *shlex.split(str(selection)),
+            *(["--offline"] * offline),
+            *(["--no-compile"] * (not compile_bytecode)),
+        ]
+        install_elsewhere(place, done.skipped, options, screen)
+
+
+def left_out(skipped: Mapping[str, str]) -> list[str]:
+    """Say of each environment which Pythons it is for."""
+    return [f"environment {name!r} is for Python {python}, and is left out here" for name, python in skipped.items()]
 
 
 def _warn_if_outdated(place: Place, screen: Screen) -> None:

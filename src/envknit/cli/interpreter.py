@@ -16,8 +16,6 @@ from envknit.pythons import find_python
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-OLDEST = (3, 10)
-
 # The command's own folders go last: whatever that interpreter has under the same names is not disturbed
 _AGAIN = """\
 import os, sys
@@ -55,9 +53,9 @@ def find_interpreter(given: str) -> str:
     found = find_python(given)
     if found is None:
         raise UnsupportedPlatformError(
-            "no such interpreter, or it does not answer", python=given, hint="give the path of an interpreter"
+            "no such interpreter, or it does not answer", python=given, hint="run: envknit python list"
         )
-    if found.implementation != "cpython" or tuple(map(int, found.version.split("."))) < OLDEST:
+    if not found.is_supported:
         raise UnsupportedPlatformError(
             "not a CPython that envknit supports",
             python=found.executable,
@@ -67,19 +65,25 @@ def find_interpreter(given: str) -> str:
     return found.executable
 
 
-def run_again(given: str, argv: Sequence[str]) -> NoReturn:
-    """Become this same command in another interpreter, with our own packages behind all of its own.
+def run_again(python: str, argv: Sequence[str]) -> NoReturn:
+    """Become this same command in another interpreter, with our own packages behind all of its own."""
+    sys.stdout.flush()
+    os.execve(python, *_command(python, argv))
 
-    Raises:
-        UnsupportedPlatformError: see `find_interpreter`.
-    """
-    python = find_interpreter(given)
+
+def run_in(python: str, argv: Sequence[str]) -> int:
+    """Run a command of ours in another interpreter, as `run_again` does, and return its exit status."""
+    sys.stdout.flush()
+    command, variables = _command(python, argv)
+    return subprocess.run(command, env=variables, check=False).returncode
+
+
+def _command(python: str, argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     modules = ("envknit", "_envknit_bootstrap", "packaging")
     folders = list(dict.fromkeys(_folder_of(name) for name in modules))
     code = _AGAIN.format(kept=os.environ.get("ENVKNIT"), folders=folders)
-    sys.stdout.flush()
     # A lock that the working folder has must not become active in the tool itself
-    os.execve(python, [python, "-c", code, *argv], {**os.environ, "ENVKNIT": "0"})
+    return [python, "-c", code, *argv], {**os.environ, "ENVKNIT": "0"}
 
 
 def _folder_of(name: str) -> str:

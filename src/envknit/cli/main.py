@@ -7,11 +7,13 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from envknit.cli.choice import interpreter_for
 from envknit.cli.parser import parse, repeated
 from envknit.cli.screen import Screen
 from envknit.errors import EnvknitError, LockError, ProjectError, ResolutionError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
 
 _STATUSES: tuple[tuple[type[EnvknitError], int], ...] = (
@@ -29,17 +31,18 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
 
     Args:
         argv: the arguments; by default those of the process.
-        chosen: this already is the interpreter that `--python` names.
+        chosen: this already is the interpreter that `--python` names, or that the project is for.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
     arguments = parse(given)
     screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose, repeated=repeated(arguments))
     try:
-        if arguments.python and not chosen:
-            from envknit.cli.interpreter import run_again  # few commands name an interpreter
+        python = None if chosen else _chosen(arguments, screen)
+        if python:
+            from envknit.cli.interpreter import run_again  # few commands need another interpreter
 
-            run_again(arguments.python, given)
+            run_again(python, given)
         status: int = arguments.main(arguments, screen)
         sys.stdout.flush()
     except EnvknitError as error:
@@ -67,6 +70,15 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
     finally:
         screen.close()
     return status
+
+
+def _chosen(arguments: Namespace, screen: Screen) -> str | None:
+    """Return the interpreter to run in: that of `--python`, or another than this one that the project is for."""
+    if arguments.python:
+        from envknit.cli.interpreter import find_interpreter  # few commands name an interpreter
+
+        return find_interpreter(arguments.python)
+    return interpreter_for(arguments, screen)
 
 
 def _open_closed_streams() -> None:

@@ -26,6 +26,7 @@ VERBS = {
     "shell": "start a shell in which an environment is active",
     "env": "print what a shell evaluates to activate an environment",
     "view": "let .venv be an environment, for editors and type checkers",
+    "python": "list and find the interpreters of this machine, and pin the one that a project uses",
     "status": "show how project file, lock and this interpreter stand to each other",
     "list": "list the packages of an environment",
     "tree": "show what depends on what",
@@ -114,7 +115,7 @@ class VerbParser(Parser):
             self.epilog = f"example:\n  {module.EXAMPLE}"
             module.configure(self)
             add_common(self.add_argument_group("common options"))
-            self.set_defaults(main=module.main)
+            self.set_defaults(main=module.main, verb=self.verb)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, with the verb's own arguments."""

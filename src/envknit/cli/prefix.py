@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envknit.cli.place import environment_of
 from envknit.errors import InstallError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def require_plan(place: Place, environment: str) -> Plan:
     plan = plan_of(place, environment)
     hint = f"run: envknit install{'' if environment == 'default' else f' --env {environment}'}"
     if plan is None:
+        environment_of(place.read(), environment, place.lock)  # names those that there are
         raise InstallError(
             "the lock is not installed for this interpreter, or changed since",
             lock=place.lock,

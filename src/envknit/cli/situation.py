@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.interpreter import ask
 from envknit.errors import LockError, PlanError, StoreError
+from envknit.plan import ABI
 from envknit.plans import Plans
 from envknit.regular import read_regular
 
@@ -99,14 +100,14 @@ def is_outdated(place: Place, lock: Lock) -> bool:
     return project is not None and not is_current(project, lock)
 
 
-def plan_of(place: Place, environment: str) -> Plan | None:
-    """Read the plan of the lock's present bytes for this interpreter; None where it was not installed."""
+def plan_of(place: Place, environment: str, abi: str = ABI) -> Plan | None:
+    """Read the plan of the lock's present bytes for an ABI; None where it was not installed."""
     try:
         lock_bytes = read_regular(place.lock)
     except OSError as cause:
         raise LockError(f"the lock file cannot be read: {cause.strerror}", lock=place.lock) from cause
     try:
-        installed = Plans.installed(lock_bytes, str(place.lock))
+        installed = Plans.installed(lock_bytes, str(place.lock), abi)
     except (PlanError, StoreError):  # what may not be trusted is not installed
         return None
     return next((plan for plan in installed if plan.environment == environment), None)

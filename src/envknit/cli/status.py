@@ -10,6 +10,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from envknit.cli.choice import running
+from envknit.cli.elsewhere import python_of
 from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
@@ -77,9 +79,11 @@ def gather(place: Place, shell: Answer) -> dict[str, Any]:
 def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
     found = {}
     for name, environment in sorted(lock.environments.items()) if lock else ():
-        plan = plan_of(place, name)
+        python = python_of(place, environment)
+        plan = plan_of(place, name, python.abi) if python else None
         found[name] = {
             "python_version": environment.python_version,
+            "python": {"version": python.version, "executable": python.executable} if python else None,
             "pins": len(environment.pins),
             "copies": copies(environment),
             "unlocked": list(environment.unlocked),
@@ -107,12 +111,22 @@ def _next(
     installed = [row for row in environments.values() if row["installed"]]
     if not installed or any(row["lost"] or row["changed"] for row in installed):
         return "envknit install"
+    python = environments.get("default", installed[0])["python"]
+    if not active and python and python["executable"] not in (running().executable, shell.python):
+        return "envknit shell"  # plain `python` is another than the lock is for
     other = "" if shell.is_ours else f"--python {shlex.quote(shell.python)} "
-    if shell.hook is None:
-        return f"envknit {other}hook install"
-    if not active and other:
-        return f"envknit {other}install"
-    return None if active else "envknit doctor"
+    if active:
+        return None
+    verb = "hook install" if shell.hook is None else "install" if other else "doctor"
+    return f"envknit {other}{verb}"
+
+
+def _python(row: dict[str, Any]) -> str:
+    """Name the Python of an environment, where that is another than the one that runs this."""
+    if row["python"] is None:
+        return f", for Python {row['python_version']}, which is not on this machine"
+    other = row["python"]["executable"] != running().executable
+    return f", Python {row['python']['version']} ({row['python']['executable']})" if other else ""
 
 
 def _show(facts: dict[str, Any], screen: Screen) -> None:
@@ -127,7 +141,7 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
         lost = f", lost: {', '.join(row['lost'])}" if row["lost"] else ""
         lost += f", changed since it was built: {', '.join(row['changed'])}" if row["changed"] else ""
         mark = ", active" if facts["active"] == name else ""
-        screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{mark}{lost}")
+        screen.show(f"          {name}: {count(row['pins'], 'pin')}, {state}{_python(row)}{mark}{lost}")
         for label in row["unlocked"]:
             screen.show(f"          {name}: {label} could not be locked")
         for package, versions in row["copies"].items():

@@ -81,8 +81,6 @@ def install(
         lock = parse_lock(lock_bytes, path)
         wanted, skipped = _select(lock, environments, path)
         selection.check(lock, wanted, path)
-        for note in skipped:
-            reporter.warn(note)
         store.clean()
         indexes = project.indexes if project else ()
         root, bound = Path(path).parent, bound_indexes(lock)
@@ -110,7 +108,8 @@ def install(
             warnings += said
         if compiler is not None:
             compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
-        views, said = _put_in_use(store, path, lock_bytes, plans, everything=environments is None)
+        everything = skipped if environments is None else None
+        views, said = _put_in_use(store, path, lock_bytes, plans, everything)
     return Installed(
         views={environment: str(view) for environment, view in views.items()},
         pins=len({pin for plan in plans for pin in plan.pins}),
@@ -148,21 +147,18 @@ def _read(path: str) -> bytes:
         raise LockError(f"the lock file cannot be read: {error.strerror}", lock=path) from error
 
 
-def _select(lock: Lock, names: Sequence[str] | None, path: str) -> tuple[list[Environment], list[str]]:
-    """Pick the environments that were asked for and are for this interpreter, and say why others were left out."""
+def _select(lock: Lock, names: Sequence[str] | None, path: str) -> tuple[list[Environment], dict[str, str]]:
+    """Pick the environments that were asked for and are for this interpreter, and say which Pythons others want."""
     for name in names or ():
         if name not in lock.environments:
             known = ", ".join(sorted(lock.environments)) or "none"
             raise LockError(f"the lock holds no environment {name!r}", lock=path, environments=known)
-    wanted, skipped = [], []
-    for name in names or sorted(lock.environments):
-        environment = lock.environments[name]
-        if accepts_interpreter(environment.python_version):
-            wanted.append(environment)
-            continue
-        skipped.append(f"environment {name!r} is for Python {environment.python_version}, and is left out here")
+    chosen = [lock.environments[name] for name in names or sorted(lock.environments)]
+    wanted = [one for one in chosen if accepts_interpreter(one.python_version)]
+    skipped = {one.name: one.python_version for one in chosen if one not in wanted}
     if skipped and (names or not wanted):
-        raise LockError(skipped[0].replace(", and is left out here", ", not for this one"), lock=path)
+        name, specifier = next(iter(skipped.items()))
+        raise LockError(f"environment {name!r} is for Python {specifier}, not for this one", lock=path)
     return wanted, skipped
 
 
@@ -185,15 +181,19 @@ def _placed(
 
 
 def _put_in_use(
-    store: Store, path: str, lock_bytes: bytes, plans: Sequence[Plan], *, everything: bool
+    store: Store, path: str, lock_bytes: bytes, plans: Sequence[Plan], others: Mapping[str, str] | None
 ) -> tuple[dict[str, Path], list[str]]:
-    """Place the views of plans, and note that they are those of the lock at `path`; returns views and sentences."""
+    """Place the views of plans, and note that they are those of the lock at `path`; returns views and sentences.
+
+    `others` are the environments of the lock that are for other Pythons; None: only some of all were asked for.
+    """
     folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, path)))
     with disk_faults(folder):
         write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
         views, clashes = place_views(store, lock_bytes, plans)
-        if everything:
-            write_atomically(folder / ALL, "".join(f"{plan.environment}\n" for plan in plans).encode())
+        if others is not None:
+            rows = [*(plan.environment for plan in plans), *(f"{name}\t{python}" for name, python in others.items())]
+            write_atomically(folder / ALL, "".join(f"{row}\n" for row in rows).encode())
         register(store, path, folder, views)
     return views, clashes
 

@@ -14,12 +14,12 @@ from envknit.view.runtime import runtime_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from envknit.install.selection import Selection
     from envknit.plan import Plan
 
-ALL = "all"  # beside the plans: which environments a lock has for this ABI
+ALL = "all"  # beside the plans: the environments of a lock, those for other Pythons with a tab and which
 
 
 class Installed:
@@ -31,7 +31,7 @@ class Installed:
         placed: how many entries were added to the store.
         downloaded: bytes.
         warnings: sentences for the person.
-        skipped: environments that are not for this interpreter.
+        skipped: environments that are not for this interpreter, and the Pythons that they are for.
     """
 
     __slots__ = ("downloaded", "pins", "placed", "skipped", "views", "warnings")
@@ -44,14 +44,14 @@ class Installed:
         placed: int = 0,
         downloaded: int = 0,
         warnings: Sequence[str] = (),
-        skipped: Sequence[str] = (),
+        skipped: Mapping[str, str] | None = None,
     ) -> None:
         self.views = views
         self.pins = pins
         self.placed = placed
         self.downloaded = downloaded
         self.warnings = tuple(warnings)
-        self.skipped = tuple(skipped)
+        self.skipped = skipped or {}
 
 
 def find_installed(
@@ -74,6 +74,7 @@ def find_installed(
     """
     from envknit.store.roots import root_of, view_link  # nothing is registered where there is no store
 
+    skipped: dict[str, str] = {}
     store = home()
     path = os.path.abspath(lock_path)
     try:
@@ -82,7 +83,9 @@ def find_installed(
         folder = plans_folder(store, lock_key(lock_bytes, path))
         if environments is None:
             with open(os.path.join(folder, ALL), encoding="utf-8") as file:
-                environments = file.read().splitlines()
+                rows = [line.partition("\t")[::2] for line in file.read().splitlines()]
+            environments = [name for name, python in rows if not python]
+            skipped = {name: python for name, python in rows if python}
     except (OSError, PlanError):
         return None
     root = root_of(store, path)
@@ -99,7 +102,7 @@ def find_installed(
             return None
         views[name] = plan.view
         pins.update(plan.pins)
-    return Installed(views=views, pins=len(pins))
+    return Installed(views=views, pins=len(pins), skipped=skipped)
 
 
 def _is_whole(plan: Plan, chosen: str) -> bool:

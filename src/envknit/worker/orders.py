@@ -65,7 +65,7 @@ def interpreter_path(wanted: str | None) -> str:
     if found is None:
         raise WorkerError(
             f"no interpreter {wanted} was found",
-            searched="PATH and ~/.pyenv/versions",
+            searched="PATH, and what pyenv, mise, asdf and uv keep",
             hint="install it, or give the path: python=/path/to/python",
         )
     return found.executable
