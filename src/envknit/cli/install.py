@@ -1,11 +1,13 @@
 """Put what the lock says into the store, and let plain Python in this folder see it.
 
-The lock is not changed. Running it again is cheap: where nothing is to do, it looks and leaves.
+The lock is not changed. Running it again is cheap: where nothing is to do, it looks and leaves. With `--platform` the
+store is filled for another machine, to which it can be copied: `--python` is the version there, or its path there.
 """
 
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
+    from envknit.install.target import Target
 
 EXAMPLE = "envknit install --no-dev --offline"
 
@@ -32,6 +35,7 @@ def configure(parser: ArgumentParser) -> None:
     add_environment(parser, "install this environment (may be repeated; default: all for this Python)", many=True)
     add_script(parser)
     add_selection(parser)
+    add_platform(parser)
     parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
     parser.add_argument("--no-compile", action="store_true", help="leave modules to be compiled at their first import")
 
@@ -48,9 +52,10 @@ def main(arguments: Namespace, screen: Screen) -> int:
         selection=selection_of(arguments),
         offline=arguments.offline,
         compile_bytecode=not arguments.no_compile,
-        here_only=bool(arguments.python),
+        here_only=bool(arguments.python or arguments.platform),
+        target=target_of(arguments),
     )
-    if not arguments.python:
+    if not (arguments.python or arguments.platform):
         _warn_of_another_python(arguments, place, screen)
     return 0
 
@@ -86,6 +91,21 @@ def add_selection(parser: ArgumentParser) -> None:
     parser.add_argument("--only-group", **names, help="this group alone, without the project (may be repeated)")
 
 
+def add_platform(parser: ArgumentParser) -> None:
+    """Declare `--platform`, which makes `--python` a version or a path of another machine."""
+    text = "for another machine, named as wheels do: manylinux_2_28_aarch64"
+    parser.add_argument("--platform", metavar="TAG", help=text)
+
+
+def target_of(arguments: Namespace) -> Target | None:
+    """Return the interpreter of another machine that the arguments mean; None: the one that runs this."""
+    if not arguments.platform:
+        return None
+    from envknit.install.target import Target  # `--help` needs none of it
+
+    return Target.of(arguments.platform, arguments.python or f"3.{sys.version_info[1]}")
+
+
 def selection_of(arguments: Namespace) -> Selection:
     """Return which groups and extras the arguments mean."""
 
@@ -109,6 +129,7 @@ def install_place(
     offline: bool = False,
     compile_bytecode: bool = True,
     here_only: bool = False,
+    target: Target | None = None,
 ) -> None:
     """Install the lock of a place, and say what was done.
 
@@ -118,7 +139,7 @@ def install_place(
     from envknit.install.installed import find_installed  # `--help` needs none of it
 
     began = time.perf_counter()
-    done = find_installed(place.lock, environments, selection)
+    done = None if target else find_installed(place.lock, environments, selection)
     if done:
         screen.say("everything is installed")
     else:
@@ -132,11 +153,14 @@ def install_place(
             offline=offline,
             compile_bytecode=compile_bytecode,
             reporter=screen,
+            target=target,
         )
         seconds = time.perf_counter() - began
         news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
-        screen.say(f"installed {', '.join(done.views)}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
-    refresh(place)
+        names = ", ".join(done.views) + (f" for {target}" if target else "")
+        screen.say(f"installed {names}: {count(done.pins, 'pin')}, {news}, {seconds:.1f} s")
+    if target is None:
+        refresh(place)
     if done.skipped and here_only:
         screen.warn("; ".join(left_out(done.skipped)))
     elif done.skipped:

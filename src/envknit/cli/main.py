@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
     arguments = parse(given)
     screen = Screen(quiet=arguments.quiet, verbose=arguments.verbose, repeated=repeated(arguments))
     try:
-        python = None if chosen else _chosen(arguments, screen)
+        python = None if chosen or getattr(arguments, "platform", None) else _chosen(arguments, screen)
         if python:
             from envknit.cli.interpreter import run_again  # few commands need another interpreter
 

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import re
-from platform import python_version
 from typing import TYPE_CHECKING
 
-from packaging.markers import default_environment
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from envknit.errors import InstallError
 from envknit.index.metadata import read_metadata
+from envknit.install.target import this_target
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from packaging.requirements import Requirement
 
     from envknit.index.metadata import Metadata
     from envknit.install.choose import ChosenPin
+    from envknit.install.target import Target
 
 
 _EXTRA = re.compile(r"""\bextra\s*[=!]=\s*["']([^"']+)""")
 
 
-def refuse_other(pin: ChosenPin, folder: Path, overridden: Collection[str] = ()) -> None:
+def refuse_other(pin: ChosenPin, folder: Path, overridden: Collection[str] = (), target: Target | None = None) -> None:
     """Compare what an entry of the store requires with what its pin was locked with.
 
     Args:
-        pin: with the edges that hold for this interpreter.
+        pin: with the edges that hold for the interpreter.
         folder: the entry.
         overridden: names of which the person says what is required, whatever the entry says.
+        target: the interpreter; None: the one that runs this.
 
     Raises:
         InstallError: they differ; the message says in what.
@@ -40,7 +41,7 @@ def refuse_other(pin: ChosenPin, folder: Path, overridden: Collection[str] = ())
     Cost: reads one file.
     """
     file = next(folder.glob("*.dist-info/METADATA"), None)
-    told = differences(read_metadata(file.read_bytes()), pin, overridden) if file else []
+    told = differences(read_metadata(file.read_bytes()), pin, overridden, target) if file else []
     if told:
         raise InstallError(
             f"{pin.pin.name} {pin.pin.version} is not what was locked",
@@ -50,14 +51,17 @@ def refuse_other(pin: ChosenPin, folder: Path, overridden: Collection[str] = ())
         )
 
 
-def differences(metadata: Metadata, pin: ChosenPin, overridden: Collection[str] = ()) -> list[str]:
-    """Say in what the metadata of a wheel differs from its pin, for this interpreter.
+def differences(
+    metadata: Metadata, pin: ChosenPin, overridden: Collection[str] = (), target: Target | None = None
+) -> list[str]:
+    """Say in what the metadata of a wheel differs from its pin, for one interpreter.
 
     Which extras were asked for is not in a lock, so a dependency of any extra may have been locked. What an sdist was
     built into may require less here than where it was locked.
     """
     extras = {found for requirement in metadata.requires_dist for found in _EXTRA.findall(str(requirement.marker))}
-    needed, possible = _required(metadata, {""}), _required(metadata, {"", *extras})
+    variables = (target or this_target()).variables
+    needed, possible = _required(metadata, {""}, variables), _required(metadata, {"", *extras}, variables)
     locked: dict[str, set[str]] = {}
     for name, version in pin.dependencies:
         locked.setdefault(name, set()).add(version)
@@ -76,24 +80,24 @@ def differences(metadata: Metadata, pin: ChosenPin, overridden: Collection[str] 
             f"it does not require {name}, which was locked"
             for name in sorted(locked.keys() - possible.keys() - set(overridden))
         ]
-        told += _python_range(metadata.requires_python, pin.pin.requires_python)
+        told += _python_range(metadata.requires_python, pin.pin.requires_python, variables["python_full_version"])
     return told
 
 
-def _required(metadata: Metadata, extras: Iterable[str]) -> dict[str, list[Requirement]]:
+def _required(metadata: Metadata, extras: Iterable[str], variables: Mapping[str, str]) -> dict[str, list[Requirement]]:
     found: dict[str, list[Requirement]] = {}
-    environments: list[dict[str, str]] = [{**default_environment(), "extra": extra} for extra in extras]  # type: ignore[dict-item] # all its values are text
+    environments = [{**variables, "extra": extra} for extra in extras]
     for requirement in metadata.requires_dist:
         marker = requirement.marker
-        if marker is None or any(marker.evaluate({**facts}) for facts in environments):
+        if marker is None or any(marker.evaluate(facts) for facts in environments):
             found.setdefault(canonical_name(requirement.name), []).append(requirement)
     return found
 
 
-def _python_range(found: str, locked: str) -> list[str]:
+def _python_range(found: str, locked: str, python: str) -> list[str]:
     try:
         range_ = SpecifierSet(found)
-        same = range_ == SpecifierSet(locked) if locked else range_.contains(python_version(), prereleases=True)
+        same = range_ == SpecifierSet(locked) if locked else range_.contains(python, prereleases=True)
     except InvalidSpecifier:
         return []  # what old tools wrote cannot be compared
     return [] if same else [f"it is for Python {found or 'of any version'}, and {locked or 'any version'} was locked"]

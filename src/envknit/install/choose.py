@@ -1,19 +1,17 @@
-"""Which pins of an environment this interpreter needs, and which artifact of each."""
+"""Which pins of an environment an interpreter needs, and which artifact of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 from packaging.markers import Marker, default_environment
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import Tag, parse_tag, sys_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from envknit.errors import InstallError, LockError
 from envknit.files.model import DEFAULT_GROUPS
 from envknit.install.selection import USUAL
+from envknit.install.target import this_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Artifact, Edge, Environment, Pin
     from envknit.install.selection import Selection
+    from envknit.install.target import Target
     from envknit.store.entry import Entry
 
     Facts = Mapping[str, str | AbstractSet[str]]
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChosenPin:
-    """A pin that this interpreter needs, the edges that hold here, and the artifact to take.
+    """A pin that an interpreter needs, the edges that hold here, and the artifact to take.
 
     `artifact` is None for a pin of a lock that names folders instead of files; `resident` is false for one that stands
     beside another version, which plain imports get.
@@ -75,7 +74,10 @@ class PlacedPin:
 
 
 def choose(
-    environment: Environment, selection: Selection = USUAL, default_groups: Sequence[str] = DEFAULT_GROUPS
+    environment: Environment,
+    selection: Selection = USUAL,
+    default_groups: Sequence[str] = DEFAULT_GROUPS,
+    target: Target | None = None,
 ) -> list[ChosenPin]:
     """Choose what to install of an environment, sorted by name and version.
 
@@ -83,19 +85,21 @@ def choose(
         environment: which.
         selection: which of its groups and extras.
         default_groups: the groups that count where nobody says.
+        target: the interpreter; None: the one that runs this.
 
     Raises:
         LockError: an edge leads to a pin that the lock does not hold.
-        InstallError: a pin has no artifact for this interpreter.
+        InstallError: a pin has no artifact for the interpreter.
     """
-    needed = needed_pins(environment, selection, default_groups)
+    target = target or this_target()
+    needed = needed_pins(environment, selection, default_groups, target.variables)
     residents = _residents([pin for pin, _ in needed])
     return [
         ChosenPin(
             pin=pin,
             artifact=None
             if (pin.install_path or pin.source) and not pin.files
-            else choose_artifact(pin, guest=pin not in residents),
+            else choose_artifact(pin, target, guest=pin not in residents),
             dependencies=tuple(sorted({(edge.name, edge.version) for edge in edges})),
             resident=pin in residents,
         )
@@ -115,7 +119,7 @@ def needed_pins(
     environment: Environment,
     selection: Selection,
     default_groups: Sequence[str],
-    target: Mapping[str, str] | None = None,
+    variables: Mapping[str, str],
 ) -> list[tuple[Pin, list[Edge]]]:
     """Walk from what the person asked for along the edges whose markers hold (PEP 508, PEP 751).
 
@@ -123,15 +127,14 @@ def needed_pins(
         environment: which.
         selection: which of its groups and extras.
         default_groups: the groups that count where nobody says.
-        target: the values of marker variables; None: those of the running interpreter.
+        variables: the values of marker variables.
 
     Raises:
         LockError: an edge leads to a pin that the lock does not hold.
     """
     known = {(pin.name, pin.version): pin for pin in environment.pins}
     groups, extras = selection.chosen(environment, default_groups)
-    here = default_environment() if target is None else target
-    facts: Facts = {**here, "dependency_groups": groups, "extras": extras}  # type: ignore[dict-item] # all its values are text
+    facts: Facts = {**variables, "dependency_groups": groups, "extras": extras}
     waiting = [
         pin
         for pin in environment.pins
@@ -156,17 +159,20 @@ def needed_pins(
     return [found[key] for key in sorted(found)]
 
 
-def choose_artifact(pin: Pin, *, guest: bool = False) -> Artifact:
-    """Choose the best wheel for this interpreter, by tag priority and then build tag (PEP 425, 427), else the sdist.
+def choose_artifact(pin: Pin, target: Target, *, guest: bool = False) -> Artifact:
+    """Choose the best wheel for an interpreter, by tag priority and then build tag (PEP 425, 427), else the sdist.
 
     Args:
         pin: the pin.
+        target: the interpreter.
         guest: whether it stands beside another version; a wheel without extension modules comes first then.
 
     Raises:
-        InstallError: there is none; the message lists the wheels and the tags that this interpreter accepts.
+        InstallError: there is none; the message lists the wheels and the tags that the interpreter accepts.
     """
-    ranked = [(rank, wheel) for wheel in pin.files if wheel.is_wheel and (rank := _rank(wheel.name)) is not None]
+    ranked = [
+        (rank, wheel) for wheel in pin.files if wheel.is_wheel and (rank := target.rank_wheel(wheel.name)) is not None
+    ]
     if guest:
         ranked = [each for each in ranked if each[1].name.endswith("-none-any.whl")] or ranked
     if ranked:
@@ -176,40 +182,11 @@ def choose_artifact(pin: Pin, *, guest: bool = False) -> Artifact:
         return next((file for file in sdists if file.name.endswith(".tar.gz")), sdists[0])
     wheels = [file.name for file in pin.files]
     raise InstallError(
-        f"{pin.name} {pin.version} has no wheel for this interpreter, and no sdist to build one from",
+        f"{pin.name} {pin.version} has no wheel for {target}, and no sdist to build one from",
         wheels=_first(wheels) or "none",
-        accepted_tags=_first([str(tag) for tag in _accepted()]),
+        accepted_tags=_first([str(tag) for tag in target.accepted]),
         hint="use another interpreter, or lock a version that has a wheel for this one",
     )
-
-
-def accepts_tags(tags: str) -> bool:
-    """Tell whether this interpreter accepts a wheel of these (compressed) tags: `cp312-cp312-linux_x86_64`."""
-    try:
-        return not parse_tag(tags).isdisjoint(_accepted())
-    except ValueError:
-        return False
-
-
-def tag_rank(tags: str) -> int:
-    """Rank (compressed) tags that this interpreter accepts: 0 is the best."""
-    accepted = _accepted()
-    return min(accepted[tag] for tag in parse_tag(tags) if tag in accepted)
-
-
-def _rank(wheel: str) -> tuple[int, tuple[int, str]] | None:
-    try:
-        _, _, build, tags = parse_wheel_filename(wheel)
-    except InvalidWheelFilename as error:
-        raise LockError("the lock names a file that is not a wheel", file=wheel, hint="run: envknit lock") from error
-    accepted = _accepted()
-    places = [accepted[tag] for tag in tags if tag in accepted]
-    return (-min(places), build or (0, "")) if places else None
-
-
-@cache
-def _accepted() -> Mapping[Tag, int]:
-    return {tag: place for place, tag in enumerate(sys_tags())}
 
 
 def _holds(marker: str, facts: Facts) -> bool:

@@ -12,7 +12,7 @@ from envknit.errors import InstallError, PackageIndexError
 from envknit.files.filenames import version_in
 from envknit.http.threads import Threads
 from envknit.install.agreement import refuse_other
-from envknit.install.choose import accepts_tags, tag_rank
+from envknit.install.target import this_target
 from envknit.naming import store_folder
 from envknit.reporter import count
 from envknit.store.disk import disk_faults
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from envknit.index.index import Index, Link
     from envknit.install.choose import ChosenPin
     from envknit.install.sources import Sources
+    from envknit.install.target import Target
     from envknit.reporter import Reporter
     from envknit.store.store import Store
     from envknit.view.bytecode import Compiler
@@ -62,6 +63,7 @@ class Fetcher:
         reporter: hears of progress.
         sources: knows the places that are no index.
         compiler: compiles what is placed, while the rest is downloaded; None: nobody does.
+        target: the interpreter that it is for; None: the one that runs this.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class Fetcher:
         reporter: Reporter,
         sources: Sources,
         compiler: Compiler | None = None,
+        target: Target | None = None,
     ) -> None:
+        self._target = target or this_target()
         self._sources = sources
         self.store = store
         self._compiler = compiler
@@ -124,14 +128,14 @@ class Fetcher:
                 self._index.close()
         for want, pin in wants:
             if not self._sources.is_folder(want.source):  # the person works on it: `install` says that the lock is old
-                refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden)
+                refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden, self._target)
         return folders
 
     def _placed(self, want: _Want) -> str:
         folder = self._find(want)
         if folder is None:
             raise InstallError(
-                f"the wheel that {want.artifact.name} was built into is not for this interpreter", name=want.name
+                f"the wheel that {want.artifact.name} was built into is not for {self._target}", name=want.name
             )
         return folder
 
@@ -156,14 +160,14 @@ class Fetcher:
         return folders, missing if others else [*wants]
 
     def _find(self, want: _Want, store: Store | None = None) -> str | None:
-        """Return the entry of an artifact; that of an sdist is whichever wheel was built of it for this interpreter."""
+        """Return the entry of an artifact; that of an sdist is whichever wheel was built of it for the interpreter."""
         store = store or self.store
         if want.artifact.is_wheel:
             folder = store_folder(want.name, want.version, want.artifact.name, want.sha256)
             return folder if store.has(folder, want.sha256) else None
         version = "" if self._sources.is_folder(want.source) else want.version
-        built = store.built(want.name, version, want.sha256)
-        fitting = sorted((tag_rank(tags), folder) for tags, folder in built.items() if accepts_tags(tags))
+        built, target = store.built(want.name, version, want.sha256), self._target
+        fitting = sorted((target.rank(tags), folder) for tags, folder in built.items() if target.accepts(tags))
         return next((folder for _, folder in fitting if store.has(folder, want.sha256)), None)
 
     def _refuse_downloads(self, missing: Sequence[_Want]) -> None:

@@ -19,7 +19,7 @@ from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import make_plan
 from envknit.install.selection import USUAL
 from envknit.install.sources import Sources, as_built, bound_indexes
-from envknit.plan import lock_key, plans_folder
+from envknit.plan import ABI, lock_key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
 from envknit.store.disk import disk_faults, distrust, replace_link, walk
@@ -27,7 +27,7 @@ from envknit.store.entry import read_entry, read_foreign
 from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store
 from envknit.view.bytecode import Compiler, compile_missing
-from envknit.view.place import place_views
+from envknit.view.place import folder_of_plans, place_views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project
     from envknit.install.selection import Selection
+    from envknit.install.target import Target
     from envknit.plan import Plan
 
 
@@ -48,8 +49,9 @@ def install(
     offline: bool = False,
     compile_bytecode: bool = True,
     reporter: Reporter | None = None,
+    target: Target | None = None,
 ) -> Installed:
-    """Install the environments of a lock for the interpreter that runs this.
+    """Install the environments of a lock.
 
     Args:
         lock_path: the lock file.
@@ -59,13 +61,14 @@ def install(
         offline: only what the store and the cache hold.
         compile_bytecode: whether every module is compiled now, instead of at its first import.
         reporter: hears of progress.
+        target: the interpreter of another machine that it is for; None: the one that runs this.
 
     Raises:
         LockError: the lock cannot be read, or does not hold an environment that was asked for.
         InstallError: a pin has no artifact here, or one could not be downloaded, built, verified or placed.
         StoreError: the store is not this user's own, or is damaged.
     """
-    done = find_installed(lock_path, environments, selection)
+    done = find_installed(lock_path, environments, selection) if target is None else None
     if done is not None:
         return done
     path = os.path.abspath(lock_path)
@@ -74,12 +77,15 @@ def install(
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
     store = Store().open()
-    with store.installing(), closing(Compiler(store)) if compile_bytecode else nullcontext() as compiler:
-        done = _take_back(store, path, lock_bytes, environments, selection)
+    with (
+        store.installing(),
+        closing(Compiler(store)) if compile_bytecode and target is None else nullcontext() as compiler,
+    ):
+        done = _take_back(store, path, lock_bytes, environments, selection) if target is None else None
         if done is not None:
             return done
         lock = parse_lock(lock_bytes, path)
-        wanted, skipped = _select(lock, environments, path)
+        wanted, skipped = _select(lock, environments, path, target)
         selection.check(lock, wanted, path)
         store.clean()
         indexes = project.indexes if project else ()
@@ -91,8 +97,11 @@ def install(
             reporter,
             sources,
             compiler,
+            target,
         )
-        chosen = {one.name: [*map(sources.found, choose(one, selection, lock.default_groups))] for one in wanted}
+        chosen = {
+            one.name: [*map(sources.found, choose(one, selection, lock.default_groups, target))] for one in wanted
+        }
         overridden = {Requirement(text).name for one in wanted for text in one.overrides}
         folders = fetcher.fetch(
             [pin for pins in chosen.values() for pin in pins], offline=offline, overridden=overridden
@@ -102,14 +111,21 @@ def install(
             reporter.stage(f"Planning {name}")
             placed = as_built([_placed(pin, folders, store, path, reporter) for pin in pins])
             plan, said = make_plan(
-                lock, name, placed, store=store, lock_path=Path(path), selection=selection, sources=sources
+                lock,
+                name,
+                placed,
+                store=store,
+                lock_path=Path(path),
+                selection=selection,
+                sources=sources,
+                abi=target.abi if target else ABI,
             )
             plans.append(plan)
             warnings += said
         if compiler is not None:
             compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
         everything = skipped if environments is None else None
-        views, said = _put_in_use(store, path, lock_bytes, plans, everything)
+        views, said = _put_in_use(store, path, lock_bytes, plans, everything, target)
     return Installed(
         views={environment: str(view) for environment, view in views.items()},
         pins=len({pin for plan in plans for pin in plan.pins}),
@@ -147,14 +163,17 @@ def _read(path: str) -> bytes:
         raise LockError(f"the lock file cannot be read: {error.strerror}", lock=path) from error
 
 
-def _select(lock: Lock, names: Sequence[str] | None, path: str) -> tuple[list[Environment], dict[str, str]]:
-    """Pick the environments that were asked for and are for this interpreter, and say which Pythons others want."""
+def _select(
+    lock: Lock, names: Sequence[str] | None, path: str, target: Target | None
+) -> tuple[list[Environment], dict[str, str]]:
+    """Pick the environments that were asked for and are for the interpreter, and say which Pythons others want."""
     for name in names or ():
         if name not in lock.environments:
             known = ", ".join(sorted(lock.environments)) or "none"
             raise LockError(f"the lock holds no environment {name!r}", lock=path, environments=known)
     chosen = [lock.environments[name] for name in names or sorted(lock.environments)]
-    wanted = [one for one in chosen if accepts_interpreter(one.python_version)]
+    python = target.host.version if target else None
+    wanted = [one for one in chosen if accepts_interpreter(one.python_version, python)]
     skipped = {one.name: one.python_version for one in chosen if one not in wanted}
     if skipped and (names or not wanted):
         name, specifier = next(iter(skipped.items()))
@@ -181,20 +200,25 @@ def _placed(
 
 
 def _put_in_use(
-    store: Store, path: str, lock_bytes: bytes, plans: Sequence[Plan], others: Mapping[str, str] | None
+    store: Store,
+    path: str,
+    lock_bytes: bytes,
+    plans: Sequence[Plan],
+    others: Mapping[str, str] | None,
+    target: Target | None,
 ) -> tuple[dict[str, Path], list[str]]:
     """Place the views of plans, and note that they are those of the lock at `path`; returns views and sentences.
 
     `others` are the environments of the lock that are for other Pythons; None: only some of all were asked for.
     """
-    folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, path)))
+    folder = folder_of_plans(store, lock_bytes, path, plans[0].abi)
     with disk_faults(folder):
         write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
-        views, clashes = place_views(store, lock_bytes, plans)
+        views, clashes = place_views(store, lock_bytes, plans, target.host if target else None)
         if others is not None:
             rows = [*(plan.environment for plan in plans), *(f"{name}\t{python}" for name, python in others.items())]
             write_atomically(folder / ALL, "".join(f"{row}\n" for row in rows).encode())
-        register(store, path, folder, views)
+        register(store, path, folder, {} if target else views)  # its links are for the tools of this machine
     return views, clashes
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from envknit.errors import InstallError
 from envknit.install.selection import USUAL
 from envknit.naming import canonical_name
-from envknit.plan import Pin, Plan
+from envknit.plan import ABI, Pin, Plan
 from envknit.store.bundle import place_bundle
 from envknit.view.runtime import place_runtime
 from envknit.wheel.contents import NAMESPACE, Contents, read_contents
@@ -38,6 +38,7 @@ def make_plan(
     lock_path: Path,
     selection: Selection = USUAL,
     sources: Sources | None = None,
+    abi: str = ABI,
 ) -> tuple[Plan, list[str]]:
     """Make the plan of one environment, placing the bundles that it needs.
 
@@ -49,11 +50,12 @@ def make_plan(
         lock_path: for messages of the program side.
         selection: which groups and extras these are.
         sources: knows which pins are folders of the person's own.
+        abi: of the interpreter that it is for.
 
     Returns:
         The plan, and what the person should know: one sentence each.
     """
-    contents = [read_contents(pin.entry, pin.chosen.pin.name) for pin in placed]
+    contents = [read_contents(pin.entry, pin.chosen.pin.name, abi) for pin in placed]
     _check_guests(placed, contents)
     seen = [(pin, inside) for pin, inside in zip(placed, contents, strict=True) if pin.chosen.resident]
     bundles = _place_bundles([pin for pin, _ in seen], store)
@@ -94,6 +96,7 @@ def make_plan(
         built=[row for pin, _ in seen if sources and (row := sources.built(pin.chosen.pin))],
         site_visible=lock.system_site_packages,
         chosen=str(selection),
+        abi=abi,
     )
     return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)
 

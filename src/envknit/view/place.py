@@ -8,14 +8,14 @@ environments/<environment>       link to the view in use, which an install flips
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 from envknit.errors import PlanError
 from envknit.plan import Plan, interpreter_tag, key, lock_key, plans_folder
 from envknit.store.disk import disk_faults, replace_link, seal
-from envknit.view.scripts import interpreter, make_bin
+from envknit.view.host import this_host
+from envknit.view.scripts import make_bin
 from envknit.view.tree import make_tree
 
 TYPE_CHECKING = False
@@ -23,22 +23,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envknit.store.store import Store
+    from envknit.view.host import Host
 
 
-def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> tuple[dict[str, Path], list[str]]:
+def place_views(
+    store: Store, lock_bytes: bytes, plans: Sequence[Plan], host: Host | None = None
+) -> tuple[dict[str, Path], list[str]]:
     """Place the views of plans where they are not there yet, and make them the current ones.
 
     Args:
         store: where to.
         lock_bytes: of the lock that the plans were made of.
-        plans: one an environment.
+        plans: one an environment, all for one ABI.
+        host: the interpreter that they are for; None: the one that runs this.
 
     Returns:
         Environment to its view, and sentences for the person.
 
     Cost: nothing is read but listings; some 0.1 ms a pin and environment, and one write-out of the file system.
     """
-    folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, plans[0].lock)))
+    host = host or this_host()
+    folder = folder_of_plans(store, lock_bytes, plans[0].lock, plans[0].abi)
     place = os.path.relpath(folder, store.root)
     views: dict[str, Path] = {}
     ready: list[tuple[Path, str]] = []
@@ -46,55 +51,61 @@ def place_views(store: Store, lock_bytes: bytes, plans: Sequence[Plan]) -> tuple
     with disk_faults(folder), store.workspace() as workspace:
         for plan in plans:
             tree = key(plan.identity.encode(errors="surrogateescape"))
-            view = view_name(plan)
+            view = view_name(plan, host)
             views[plan.environment] = folder / "views" / view
             if not _is_placed(f"{place}/trees/{tree}", plan, store):
                 make_tree(store, plan, workspace / tree)
                 ready.append((workspace / tree, f"{place}/trees/{tree}"))
-            if not _is_made(views[plan.environment], tree, plan, store):
+            if not _is_made(views[plan.environment], tree, plan, store, host):
                 made = workspace / tree if (workspace / tree).is_dir() else folder / "trees" / tree
-                clashes += make_view(store, plan, workspace / view, tree=made, final=str(folder / "views" / view))
+                final = str(folder / "views" / view)
+                clashes += make_view(store, plan, workspace / view, tree=made, final=final, host=host)
                 ready.append((workspace / view, f"{place}/views/{view}"))
         store.place(ready)
         for environment, placed in views.items():
-            for name in (environment, f"{environment}@{interpreter_tag()}"):
+            for name in (environment, *([f"{environment}@{interpreter_tag()}"] if host.here else [])):
                 replace_link(folder / "environments" / name, f"../views/{placed.name}")
     return views, clashes
 
 
-def view_name(plan: Plan) -> str:
-    """Name the folder of a plan's view for the interpreter that runs this."""
+def folder_of_plans(store: Store, lock_bytes: bytes, lock: str, abi: str) -> Path:
+    """Return the folder of what is installed from a lock for an ABI; see `plans_folder`, which is about our own."""
+    ours = Path(plans_folder(str(store.root), lock_key(lock_bytes, lock)))
+    return ours.parent.with_name(abi) / ours.name
+
+
+def view_name(plan: Plan, host: Host) -> str:
+    """Name the folder of a plan's view for an interpreter."""
     tree = key(plan.identity.encode(errors="surrogateescape"))
-    return f"{plan.environment}-{key(f'{tree} {_configuration(plan)}'.encode())}"
+    return f"{plan.environment}-{key(f'{tree} {_configuration(plan, host)}'.encode())}"
 
 
-def make_view(store: Store, plan: Plan, into: Path, *, tree: Path, final: str) -> list[str]:
+def make_view(store: Store, plan: Plan, into: Path, *, tree: Path, final: str, host: Host) -> list[str]:
     """Make the view of a tree in a new folder, read-only; returns sentences about scripts that clash."""
     into.mkdir()
     for item in os.listdir(tree):
         (into / item).symlink_to(f"../../trees/{tree.name}/{item}")
-    (into / "pyvenv.cfg").write_text(_configuration(plan), encoding="utf-8")
+    (into / "pyvenv.cfg").write_text(_configuration(plan, host), encoding="utf-8")
     (into / "pyvenv.cfg").chmod(0o444)
-    clashes = make_bin(store, plan, into / "bin", view=final)
+    clashes = make_bin(store, plan, into / "bin", view=final, host=host)
     seal(into)
     return clashes
 
 
-def _configuration(plan: Plan) -> str:
+def _configuration(plan: Plan, host: Host) -> str:
     """Write `pyvenv.cfg` (PEP 405)."""
     visible = "true" if plan.site_visible else "false"
-    version = ".".join(map(str, sys.version_info[:3]))
-    rows = [f"home = {os.path.dirname(interpreter())}", f"include-system-site-packages = {visible}"]
-    return "\n".join([*rows, f"version = {version}", f"executable = {interpreter()}", ""])
+    rows = [f"home = {os.path.dirname(host.program)}", f"include-system-site-packages = {visible}"]
+    return "\n".join([*rows, f"version = {host.version}", f"executable = {host.program}", ""])
 
 
-def _is_made(view: Path, tree: str, plan: Plan, store: Store) -> bool:
-    """Tell whether a view is there and is that of this tree and this interpreter; another one makes way."""
+def _is_made(view: Path, tree: str, plan: Plan, store: Store, host: Host) -> bool:
+    """Tell whether a view is there and is that of this tree and interpreter; another one makes way."""
     if not view.is_dir():
         return False
     with suppress(OSError):
         leads = os.readlink(view / "plan") == f"../../trees/{tree}/plan"
-        if leads and (view / "pyvenv.cfg").read_text(encoding="utf-8") == _configuration(plan):
+        if leads and (view / "pyvenv.cfg").read_text(encoding="utf-8") == _configuration(plan, host):
             return True
     store.remove(os.path.relpath(view, store.root))
     return False

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import stat
-import sys
 
 from installer.scripts import Script
 from installer.utils import get_launcher_kind
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from envknit.plan import Plan
     from envknit.store.store import Store
+    from envknit.view.host import Host
 
 _PLACEHOLDER = b"#!python"  # the wheel's word for "whatever interpreter this is installed for" (PEP 427)
 # A shell starts the `python` beside the script; to Python, the first lines are a string. So a moved store works, and a
@@ -34,22 +34,22 @@ _SECTIONS = re.compile(r"^\[(?:console|gui)_scripts\].*?(?=^\[|\Z)", re.MULTILIN
 _ACTIVATE = os.path.join(os.path.dirname(__file__), "activate")
 
 
-def make_bin(store: Store, plan: Plan, into: Path, *, view: str) -> list[str]:
-    """Make the folder of programs of a view for the interpreter that runs this.
+def make_bin(store: Store, plan: Plan, into: Path, *, view: str, host: Host) -> list[str]:
+    """Make the folder of programs of a view.
 
     Args:
         store: where the pins are.
         plan: which packages.
         into: does not exist yet.
         view: absolute path that the view will have.
+        host: the interpreter that it is for.
 
     Returns:
         One sentence for each name that two pins claim; the first pin's script is taken.
     """
     into.mkdir()
-    major, minor = sys.version_info[:2]
-    for name in ("python", "python3", f"python{major}.{minor}"):
-        (into / name).symlink_to(interpreter())
+    for name in ("python", "python3", f"python{host.minor}"):
+        (into / name).symlink_to(host.program)
     for shell in ("activate", "activate.csh", "activate.fish"):
         with open(os.path.join(_ACTIVATE, shell), encoding="utf-8") as file:
             text = file.read().replace("@VIEW@", shlex.quote(view)).replace("@NAME@", _prompt(plan))
@@ -67,13 +67,6 @@ def make_bin(store: Store, plan: Plan, into: Path, *, view: str) -> list[str]:
             elif not os.path.lexists(f"{into}/{name}"):
                 _write(f"{into}/{name}", content, store, view)
     return clashes
-
-
-def interpreter() -> str:
-    """Return the program that a virtual environment of this interpreter would link to."""
-    base: str = getattr(sys, "_base_executable", None) or sys.executable
-    # `home` of a pyvenv.cfg must lie below the prefix (Modules/getpath.py): a link from elsewhere is resolved
-    return base if os.path.dirname(os.path.dirname(base)) == sys.base_prefix else os.path.realpath(base)
 
 
 def _prompt(plan: Plan) -> str:

@@ -14,9 +14,9 @@ import sys
 from collections import defaultdict
 from typing import NamedTuple
 
-from envknit.plan import SITE_PACKAGES
 from envknit.store.disk import seal
 from envknit.store.entry import data_folder
+from envknit.view.host import site_packages_of
 from envknit.view.runtime import HOOK
 from envknit.wheel.contents import module_name
 
@@ -50,18 +50,19 @@ def make_tree(store: Store, plan: Plan, into: Path) -> None:
 
     Cost: one listing a pin, and a link for each of its top-level names.
     """
-    site = into / SITE_PACKAGES
+    site_packages = site_packages_of(plan.abi)
+    site = into / site_packages
     site.mkdir(parents=True)
     (into / "plan").write_bytes(plan.render().encode(errors="surrogateescape"))
     (into / "plan").chmod(0o444)
-    depth = _DEPTH + SITE_PACKAGES.count("/") + 1
+    depth = _DEPTH + site_packages.count("/") + 1
     for name in (*HOOK, "envknit"):  # first: these names never come from a package
         if os.path.exists(os.path.join(store.root, plan.runtime, name)):
             up = "" if os.path.isabs(plan.runtime) else "../" * depth
             (site / name).symlink_to(f"{up}{plan.runtime}/{name}")
     if plan.paths:  # for tools that read `.pth` files; a Python with the hook has them from the plan
         (site / "_own_folders.pth").write_text("".join(f"{path}\n" for path in plan.paths), encoding="utf-8")
-    links = _Links(str(store.root))
+    links = _Links(str(store.root), plan.abi)
     links.add(str(site), depth, _importable(links, plan))
     links.add(str(into), _DEPTH, _under_the_prefix(links, plan))
     if sys.platlibdir != "lib":
@@ -74,7 +75,7 @@ def _importable(links: _Links, plan: Plan) -> Iterator[_Offer]:
     folders = dict.fromkeys(pin.folder for pin in plan.pins.values() if pin.resident)
     for folder in folders:
         for offer in links.listed(folder):
-            name = _import_name(offer)
+            name = _import_name(offer, plan.abi)
             if name is None:
                 if not _stays_out(offer.name):
                     yield offer
@@ -84,7 +85,7 @@ def _importable(links: _Links, plan: Plan) -> Iterator[_Offer]:
     inner = {folder for holders in plan.imports.values() for folder in holders if folder not in folders}
     for folder in sorted(inner):
         for offer in links.listed(folder):
-            if folder in plan.imports.get(_import_name(offer) or "", ()):
+            if folder in plan.imports.get(_import_name(offer, plan.abi) or "", ()):
                 yield offer
 
 
@@ -96,10 +97,10 @@ def _under_the_prefix(links: _Links, plan: Plan) -> Iterator[_Offer]:
             )
 
 
-def _import_name(offer: _Offer) -> str | None:
+def _import_name(offer: _Offer, abi: str) -> str | None:
     if offer.is_folder:
         return offer.name if "." not in offer.name else None
-    return module_name(offer.name)
+    return module_name(offer.name, abi)
 
 
 def _stays_out(name: str) -> bool:
@@ -109,8 +110,9 @@ def _stays_out(name: str) -> bool:
 class _Links:
     """Makes links to what lies in the store."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, abi: str) -> None:
         self._root = root
+        self._abi = abi
 
     def listed(self, folder: str) -> list[_Offer]:
         """List what a folder of the store holds, but for caches; nothing where there is none."""
@@ -152,4 +154,4 @@ class _Links:
         os.symlink(offer.path if os.path.isabs(offer.path) else "../" * depth + offer.path, place)
 
     def _is_regular(self, offer: _Offer) -> bool:
-        return any(module_name(each.name) == "__init__" for each in self.listed(offer.path))
+        return any(module_name(each.name, self._abi) == "__init__" for each in self.listed(offer.path))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 
 from envknit.naming import main_module
+from envknit.plan import ABI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 # The order in which one folder decides what a name means
 REGULAR, MODULE, NAMESPACE = range(3)
 
-_NATIVE = tuple(EXTENSION_SUFFIXES)
-_SUFFIXES = (*_NATIVE, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 _CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
 _OLD_NAMESPACE = ("extend_path", "declare_namespace")  # pkgutil's and pkg_resources' ways before PEP 420
 
@@ -54,12 +54,13 @@ class Contents:
         return [posixpath.normpath(line) for line in lines if line.startswith("/")]
 
 
-def read_contents(entry: Entry, distribution: str) -> Contents:
+def read_contents(entry: Entry, distribution: str, abi: str = ABI) -> Contents:
     """Find out what an entry offers.
 
     Args:
         entry: the entry.
         distribution: canonical name of the distribution; its main module is often named like it.
+        abi: of the interpreter that is meant.
 
     Cost: its `.pth` files are read, nothing else.
     """
@@ -70,8 +71,10 @@ def read_contents(entry: Entry, distribution: str) -> Contents:
     startup = sorted(starts | {name for name in coded if name[:-4] + ".start" not in starts})  # PEP 829
     startup += sorted(f"{name}.py" for name in _CUSTOMIZE if f"{name}.py" in roots)
     held = _held(paths, ["", *folders])
-    imports = [(name, kind, folder) for folder, inside in held.items() for name, kind in _top_level(inside).items()]
-    modules = {module for inside in held.values() for module in _modules(inside)}
+    imports = [
+        (name, kind, folder) for folder, inside in held.items() for name, kind in _top_level(inside, abi).items()
+    ]
+    modules = {module for inside in held.values() for module in _modules(inside, abi)}
     coded_names = {_head(module) for module in modules}
     kinds = {name: kind for name, kind, _ in reversed(imports) if name in coded_names and " " not in name}
     spaces = {name for name, kind in kinds.items() if kind == NAMESPACE}
@@ -79,16 +82,23 @@ def read_contents(entry: Entry, distribution: str) -> Contents:
         imports=tuple(imports),
         names=tuple(sorted(kinds)),
         main=main_module(distribution, kinds, spaces, (name for name in modules if _head(name) in spaces)),
-        native=any(is_extension(path) for path in paths),
+        native=any(_is_extension(path, abi) for path in paths),
         startup=tuple(startup),
         outside=tuple(outside),
     )
 
 
-def is_extension(path: str) -> bool:
-    """Tell whether this interpreter could import the file as an extension module."""
+@cache
+def _native(abi: str) -> tuple[str, ...]:
+    """List how the names of extension modules end that an interpreter of this ABI imports, the first choice first."""
+    limited = () if abi.partition("-")[2].partition("-")[0].endswith("t") else (".abi3.so",)
+    return tuple(EXTENSION_SUFFIXES) if abi == ABI else (f".{abi}.so", *limited, ".so")
+
+
+def _is_extension(path: str, abi: str) -> bool:
+    """Tell whether an interpreter of this ABI could import the file as an extension module."""
     folder, _, name = path.rpartition("/")
-    return name.endswith(_NATIVE) and module_name(name) is not None and "." not in folder
+    return name.endswith(_native(abi)) and module_name(name, abi) is not None and "." not in folder
 
 
 def is_old_namespace(entry: Entry, package: str) -> bool:
@@ -110,25 +120,25 @@ def _held(paths: Iterable[str], folders: Iterable[str]) -> dict[str, list[str]]:
     return held
 
 
-def _top_level(paths: Iterable[str]) -> dict[str, int]:
+def _top_level(paths: Iterable[str], abi: str) -> dict[str, int]:
     kinds: dict[str, int] = {}
     for path in paths:
         first, _, rest = path.partition("/")
         if rest:
             name: str | None = first if "." not in first and first != "__pycache__" else None
-            kind = REGULAR if "/" not in rest and module_name(rest) == "__init__" else NAMESPACE
+            kind = REGULAR if "/" not in rest and module_name(rest, abi) == "__init__" else NAMESPACE
         else:
-            name, kind = module_name(first), MODULE
+            name, kind = module_name(first, abi), MODULE
         if name and name not in _CUSTOMIZE:
             kinds[name] = min(kind, kinds.get(name, NAMESPACE))
     return kinds
 
 
-def _modules(paths: Iterable[str]) -> Iterator[str]:
+def _modules(paths: Iterable[str], abi: str) -> Iterator[str]:
     """List the dotted names of all modules and regular packages in a folder that is on `sys.path`."""
     for path in paths:
         parent, _, file = path.rpartition("/")
-        name = module_name(file)
+        name = module_name(file, abi)
         if name and "." not in parent and "__pycache__" not in parent:
             yield ".".join(filter(None, [*parent.split("/"), "" if name == "__init__" else name]))
 
@@ -137,9 +147,9 @@ def _head(module: str) -> str:
     return module.partition(".")[0]
 
 
-def module_name(name: str) -> str | None:
-    """Return the name under which a file could be imported here; None where it cannot."""
-    for suffix in _SUFFIXES:
+def module_name(name: str, abi: str = ABI) -> str | None:
+    """Return the name under which an interpreter of this ABI could import a file; None where it cannot."""
+    for suffix in (*_native(abi), *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES):
         if name.endswith(suffix) and name[: -len(suffix)].replace("_", "a").isalnum():
             return name[: -len(suffix)]
     return None
