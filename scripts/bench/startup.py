@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from harness import CACHE, ROOT, Rival, alternate, environment, fresh, interpreter, pip, table, versions
+from harness import CACHE, ROOT, Rival, alternate, environment, fresh, interpreter, pip, printed, table, versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def _startup(rounds: int, store: Path, bare: Path, knit: Path) -> None:
         Rival("no lock in sight (budget 0.2 ms)", [bare, "-S", "-c", code], empty, env),
         Rival(f"{PINS} pins (budget 0.5 ms)", [bare, "-S", "-c", code], locked, env),
     ]
-    table("start() alone", alternate(rivals, rounds, lambda _, out: float(out)), rivals[0].name)
+    table("start() alone", printed(alternate(rivals, rounds)), rivals[0].name)
 
 
 def _imports(rounds: int, store: Path, knit: Path) -> None:
@@ -77,7 +77,7 @@ def _imports(rounds: int, store: Path, knit: Path) -> None:
     for name in IMPORTED:
         code = _IMPORT.format(name=name)
         rivals = [Rival("lock", [knit, "-c", code], project, env), Rival("venv", [same, "-c", code], project, env)]
-        table(f"import {name}", alternate(rivals, rounds, lambda _, out: float(out)), "venv")
+        table(f"import {name}", printed(alternate(rivals, rounds)), "venv")
 
 
 def _warm_install(rounds: int, store: Path, knit: Path) -> None:
