@@ -42,7 +42,7 @@ class Mirror:
     async def serve(self) -> None:
         """Serve until the input of this process ends."""
         server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=256)
-        self.host = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        self.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         print(self.host, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 

@@ -32,7 +32,7 @@ FOUND: list[dict[str, Any]] = []  # every row that was printed, for `--json`
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took: seconds, seconds of processor time, bytes of memory at most in one process; what it printed."""
+    """What one run took: seconds, seconds of processor time, bytes of memory in one process; and what it printed."""
 
     seconds: float
     cpu: float
@@ -107,9 +107,7 @@ def table(title: str, found: Mapping[str, Sequence[float | Run]], against: str) 
         runs = [run for run in found[name] if isinstance(run, Run)]
         cpu = median(run.cpu for run in runs) if runs else None
         peak = median(run.peak for run in runs) if runs else None
-        FOUND.append(
-            {"table": title, "row": name, "seconds": middle, "ratio": middle / base, "cpu": cpu, "peak": peak}
-        )
+        FOUND.append({"table": title, "row": name, "seconds": middle, "ratio": middle / base, "cpu": cpu, "peak": peak})
         more = f"  cpu {cpu * 1e3:8.2f} ms  {peak / 1e6:4.0f} MB" if cpu is not None and peak is not None else ""
         print(
             f"  {name:<{width}}  {middle * 1e3:9.2f} ms  [{low * 1e3:8.2f} .. {high * 1e3:8.2f}]"

@@ -81,3 +81,18 @@ def test_options_say_how_versions_are_chosen_and_the_lock_remembers(index: Loopb
     assert "alpha 3.0rc1 -> 1.0" in machine.envknit("lock", "--exclude-newer", "2024-03-05").out
     assert 'exclude_newer: "2024-03-05T23:59:59+00:00"' in (machine.root / "envknit.lock.yaml").read_text()
     assert "neither a date nor a time" in machine.envknit("lock", "--exclude-newer", "yesterday", status=2).err
+
+
+def test_a_lock_that_answers_the_project_asks_no_index(index: LoopbackIndex, machine: Machine) -> None:
+    index.publish("alpha", "1.0")
+    file = machine.root / "envknit.yaml"
+    file.write_text("environments: {default: {packages: [alpha]}}")
+    machine.envknit("lock")
+    index.publish("alpha", "2.0")
+    index.forget()
+
+    assert "up to date" in machine.envknit("lock").out
+    assert index.count() == 0
+    assert "alpha 1.0 -> 2.0" in machine.envknit("lock", "--upgrade", "--dry-run").out
+    file.write_text("environments: {default: {packages: ['alpha>1']}}")
+    assert "alpha 1.0 -> 2.0" in machine.envknit("lock").out

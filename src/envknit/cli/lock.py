@@ -1,6 +1,7 @@
 """Choose a version of everything that the project needs, and write the lock.
 
-What the lock holds stays as it is wherever the requirements still allow it; `--update` and `--upgrade` let go of it.
+What the lock holds stays as it is wherever the requirements still allow it, and no index is asked where it answers them
+all; `--update` and `--upgrade` let go of it.
 """
 
 from __future__ import annotations
@@ -112,13 +113,17 @@ def resolve_place(
     settings: Mapping[str, Any] | None = None,
     failures: dict[str, ResolutionError] | None = None,
 ) -> Lock:
-    """Resolve the project of a place with the index that it uses."""
+    """Resolve the project of a place with the index that it uses; what is settled is not looked at again."""
+    from envknit.resolve.current import is_settled
+
+    project = replace(place.load(), **(settings or {}))
+    if previous and not (update or upgrade or split) and is_settled(project, previous):
+        return previous
     from envknit.index.index import open_index  # loads the HTTP client
     from envknit.index.sourced import bind_sources, bound_indexes
     from envknit.resolve.backend import completed
     from envknit.resolve.resolver import resolve  # loads the resolver
 
-    project = replace(place.load(), **(settings or {}))
     bound = bound_indexes(project)
     with open_index(
         project.indexes, project.root, home=Path(home()), bound=bound, offline=offline, reporter=screen

@@ -34,7 +34,7 @@ def ready_script(script: Path, screen: Screen) -> Place | None:
         return None
     from envknit.cli.install import install_place  # few commands are scripts
     from envknit.cli.lock import read_previous, resolve_place, save
-    from envknit.resolve.resolver import is_current
+    from envknit.resolve.current import is_current
 
     place = script_place(script)
     if not place.lock.exists():

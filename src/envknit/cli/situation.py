@@ -94,7 +94,7 @@ def usual_python() -> str | None:
 
 def is_outdated(place: Place, lock: Lock) -> bool:
     """Tell whether the project file asks for something else than the lock answers; False without a project file."""
-    from envknit.resolve.resolver import is_current  # only where there is a lock to compare
+    from envknit.resolve.current import is_current  # only where there is a lock to compare
 
     project = place.load_if_any()
     return project is not None and not is_current(project, lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from envknit.errors import PackageIndexError
-from envknit.files.filenames import is_component, version_in
+from envknit.files.filenames import version_in
 from envknit.http.urls import is_usable, redacted, without_login
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0
 
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
 _MOST_LINKS = 250_000  # of one page; the longest real ones have some 50,000
+_DIGEST = re.compile("[0-9a-fA-F]{64}")
 _MOST_SIZE = 10**15  # bytes: what a lock can hold
 
 
@@ -217,18 +219,62 @@ def links_of(entries: Iterable[dict[str, Any]], name: str, page: str) -> list[Li
         page: URL of the page: only a `file:` page may link to `file:` URLs.
     """
     schemes = ("https://", "http://", "file:") if page.startswith("file:") else ("https://", "http://")
-    links = []
+    links: list[Link] = []
     for entry in entries:
         filename, url = entry.get("filename"), entry.get("url")
-        if not (isinstance(filename, str) and isinstance(url, str) and is_component(filename)):
+        if not (isinstance(filename, str) and isinstance(url, str) and url.startswith(schemes)):
             continue
-        if not url.startswith(schemes) or version_in(filename, name) is None or not _is_host(url.split("/", 3)[2:3]):
+        version = version_in(filename, name)
+        if version is None or not _is_host(url.split("/", 3)[2:3]):
             continue
-        link = _link(entry, name, filename, without_login(url) if "@" in url else url)
+        link = _Listed(name, filename, version, without_login(url) if "@" in url else url, entry)
         if page.startswith("https:") and url.startswith("http:") and not link.sha256:
             continue  # anybody on the way could change the file, and nothing would tell
         links.append(link)
     return links
+
+
+class _Listed(Link):
+    """A link of a page, read from its file object as it is asked: most of the thousands on a page never are."""
+
+    _entry: dict[str, Any]
+
+    def __init__(self, name: str, filename: str, version: Version, url: str, entry: dict[str, Any]) -> None:
+        vars(self).update(name=name, filename=filename, version=version, url=url, _entry=entry)
+
+    @cached_property
+    def sha256(self) -> str | None:
+        return _sha256(self._entry.get("hashes"))
+
+    @cached_property
+    def size(self) -> int | None:
+        size = self._entry.get("size")
+        return size if type(size) is int and 0 <= size < _MOST_SIZE else None
+
+    @cached_property
+    def requires_python(self) -> str:
+        return str(self._entry.get("requires-python") or "")
+
+    @cached_property
+    def yanked(self) -> str | None:
+        yanked = self._entry.get("yanked", False)
+        return None if yanked is False or yanked is None else (yanked if isinstance(yanked, str) else "")
+
+    @cached_property
+    def metadata(self) -> bool:
+        return bool(self._offered) or isinstance(self._offered, dict)
+
+    @cached_property
+    def metadata_sha256(self) -> str | None:
+        return _sha256(self._offered)
+
+    @cached_property
+    def upload_time(self) -> str:
+        return str(self._entry.get("upload-time") or "")
+
+    @property
+    def _offered(self) -> object:
+        return self._entry.get("core-metadata", self._entry.get("dist-info-metadata", False))
 
 
 def _is_host(host: list[str]) -> bool:
@@ -240,27 +286,6 @@ def _is_usable_host(host: str) -> bool:
     return is_usable(f"https://{host}/")
 
 
-def _link(entry: dict[str, Any], name: str, filename: str, url: str) -> Link:
-    hashes = entry.get("hashes")
-    yanked = entry.get("yanked", False)
-    size = entry.get("size")
-    offered = entry.get("core-metadata", entry.get("dist-info-metadata", False))
-    return Link(
-        name=name,
-        filename=filename,
-        url=url,
-        sha256=_sha256(hashes),
-        size=size if type(size) is int and 0 <= size < _MOST_SIZE else None,
-        requires_python=str(entry.get("requires-python") or ""),
-        yanked=None if yanked is False or yanked is None else (yanked if isinstance(yanked, str) else ""),
-        metadata=bool(offered) or isinstance(offered, dict),
-        metadata_sha256=_sha256(offered),
-        upload_time=str(entry.get("upload-time") or ""),
-    )
-
-
 def _sha256(hashes: object) -> str | None:
     digest = hashes.get("sha256") if isinstance(hashes, dict) else None
-    if isinstance(digest, str) and len(digest) == 64 and set(digest.lower()) <= set("0123456789abcdef"):
-        return digest.lower()
-    return None
+    return digest.lower() if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None

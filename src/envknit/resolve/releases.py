@@ -27,17 +27,25 @@ class Release:
 
     Args:
         name: canonical name.
-        version: the version.
-        links: all its files, sorted by name.
+        links: all its files.
         targets: what the lock is for.
     """
 
-    def __init__(self, name: str, version: Version, links: Sequence[Link], targets: Targets) -> None:
+    def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
         self.name = name
-        self.version = version
-        self.links = tuple(links)
+        self._links = links
         self._targets = targets
         self._refusals: dict[tuple[tuple[str, ...], bool], str] = {}
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """All files, sorted by name."""
+        return tuple(sorted(self._links, key=_filename))
+
+    @cached_property
+    def version(self) -> Version:
+        """The version; `1.0` and `1.0.0` are one (PEP 440): the lock has one spelling, whatever the index's order."""
+        return max((link.version for link in self._links), key=str)
 
     @cached_property
     def yanked(self) -> str | None:
@@ -112,10 +120,7 @@ class Releases:
             if not files or files[0].source == link.source:  # a release is of one source
                 files.append(link)
         self._rising = sorted(grouped)
-        self.by_version = {
-            version: Release(name, _spelled(grouped[version]), sorted(grouped[version], key=_filename), targets)
-            for version in reversed(self._rising)
-        }
+        self.by_version = {version: Release(name, grouped[version], targets) for version in reversed(self._rising)}
         self._public = [_public(version) for version in self._rising]
         self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
 
@@ -164,11 +169,6 @@ class Releases:
 
 def _is_usable_here(link: Link) -> bool:
     return not link.is_wheel or can_use_here(link.filename)
-
-
-def _spelled(links: Sequence[Link]) -> Version:
-    # `1.0` and `1.0.0` are one version (PEP 440): the lock has one spelling, whatever the order of the index.
-    return max((link.version for link in links), key=str) if len(links) > 1 else links[0].version
 
 
 def _filename(link: Link) -> str:

@@ -8,6 +8,7 @@ from envknit.errors import ProjectError, ResolutionError
 from envknit.files.model import Environment, Lock
 from envknit.naming import canonical_name
 from envknit.reporter import Reporter
+from envknit.resolve.current import SETTINGS
 from envknit.resolve.requirements import asked_for
 from envknit.resolve.resolution import Resolution
 from envknit.resolve.targets import Targets
@@ -15,15 +16,9 @@ from envknit.resolve.targets import Targets
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from envknit.files.project import Project, RequestedEnvironment
+    from envknit.files.project import Project
     from envknit.index.index import Index
     from envknit.resolve.requirements import Requirement
-
-_ASKED = ("requirements", "groups", "extras", "constraints", "overrides")
-_SETTINGS = (
-    *("targets", "system_site_packages", "startup", "default_groups"),
-    *("exclude_newer", "resolution", "prerelease"),
-)
 
 
 def resolve(
@@ -88,23 +83,7 @@ def resolve(
                 failures[f"{name}, {label}"] = reason
             elif label not in old.unlocked:
                 raise reason
-    return Lock(environments=dict(sorted(done.items())), **{key: getattr(project, key) for key in _SETTINGS})
-
-
-def is_current(project: Project, lock: Lock) -> bool:
-    """Whether a lock was made from what the project asks for now; needs no index."""
-    unknown = project.dynamic
-    asked = {name: _asked(wanted, unknown) for name, wanted in project.environments.items()}
-    locked = {name: _asked(made, unknown) for name, made in lock.environments.items()}
-    pythons = {name: wanted.python_version for name, wanted in project.environments.items() if wanted.python_version}
-    if any(name in locked and lock.environments[name].python_version != python for name, python in pythons.items()):
-        return False
-    return asked == locked and all(getattr(project, key) == getattr(lock, key) for key in _SETTINGS)
-
-
-def _asked(environment: RequestedEnvironment | Environment, unknown: Collection[str]) -> dict[str, object]:
-    """Return what an environment was asked for, but for the fields that only a build backend knows."""
-    return {field: getattr(environment, field) for field in _ASKED if field not in unknown}
+    return Lock(environments=dict(sorted(done.items())), **{key: getattr(project, key) for key in SETTINGS})
 
 
 def _chosen(project: Project, environments: Sequence[str] | None) -> list[str]:

@@ -14,7 +14,8 @@ from envknit.files.model import Environment, Lock
 from envknit.files.project import Project, RequestedEnvironment
 from envknit.index.index import open_index
 from envknit.reporter import Reporter
-from envknit.resolve.resolver import is_current, resolve
+from envknit.resolve.current import is_current
+from envknit.resolve.resolver import resolve
 from kit import LoopbackIndex
 
 if TYPE_CHECKING:
