@@ -42,11 +42,12 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.projects.edit import add_requirement  # loads the YAML editor
+    from envknit.projects.edit import add_requirement, file_to_edit  # loads the YAML editor
 
     place = find_place(arguments)
-    file = place.require_nearest()
     where = where_of(arguments)
+    file = file_to_edit(place.require_nearest(), where)
+    place = replace(place, nearest=file)
     asked = [_Asked(text, place, arguments, screen) for text in arguments.requirement]
 
     def change() -> None:

@@ -9,7 +9,7 @@ from envknit.cli.install import install_place
 from envknit.cli.lock import read_previous, resolve_place, save
 from envknit.files.atomic import place as place_file
 from envknit.naming import canonical_name
-from envknit.projects.documents import Where
+from envknit.projects.where import Where
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from envknit.cli.place import Place, find_place
 from envknit.errors import ProjectError
 from envknit.files.project import LOCK_FILE, PROJECT_FILE
 from envknit.naming import canonical_name
-from envknit.projects.documents import Where
+from envknit.projects.where import Where
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

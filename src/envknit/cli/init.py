@@ -27,6 +27,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
+    from envknit.exchange.detect import READERS  # `--help` needs none of it
     from envknit.files.project import LOCK_FILE, PROJECT_FILE
     from envknit.projects.edit import create_project  # loads the YAML editor
     from envknit.projects.load import project_file_in
@@ -40,5 +41,6 @@ def main(arguments: Namespace, screen: Screen) -> int:
         return 0
     made = create_project(folder, arguments.python_version)
     screen.say(f"wrote {made}")
-    screen.say("next: envknit add PACKAGE")
+    others = (name for name in READERS if (folder / name).is_file() and not name.endswith(".lock"))
+    screen.say(f"next: envknit {next((f'import {name}' for name in others), 'add PACKAGE')}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envknit.cli.edits import add_where, edit, finish, where_of
@@ -27,10 +28,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.projects.edit import remove_requirement  # loads the YAML editor
+    from envknit.projects.edit import file_to_edit, remove_requirement  # loads the YAML editor
 
     place = find_place(arguments)
     where = where_of(arguments)
+    place = replace(place, nearest=file_to_edit(place.require_nearest(), where))
     places = [where] if where.group or where.extra or arguments.script else [where, where._replace(group="dev")]
 
     def change() -> None:

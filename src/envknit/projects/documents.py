@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import StringIO
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from envknit.errors import ProjectError
+from envknit.files.requested import name_in, read_requirement
+from envknit.files.values import Value
 from envknit.naming import canonical_name
+from envknit.projects.poetry_tables import drop_from, poetry_keys, put_into
+from envknit.projects.where import Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
     from pathlib import Path
 
     from envknit.files.sources import Source
-
-
-class Where(NamedTuple):
-    """Which list of a project file is meant: that of an environment itself, of one of its groups or of its extras."""
-
-    environment: str = "default"
-    group: str = ""
-    extra: str = ""
-
-    def __str__(self) -> str:
-        kind = f"group `{self.group}` of the " if self.group else f"extra `{self.extra}` of the " if self.extra else ""
-        return f"{kind}environment `{self.environment}`"
+    from envknit.projects.where import Editable
 
 
 class Document:
@@ -43,6 +37,30 @@ class Document:
         self.top = top
         self.make_list = make_list
         self.make_table = make_table
+
+    def put(self, where: Where, requirement: str, name: str, source: Source | None) -> None:
+        """Ask for a package; see `Editable`."""
+        items = self.list_of(where)
+        places = [position for position, item in enumerate(items) if name_of(item) == name]
+        if places and source is None and canonical_name(requirement) == name:
+            return
+        item = self.item(requirement, name, source)
+        if not places:
+            items.append(item)
+            return
+        items[places[0]] = item
+        for position in reversed(places[1:]):
+            del items[position]
+
+    def drop(self, where: Where, name: str) -> bool:
+        """Ask for a package no more; see `Editable`."""
+        removed = False
+        for items in self.lists(where):
+            for position in reversed(range(len(items))):
+                if name_of(items[position]) == name:
+                    del items[position]
+                    removed = True
+        return removed
 
     def list_of(self, where: Where) -> MutableSequence[Any]:
         """Return the list that a new requirement belongs to; it is made where it is missing."""
@@ -85,7 +103,7 @@ class Document:
         return self._filled({"name": name, **({"extras": extras} if extras else {}), **table_of(source)})
 
     def forget(self, name: str) -> None:
-        """Drop what is said of a name that is not asked for any more, outside of the lists."""
+        """Drop what is said of a name; see `Editable`."""
 
     def _filled(self, fields: dict[str, object]) -> Any:  # noqa: ANN401 - as above
         table = self.make_table()
@@ -100,7 +118,31 @@ class Document:
 
 
 class Pyproject(Document):
-    """A `pyproject.toml` that is open for an edit: standard tables are for `default`, the others for the rest."""
+    """A `pyproject.toml` that is open for an edit: standard tables are for `default`, the others for the rest.
+
+    What stands in a table of uv's, pdm's or Poetry's stays there, so that these read it as ever.
+    """
+
+    def put(self, where: Where, requirement: str, name: str, source: Source | None) -> None:
+        """Ask for a package; see `Editable`."""
+        tables = poetry_keys(self.top, where)
+        if tables is None:
+            super().put(where, requirement, name, source)
+        else:
+            put_into(self._table(tables), self._poetry, requirement, source, extra=where.extra)
+
+    def drop(self, where: Where, name: str) -> bool:
+        """Ask for a package no more; see `Editable`."""
+        tables = poetry_keys(self.top, where)
+        removed = super().drop(where, name)
+        table = self.top
+        for key in tables or ():
+            table = table.get(key, {})
+        return (bool(tables) and drop_from(table, self._poetry, name, extra=where.extra)) or removed
+
+    @property
+    def _poetry(self) -> MutableMapping[str, Any]:
+        return self._table(["tool", "poetry"])
 
     def places(self, where: Where) -> list[tuple[str, ...]]:
         """Name the keys that lead to the lists of what is meant, the one to add to first."""
@@ -108,7 +150,11 @@ class Pyproject(Document):
         if where.environment != "default":
             return [("tool", "envknit", "environments", where.environment, *_within(where))]
         if where.group:
-            return [("dependency-groups", self._spelled(where.group, "dependency-groups")), own]
+            older = self._older(where.group)
+            standard = ("dependency-groups", self._spelled(where.group, "dependency-groups"))
+            return (
+                [*older, standard, own] if standard[1] not in self.top.get("dependency-groups", {}) else [standard, own]
+            )
         if where.extra:
             return [
                 ("project", "optional-dependencies", self._spelled(where.extra, "project", "optional-dependencies")),
@@ -116,6 +162,14 @@ class Pyproject(Document):
             ]
         standard = ("project", "dependencies")
         return [standard, own] if "project" in self.top else [own, standard]
+
+    def _older(self, group: str) -> list[tuple[str, ...]]:
+        """Name the keys of a group that stands where uv and pdm kept groups before there was a standard."""
+        tool = self.top.get("tool", {})
+        uv = [("tool", "uv", "dev-dependencies")] if group == "dev" and "dev-dependencies" in tool.get("uv", {}) else []
+        spelled = self._spelled(group, "tool", "pdm", "dev-dependencies")
+        there = spelled in tool.get("pdm", {}).get("dev-dependencies", {})
+        return [*uv, *([("tool", "pdm", "dev-dependencies", spelled)] if there else [])]
 
     def _spelled(self, name: str, *tables: str) -> str:
         table: Any = self.top
@@ -155,6 +209,18 @@ class Script(Pyproject):
         return [("dependencies",)]
 
 
+def name_of(item: object) -> str:
+    """Return the name in an entry: a requirement, or a map with a name; `""` for anything else."""
+    if isinstance(item, dict):
+        return canonical_name(str(item.get("name", "")))
+    text = str(item)
+    if text.startswith("-e "):  # pdm's
+        return canonical_name(text.partition("#egg=")[2])
+    with suppress(ProjectError):
+        return name_in(read_requirement(Value(data=text, file="", error=ProjectError, kind="project")))
+    return ""
+
+
 def _within(where: Where) -> tuple[str, ...]:
     if where.extra:
         return ("extras", where.extra)
@@ -175,7 +241,7 @@ def table_of(source: Source) -> dict[str, object]:
     return fields
 
 
-def edited_yaml(text: str, change: Callable[[Document], None]) -> str:
+def edited_yaml(text: str, change: Callable[[Editable], object]) -> str:
     """Change the text of an `envknit.yaml`; comments, order and indentation stay."""
     from ruamel.yaml import YAML  # only edits need it
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -205,7 +271,7 @@ def _indentation(text: str) -> tuple[int, int, int]:
     return mapping, offset + 2, offset
 
 
-def edited_toml(text: str, path: Path, change: Callable[[Document], None], kind: type[Document] = Pyproject) -> str:
+def edited_toml(text: str, path: Path, change: Callable[[Editable], object], kind: type[Document] = Pyproject) -> str:
     """Change the text of a `pyproject.toml`, or that of a script's block; comments and order stay."""
     import tomlkit  # only edits need it
     from tomlkit.exceptions import TOMLKitError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envknit.errors import ProjectError
@@ -13,9 +12,12 @@ from envknit.files.project import PROJECT_FILE
 from envknit.files.requested import name_in, read_environment_name, read_requirement
 from envknit.files.values import Value
 from envknit.naming import canonical_name
-from envknit.projects.documents import Document, Script, Where, edited_toml, edited_yaml
-from envknit.projects.load import PYPROJECT, find_project, load_project
+from envknit.projects.documents import Script, edited_toml, edited_yaml
+from envknit.projects.load import PYPROJECT, SETUP, SETUP_CFG, find_project, load_project
 from envknit.projects.script import edited_script
+from envknit.projects.setup_cfg import SetupCfg
+from envknit.projects.toml import read_toml
+from envknit.projects.where import Where
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envknit.files.sources import Source
+    from envknit.projects.where import Editable
 
 _HERE = Where()
 _BLOCK = f'requires-python = ">=3.{sys.version_info[1]}"\ndependencies = []\n'
@@ -53,6 +56,18 @@ def create_project(folder: Path, python_version: str) -> Path:
     return path
 
 
+def file_to_edit(path: Path, where: Where) -> Path:
+    """Return the file in which a list of a project stands: a `pyproject.toml` may leave it to a `setup.cfg`."""
+    beside = path.with_name(SETUP_CFG)
+    if path.name != PYPROJECT or where.group or where.environment != "default" or not beside.is_file():
+        return path
+    tables = read_toml(path).data
+    field = "optional-dependencies" if where.extra else "dependencies"
+    dynamic = tables["project"].get("dynamic", ()) if "project" in tables else (field,)
+    left = "build-system" in tables and "poetry" not in tables.get("tool", {}) and field in dynamic
+    return beside if left and SetupCfg(_read(beside), beside).has_options else path
+
+
 def add_requirement(path: Path, requirement: str, where: Where = _HERE, *, source: Source | None = None) -> None:
     """Ask for a package: add its requirement, or replace the one that has its name.
 
@@ -70,22 +85,12 @@ def add_requirement(path: Path, requirement: str, where: Where = _HERE, *, sourc
     whole = _origin(path, requirement)
     name = name_in(read_requirement(whole))
     read_environment_name(whole, where.environment)
+    if path.name in SETUP and (where.group or where.environment != "default"):
+        hint = "write a pyproject.toml beside it, with [build-system] and [dependency-groups]"
+        raise ProjectError(f"a {path.name} has no {where}", project=path, hint=hint)
     _refuse_dynamic(path, where)
 
-    def change(document: Document) -> None:
-        items = document.list_of(where)
-        places = [position for position, item in enumerate(items) if _name_of(item) == name]
-        if places and source is None and canonical_name(requirement) == name:
-            return
-        item = document.item(requirement, name, source)
-        if not places:
-            items.append(item)
-            return
-        items[places[0]] = item
-        for position in reversed(places[1:]):
-            del items[position]
-
-    _edit(path, change)
+    _edit(path, lambda document: document.put(where, requirement, name, source))
 
 
 def remove_requirement(path: Path, name: str, *places: Where) -> None:
@@ -101,15 +106,9 @@ def remove_requirement(path: Path, name: str, *places: Where) -> None:
     """
     wanted = canonical_name(name)
 
-    def change(document: Document) -> None:
-        removed = False
-        for where in places:
-            for items in document.lists(where):
-                for position in reversed(range(len(items))):
-                    if _name_of(items[position]) == wanted:
-                        del items[position]
-                        removed = True
-        if not removed:
+    def change(document: Editable) -> None:
+        dropped = [document.drop(where, wanted) for where in places]  # from each of them
+        if not any(dropped):
             raise ProjectError(f"{name} is not asked for in the {places[0]}", project=path)
 
     _edit(path, change)
@@ -134,7 +133,7 @@ def _project_of(path: Path) -> Path:
 def _refuse_dynamic(path: Path, where: Where) -> None:
     """Refuse what would contradict the file: a field cannot be both there and `dynamic` (PEP 621)."""
     field = "extras" if where.extra else "requirements"
-    if path.name not in (PROJECT_FILE, PYPROJECT):
+    if path.name not in (PROJECT_FILE, PYPROJECT):  # a script, or what setuptools alone reads
         return
     packages = {package.folder: package for package in load_project(find_project(path.parent)).packages}
     folder = path.parent.relative_to(find_project(path.parent).parent).as_posix()
@@ -147,16 +146,19 @@ def _refuse_dynamic(path: Path, where: Where) -> None:
         )
 
 
-def _edit(path: Path, change: Callable[[Document], None]) -> None:
-    if path.name in ("setup.py", "setup.cfg"):
+def _edit(path: Path, change: Callable[[Editable], object]) -> None:
+    if path.name == "setup.py":
         raise ProjectError(
-            "this file is edited by hand", project=path, hint="then run: envknit lock && envknit install"
+            "setup.py is a program, which says what it needs when it runs: edit it by hand",
+            project=path,
+            hint="then run: envknit lock && envknit install",
         )
-    try:
-        text = read_regular(path).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ProjectError(f"the project file cannot be read: {cause}", project=path) from cause
-    if path.name == PYPROJECT:
+    text = _read(path)
+    if path.name == SETUP_CFG:
+        document = SetupCfg(text, path)
+        change(document)
+        _write(path, document.text)
+    elif path.name == PYPROJECT:
         _write(path, edited_toml(text, path, change))
     elif path.name != PROJECT_FILE:
         new = edited_script(text, path, _BLOCK, lambda toml: edited_toml(toml, path, change, Script))
@@ -166,6 +168,13 @@ def _edit(path: Path, change: Callable[[Document], None]) -> None:
         _write(path, edited_yaml(text, change))
 
 
+def _read(path: Path) -> str:
+    try:
+        return read_regular(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ProjectError(f"the project file cannot be read: {cause}", project=path) from cause
+
+
 def _write(path: Path, text: str) -> None:
     try:
         place(path, text.encode())
@@ -173,14 +182,5 @@ def _write(path: Path, text: str) -> None:
         raise ProjectError(f"the project file cannot be written: {cause.strerror}", project=path) from cause
 
 
-def _name_of(item: object) -> str:
-    """Return the name in an entry: a requirement, or a map with a name; `""` for anything else."""
-    if isinstance(item, dict):
-        return canonical_name(str(item.get("name", "")))
-    with suppress(ProjectError):
-        return name_in(read_requirement(_origin(None, str(item))))
-    return ""
-
-
-def _origin(path: Path | None, data: str) -> Value:
-    return Value(data=data, file=str(path or ""), error=ProjectError, kind="project")
+def _origin(path: Path, data: str) -> Value:
+    return Value(data=data, file=str(path), error=ProjectError, kind="project")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PYPROJECT = "pyproject.toml"
-_SETUP = ("setup.cfg", "setup.py")
+SETUP_CFG = "setup.cfg"
+SETUP = (SETUP_CFG, "setup.py")
 
 
 def find_project(start: Path) -> Path:
@@ -59,7 +60,7 @@ def project_file_in(folder: Path) -> Path | None:
         if asks_for_packages(folder / PYPROJECT):
             return folder / PYPROJECT
     if (folder / "setup.py").is_file() or _is_setup(folder / "setup.cfg"):
-        return folder / next(name for name in _SETUP if (folder / name).is_file())
+        return folder / next(name for name in SETUP if (folder / name).is_file())
     return None
 
 
@@ -73,11 +74,11 @@ def load_project(path: Path) -> Project:
         from envknit.projects.pyproject import read_pyproject
 
         return read_pyproject(path)
-    if path.suffix not in (".yaml", ".yml", ".cfg") and path.name not in _SETUP:
+    if path.suffix not in (".yaml", ".yml", ".cfg") and path.name not in SETUP:
         from envknit.projects.pyproject import read_script
 
         return read_script(path)
-    if path.name in _SETUP:
+    if path.name in SETUP:
         package = Package(folder=".", dynamic=frozenset({"requirements", "extras", "python_version"}))
         default = RequestedEnvironment(name="default", packages=(".",))
         return Project(path=path, environments={"default": default}, packages=(package,))

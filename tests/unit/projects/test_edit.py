@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import ProjectError
-from envknit.projects.documents import Where
 from envknit.projects.edit import add_requirement, create_project, remove_requirement
 from envknit.projects.load import load_project
+from envknit.projects.where import Where
 
 if TYPE_CHECKING:
     from pathlib import Path
