@@ -34,10 +34,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_environment(parser, "install this environment (may be repeated; default: all for this Python)", many=True)
     add_script(parser)
-    add_selection(parser)
-    add_platform(parser)
-    parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
-    parser.add_argument("--no-compile", action="store_true", help="leave modules to be compiled at their first import")
+    add_installing(parser)
 
 
 def main(arguments: Namespace, screen: Screen) -> int:
@@ -45,6 +42,20 @@ def main(arguments: Namespace, screen: Screen) -> int:
     place = find_place(arguments)
     place.require_lock()
     _warn_if_outdated(place, screen)
+    install_from(place, arguments, screen)
+    return 0
+
+
+def add_installing(parser: ArgumentParser) -> None:
+    """Declare what `install_from` asks the arguments for."""
+    add_selection(parser)
+    add_platform(parser)
+    parser.add_argument("--offline", action="store_true", help="ask no index; use what the cache and the store hold")
+    parser.add_argument("--no-compile", action="store_true", help="leave modules to be compiled at their first import")
+
+
+def install_from(place: Place, arguments: Namespace, screen: Screen) -> None:
+    """Install the lock of a place as the arguments say."""
     install_place(
         place,
         screen,
@@ -57,7 +68,6 @@ def main(arguments: Namespace, screen: Screen) -> int:
     )
     if not (arguments.python or arguments.platform):
         _warn_of_another_python(arguments, place, screen)
-    return 0
 
 
 def _warn_of_another_python(arguments: Namespace, place: Place, screen: Screen) -> None:

@@ -22,6 +22,7 @@ VERBS = {
     "export": "write the lock in a form that other tools read",
     "lock": "choose a version of everything, and write them to the lock",
     "install": "put what the lock says into the store, and let this folder's Python see it",
+    "sync": "lock where the lock is out of date, then install",
     "run": "run a command as in an activated virtual environment",
     "shell": "start a shell in which an environment is active",
     "env": "print what a shell evaluates to activate an environment",
@@ -50,7 +51,6 @@ EXIT_STATUSES = {
 
 # What people of pip, uv, Poetry and conda type -> what it is called here
 _HABITS = {
-    "sync": "install",
     "freeze": "export",
     "show": "why PACKAGE",
     "uninstall": "remove PACKAGE",
@@ -165,8 +165,24 @@ def make_parser() -> Parser:
 
 def add_environment(parser: argparse.ArgumentParser, text: str, *, many: bool = False) -> None:
     """Declare `--env`, once or as often as wished."""
-    action: dict[str, Any] = {"action": "append"} if many else {"default": "default"}
+    action: dict[str, Any] = {"action": "append"} if many else {"action": _Once, "default": "default"}
     parser.add_argument("-e", "--env", metavar="NAME", help=text, **action)
+
+
+class _Once(argparse.Action):
+    """`--env` of verbs that work in one environment: a second one is an error, and does not replace the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        """Take the value."""
+        before = getattr(namespace, self.dest)
+        if before is not self.default:  # the very object: `--env default` was given, too
+            parser.error(
+                f"{option} is given twice ({before}, {value}), and a process sees one environment\n"
+                f"hint: let a third have what both have: environments: {{both: {{include: [{before}, {value}]}}}}"
+            )
+        setattr(namespace, self.dest, value)
 
 
 def add_script(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.place import environment_of
 from envknit.errors import InstallError
+from envknit.plan import Plan
 
 if TYPE_CHECKING:
     from envknit.cli.place import Place
-    from envknit.plan import Plan
+    from envknit.cli.screen import Screen
 
 # A choice that was made for the shell must not overrule the environment that one now asks for; nor may PYTHONHOME,
 # which `activate` of a virtual environment unsets as well
@@ -31,6 +32,29 @@ def find_prefix(place: Place, environment: str) -> Path:
     plan = require_plan(place, environment)
     stable = stable_path(place, plan)
     return stable if stable.exists() and stable.samefile(plan.view) else Path(plan.view)
+
+
+def prefix_without(place: Place, environment: str, group: str, screen: Screen) -> Path:
+    """Return a prefix of an installed environment that lacks a group; it is made when it is first asked for.
+
+    Raises:
+        InstallError: the environment is not installed, so nobody said that its lock may be used.
+    """
+    from envknit.install.selection import Selection  # few commands leave something out
+    from envknit.view.place import aside_link
+
+    plan = require_plan(place, environment)
+    selection = Selection.read(plan.chosen).without_group(group)
+    if plan.chosen == str(selection):
+        return Path(plan.view)
+    view = Path(aside_link(plan.lock_folder, environment, str(selection))).resolve()
+    if not (view / "bin").is_dir() or Plan.read(str(view / "plan")).lost():
+        from envknit.install.flow import install
+
+        project, names = place.load_if_any(), [environment]
+        done = install(place.lock, project, environments=names, selection=selection, aside=True, reporter=screen)
+        view = Path(done.views[environment])
+    return view
 
 
 def stable_path(place: Place, plan: Plan) -> Path:

@@ -34,18 +34,24 @@ _NOT_EXECUTABLE = 126
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_environment(parser, "the environment to use (default: default)")
+    parser.add_argument("--no-dev", action="store_true", help="without the group `dev`, which stays installed")
     parser.add_argument("command", metavar="-- COMMAND", nargs=REMAINDER, help="the command and its arguments")
 
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.cli.prefix import activated, find_prefix  # `--help` looks at no store
+    from envknit.cli.prefix import activated, find_prefix, prefix_without  # `--help` looks at no store
 
     command = arguments.command[arguments.command[:1] == ["--"] :]
     if not command:
         raise ProjectError("no command to run", hint=f"write it behind two dashes, as in: {EXAMPLE}")
     place = ready_script(Path(arguments.project, command[0]), screen)
-    variables = activated(find_prefix(place or find_place(arguments), arguments.env))
+    where = place or find_place(arguments)
+    if arguments.no_dev:
+        prefix = prefix_without(where, arguments.env, "dev", screen)
+    else:
+        prefix = find_prefix(where, arguments.env)
+    variables = activated(prefix)
     if place:
         command = ["python", *command]
     program = shutil.which(command[0], path=variables["PATH"])

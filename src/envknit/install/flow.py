@@ -48,6 +48,7 @@ def install(
     selection: Selection = USUAL,
     offline: bool = False,
     compile_bytecode: bool = True,
+    aside: bool = False,
     reporter: Reporter | None = None,
     target: Target | None = None,
 ) -> Installed:
@@ -60,6 +61,7 @@ def install(
         selection: which groups and extras of the project.
         offline: only what the store and the cache hold.
         compile_bytecode: whether every module is compiled now, instead of at its first import.
+        aside: whether what is in use stays so, and the views are made beside it.
         reporter: hears of progress.
         target: the interpreter of another machine that it is for; None: the one that runs this.
 
@@ -125,7 +127,10 @@ def install(
         if compiler is not None:
             compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
         everything = skipped if environments is None else None
-        views, said = _put_in_use(store, path, lock_bytes, plans, everything, target)
+        if aside:
+            views, said = place_views(store, lock_bytes, plans, aside=True)
+        else:
+            views, said = _put_in_use(store, path, lock_bytes, plans, everything, target)
     return Installed(
         views={environment: str(view) for environment, view in views.items()},
         pins=len({pin for plan in plans for pin in plan.pins}),

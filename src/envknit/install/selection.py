@@ -50,6 +50,24 @@ class Selection:
         ]
         return " ".join(words)
 
+    @classmethod
+    def read(cls, text: str) -> Selection:
+        """Read the options that `str()` wrote."""
+        found: dict[str, list[str]] = {"extra": [], "group": [], "no-group": [], "only-group": []}
+        words = iter(text.split())
+        for word in words:
+            option = word.removeprefix("--")
+            if option in found:
+                found[option].append(next(words, ""))
+            else:
+                found[option.removeprefix("all-").removesuffix("s")].append("*")
+        return cls(extras=found["extra"], groups=found["group"], without=found["no-group"], only=found["only-group"])
+
+    def without_group(self, name: str) -> Selection:
+        """Return the same without one group."""
+        without = sorted({*self.without, name})
+        return Selection(extras=self.extras, groups=self.groups, without=without, only=self.only)
+
     def check(self, lock: Lock, environments: Iterable[Environment], path: str) -> None:
         """Raise LockError for a group or extra that none of the environments has, or that could not be locked."""
         environments = list(environments)

@@ -3,6 +3,7 @@
 trees/<digest>/                  what does not name an interpreter; see `tree`
 views/<environment>-<digest>/    pyvenv.cfg, `bin`, and a link to each thing in the tree
 environments/<environment>       link to the view in use, which an install flips
+environments/<environment>@...   that for one interpreter, and those of other groups and extras that were asked for
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def place_views(
-    store: Store, lock_bytes: bytes, plans: Sequence[Plan], host: Host | None = None
+    store: Store, lock_bytes: bytes, plans: Sequence[Plan], host: Host | None = None, *, aside: bool = False
 ) -> tuple[dict[str, Path], list[str]]:
     """Place the views of plans where they are not there yet, and make them the current ones.
 
@@ -36,6 +37,7 @@ def place_views(
         lock_bytes: of the lock that the plans were made of.
         plans: one an environment, all for one ABI.
         host: the interpreter that they are for; None: the one that runs this.
+        aside: whether the current ones stay as they are; see `aside_link`.
 
     Returns:
         Environment to its view, and sentences for the person.
@@ -62,16 +64,28 @@ def place_views(
                 clashes += make_view(store, plan, workspace / view, tree=made, final=final, host=host)
                 ready.append((workspace / view, f"{place}/views/{view}"))
         store.place(ready)
-        for environment, placed in views.items():
-            for name in (environment, *([f"{environment}@{interpreter_tag()}"] if host.here else [])):
-                replace_link(folder / "environments" / name, f"../views/{placed.name}")
+        for plan in plans:
+            name = plan.environment
+            links = [f"{folder}/environments/{name}", f"{folder}/environments/{name}@{interpreter_tag()}"]
+            for link in [aside_link(str(folder), name, plan.chosen)] if aside else links[: 1 + host.here]:
+                replace_link(Path(link), f"../views/{views[name].name}")
     return views, clashes
 
 
 def folder_of_plans(store: Store, lock_bytes: bytes, lock: str, abi: str) -> Path:
-    """Return the folder of what is installed from a lock for an ABI; see `plans_folder`, which is about our own."""
-    ours = Path(plans_folder(str(store.root), lock_key(lock_bytes, lock)))
-    return ours.parent.with_name(abi) / ours.name
+    """Return the folder of what is installed from a lock, for an ABI."""
+    return Path(plans_folder(str(store.root), lock_key(lock_bytes, lock), abi))
+
+
+def aside_link(folder: str, environment: str, chosen: str) -> str:
+    """Name the link to a view beside the current one: of other groups and extras, for the interpreter that runs this.
+
+    Args:
+        folder: of the lock's plans; see `plans_folder`.
+        environment: its name.
+        chosen: which groups and extras, as a plan says it.
+    """
+    return f"{folder}/environments/{environment}@{key(chosen.encode())}@{interpreter_tag()}"
 
 
 def view_name(plan: Plan, host: Host) -> str:

@@ -44,7 +44,7 @@ def test_what_stands_before_the_verb_is_not_undone_by_the_verb() -> None:
     ("argv", "told", "hint"),
     [
         (["instal"], "there is no `envknit instal`", "envknit install"),
-        (["sync"], "there is no `envknit sync`", "envknit install"),
+        (["freeze"], "there is no `envknit freeze`", "envknit export"),
         (["nothing-like-it"], "there is no `envknit nothing-like-it`", "envknit --help"),
         (["store", "gcc"], "there is no `envknit store gcc`", "envknit store gc"),
         (["store"], "the following arguments are required: ACTION", "envknit store --help"),
