@@ -36,7 +36,7 @@ from __future__ import annotations
 import os
 import sys
 
-from _envknit_bootstrap import (
+from _envknit_plans import (
     ABI,
     PLAN_FORMAT,
     PLAN_HEADER,

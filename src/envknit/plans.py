@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from _envknit_bootstrap import is_safe
+from _envknit_plans import is_safe
 from envknit.errors import LinkError, StoreError
 from envknit.naming import canonical_name, version_key
 from envknit.plan import ABI, Plan, current_plans, home, load_plan, lock_key, plans_folder

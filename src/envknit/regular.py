@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from _envknit_bootstrap import LARGEST_LOCK, open_regular
+from _envknit_plans import LARGEST_LOCK, open_regular
 
 
 def read_regular(path: str | os.PathLike[str]) -> bytes:

@@ -69,6 +69,25 @@ def test_a_child_keeps_the_plan_of_its_parent_when_the_lock_changes_meanwhile(pr
     assert project.code(source).out == "b'1.0\\n'\n"
 
 
+def test_a_child_sees_a_lock_that_was_installed_meanwhile(project: Project) -> None:
+    """As `uvicorn --reload` and `python -m flask run --debug` start their servers again."""
+    before = project.lock_file.read_text()
+    make_plan(project, {"alpha==2.0": {"alpha.py": "VERSION = '2.0'\n"}}, lock=f"{before}# again\n")
+    after = project.lock_file.read_text()
+    project.lock_file.write_text(before)
+    source = f"""
+        import multiprocessing, os, pathlib, subprocess, sys, alpha
+        if __name__ == "__main__":
+            pathlib.Path("envknit.lock.yaml").write_text({after!r})
+            os.chdir("/")
+            subprocess.run([sys.executable, "-c", "import alpha; print(alpha.VERSION)"])
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(pool.map(eval, ["__import__('alpha').VERSION"]), alpha.VERSION)
+    """
+
+    assert project.code(source).out == "2.0\n['2.0'] 1.0\n"
+
+
 def test_a_child_in_another_projects_script_gets_that_projects_lock(project: Project, machine: Machine) -> None:
     other = machine.project(name="two")
     make_plan(other, {"alpha==2.0": {"alpha.py": "VERSION = '2.0'\n"}})

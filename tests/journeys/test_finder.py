@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.plan import SITE_PACKAGES
+from envknit.view.runtime import HOOK
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def test_what_a_hosts_pth_file_did_does_not_stay_under_a_locked_name(machine: Ma
     host = machine.root / "host"
     machine.run("-m", "venv", "--without-pip", host)
     (site,) = host.glob("lib/python*/site-packages")
-    for name in ("_envknit_bootstrap.py", "envknit.pth"):
+    for name in HOOK:
         shutil.copy(Path(sysconfig.get_path("purelib"), name), site)
     (site / "both.py").write_text("WHO = 'host'\n")
     (site / "finder.py").write_text("class F:\n    def find_spec(self, *a): print('host finder asked for', a[0])\n")

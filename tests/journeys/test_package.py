@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from envknit.view.runtime import HOOK
+
 ROOT = Path(__file__).parents[2]
 
 
 def test_an_installation_has_the_hook_at_the_root_of_site_packages() -> None:
     installed = {str(file) for file in files("envknit") or ()}
 
-    assert {"_envknit_bootstrap.py", "envknit.pth", "envknit.start"} <= installed
+    assert {*HOOK} <= installed
 
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="this Python reads no .start files (PEP 829)")
@@ -28,7 +30,7 @@ def test_either_door_starts_envknit_once(tmp_path: Path, doors: list[str]) -> No
     venv.create(tmp_path, symlinks=True)
     (there,) = tmp_path.glob("lib/python*/site-packages")
     here = Path(sysconfig.get_path("purelib"))
-    for name in ["_envknit_bootstrap.py", *doors]:
+    for name in [*doors, *(file for file in HOOK if file.endswith(".py"))]:
         shutil.copy(here / name, there / name)
     with (there / "_envknit_bootstrap.py").open("a") as file:
         file.write("\n_start_for_real = _start\ndef _start():\n    print('started')\n    _start_for_real()\n")

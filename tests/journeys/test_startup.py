@@ -356,14 +356,16 @@ def test_a_pin_that_the_store_lost_is_named_and_nothing_else_answers(project: Pr
     assert "run: python -m envknit install" in ran.err
 
 
-def test_start_loads_one_module_and_keeps_to_it(machine: Machine, project: Project) -> None:
+def test_a_start_loads_one_module_and_two_more_for_a_lock(machine: Machine, project: Project) -> None:
     show = "import sys; print(*sorted(sys.modules))"
     off = set(machine.run("-S", "-c", show, env=UNMEASURED).out.split())
     plain = set(machine.run("-c", show, env={**UNMEASURED, "ENVKNIT": "0"}).out.split())
+    nothing = set(machine.run("-c", show, env=UNMEASURED).out.split())
     locked = set(project.run("-c", show, env=UNMEASURED).out.split())
 
     assert "_envknit_bootstrap" not in off
-    assert locked == plain
+    assert nothing == plain
+    assert locked == {*plain, "_envknit_plans", "_envknit_activation"}
     heavy = {"re", "json", "pathlib", "typing", "threading", "importlib.util"}
     if sys.version_info >= (3, 15):
         heavy -= {"re", "importlib.util"}  # `site` needs `pkgutil` for every `.start` file (PEP 829)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envknit.view.runtime import HOOK
 from kit.planned import make_plan
 
 if TYPE_CHECKING:
@@ -32,11 +33,46 @@ def _project(machine: Machine) -> Project:
     return project
 
 
+@pytest.mark.parametrize("runner", ["pdb -c continue", "cProfile", "profile", "trace --trackcalls", "unittest"])
+def test_the_script_that_a_module_runs_decides_from_anywhere(project: Project, runner: str) -> None:
+    app = project.write("test_app.py", WHO)
+    name, *options = runner.split()
+
+    said = project.machine.run("-m", name, *options, app, status=None).out
+
+    assert "1.0" in said.split()
+
+
+def test_a_module_that_only_a_lock_can_have_runs_a_script_from_anywhere(project: Project) -> None:
+    runner = {"runner/__main__.py": "import runpy, sys; runpy.run_path(sys.argv[1])", "alpha.py": "VERSION = '1.0'\n"}
+    make_plan(project, {"alpha==1.0": runner})
+    app = project.write("app.py", WHO)
+
+    assert "1.0\n" == project.machine.run("-m", "runner", app).out
+
+
+def test_what_a_runner_hands_to_a_module_is_not_its_script(project: Project, machine: Machine) -> None:
+    other = machine.project(name="other")
+    make_plan(other, {"alpha==2.0": _alpha("2.0"), "tool==1.0": {"tool.py": WHO}})
+    app = project.write("app.py", WHO)
+
+    assert "2.0\n" in other.run("-m", "cProfile", "-m", "tool", app).out
+
+
+def test_a_debugger_of_an_editor_takes_the_lock_of_the_script_that_it_runs(project: Project) -> None:
+    debugger = project.machine.root / "extensions" / "debugpy"
+    debugger.mkdir(parents=True)
+    (debugger / "__main__.py").write_text("import runpy, sys; runpy.run_path(sys.argv[-1])")
+    app = project.write("app.py", WHO)
+
+    assert "1.0\n" == project.machine.run("extensions/debugpy", "--connect", "127.0.0.1:1", app).out
+
+
 def hooked(machine: Machine, folder: Path) -> Path:
     """Make a virtual environment with the hook and a tool of its own in it; returns the tool."""
     machine.run("-m", "venv", "--without-pip", folder)
     (site,) = folder.glob("lib/python*/site-packages")
-    for name in ("_envknit_bootstrap.py", "envknit.pth"):
+    for name in HOOK:
         shutil.copy(Path(sysconfig.get_path("purelib"), name), site)
     (site / "mine.py").write_text("WHO = 'the tool'\n")
     tool = folder / "bin" / "mytool"
@@ -83,7 +119,7 @@ def test_a_child_that_runs_a_script_of_the_project_sees_a_lock_that_was_installe
     """
     project.write("child.py", WHO)
 
-    assert project.code(source).out == "1.0\n2.0\n1.0\n"
+    assert project.code(source).out == "1.0\n2.0\n2.0\n"
 
 
 def test_a_child_in_the_project_keeps_the_environment_of_its_parent(project: Project) -> None:

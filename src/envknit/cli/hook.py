@@ -1,4 +1,4 @@
-"""See, write or remove what starts envknit in an interpreter: three small files in its site-packages.
+"""See, write or remove what starts envknit in an interpreter: a few small files in its site-packages.
 
 Installing envknit puts them there; `hook install` is for interpreters that have no envknit of their own
 (`envknit --python PATH hook install`), and for those that lost them.
@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _envknit_bootstrap
 from envknit.cli.interpreter import ask
 from envknit.cli.parser import ActionParser, add_json
 from envknit.errors import InstallError
+from envknit.view.runtime import HOOK
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from envknit.cli.screen import Screen
 
 EXAMPLE = "envknit --python 3.12 hook install"
-
-FILES = ("_envknit_bootstrap.py", "envknit.start", "envknit.pth")  # written in this order: the door opens last
 
 # -I: neither PYTHONPATH nor the user's site may colour the answer
 _QUESTION = """\
@@ -65,7 +65,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
         if not arguments.force:
             refuse_managed(facts)
         write_hook(folder)
-        screen.say(f"wrote {', '.join(FILES)} to {folder}")
+        screen.say(f"wrote {', '.join(HOOK)} to {folder}")
         return 0
     removed = remove_hook(folder, force=arguments.force)
     screen.say(f"removed {', '.join(removed)} from {folder}" if removed else f"there is no hook in {folder}")
@@ -78,26 +78,24 @@ def refuse_managed(facts: dict[str, Any]) -> None:
         raise InstallError(
             "this interpreter's packages belong to the system's package manager (PEP 668)",
             python=sys.executable,
-            hint="use `envknit run`, a Python of your own, or --force: the hook is three files of no package",
+            hint="use `envknit run`, a Python of your own, or --force: the hook is a few files of no package",
         )
 
 
 def source() -> Path:
     """Return the folder that our own hook files are in."""
-    from _envknit_bootstrap import __file__ as bootstrap  # its place alone is of interest
-
-    return Path(bootstrap).parent
+    return Path(_envknit_bootstrap.__file__).parent
 
 
 def state(folder: Path) -> str:
     """Tell what is in a folder: `absent`, `partial`, `current`, or `other` where it is another version's."""
-    present = [name for name in FILES if (folder / name).is_file()]
+    present = [name for name in HOOK if (folder / name).is_file()]
     if not present:
         return "absent"
-    if len(present) < len(FILES):
+    if len(present) < len(HOOK):
         return "partial"
     ours = source()
-    return "current" if all((folder / n).read_bytes() == (ours / n).read_bytes() for n in FILES) else "other"
+    return "current" if all((folder / n).read_bytes() == (ours / n).read_bytes() for n in HOOK) else "other"
 
 
 def write_hook(folder: Path) -> None:
@@ -108,7 +106,7 @@ def write_hook(folder: Path) -> None:
     """
     from envknit.files.atomic import place  # `hook status` writes nothing
 
-    contents = {name: (source() / name).read_bytes() for name in FILES}
+    contents = {name: (source() / name).read_bytes() for name in HOOK}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
@@ -133,7 +131,7 @@ def remove_hook(folder: Path, *, force: bool = False) -> list[str]:
             hint="run: python -m pip uninstall envknit; or set ENVKNIT=0 where it shall not act",
         )
     removed = []
-    for name in reversed(FILES):
+    for name in reversed(HOOK):
         try:
             os.remove(folder / name)  # noqa: PTH107 - one call, one kind of failure
         except FileNotFoundError:

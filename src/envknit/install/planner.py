@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 
+from _envknit_bootstrap import MODULES
 from envknit.errors import InstallError
 from envknit.install.selection import USUAL
 from envknit.naming import canonical_name
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from envknit.store.store import Store
 
 
-_OWN_NAMES = frozenset({"envknit", "_envknit_bootstrap"})  # are those of the envknit that runs, whatever is locked
+_OWN_NAMES = frozenset(
+    {"envknit", "_envknit_bootstrap", *MODULES}
+)  # are those of the envknit that runs, whatever is locked
 
 
 def make_plan(

@@ -30,7 +30,7 @@ def forget_host(keep: "Collection[str]") -> list[str]:
     active = getattr(hook, "active", None)
     if active is not None:
         os.close(active.file)
-        hook.set_prefix(*active.prefix)
+        active.restore_prefix()
     own = [path for path in sys.path if _is_standard(path, library, archive)]
     behind = sys.path[sys.path.index(own[-1]) + 1 :] if own else []
     sys.path[:] = own

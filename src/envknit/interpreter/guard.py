@@ -14,7 +14,7 @@ import sys
 from _frozen_importlib import module_from_spec
 from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
 
-from _envknit_bootstrap import home
+from _envknit_plans import home
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter import extension
 from envknit.interpreter.cpython import OWNS_GIL
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, NoReturn
 
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
 
 
 def refusal_error(name: str, why: str, gil: str, **facts: object) -> CExtIncompatibleError:

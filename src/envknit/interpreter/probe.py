@@ -15,7 +15,9 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)  # packages print
     sys.path[:0] = order["folders"]
-    import _envknit_bootstrap  # noqa: F401 - its folder is on sys.path only now
+    from _envknit_bootstrap import beside
+
+    beside("_envknit_words")  # loads all of the hook: its folder is on sys.path only now
     from envknit.interpreter.session import Session
 
     # Two at once, and both ended: modules that keep static state fail in the second, or at the first one's end

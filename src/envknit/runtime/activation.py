@@ -6,7 +6,7 @@ import os
 import sys
 
 import _envknit_bootstrap
-from _envknit_bootstrap import Activation, set_prefix
+from _envknit_activation import Activation
 from envknit.plan import load_plan
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def withdraw(activation: Activation) -> None:
         sys.path_importer_cache.pop(entry, None)
     sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook != activation.path_hook]
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation.hint]
-    set_prefix(*activation.prefix)
+    activation.restore_prefix()
     # Children are told by this variable what is active here; without it they look for a lock themselves
     os.environ.pop("ENVKNIT_ACTIVE", None)
     _envknit_bootstrap.active = None

@@ -20,7 +20,8 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined] # one nam
     spec_from_file_location,
 )
 
-from _envknit_bootstrap import command, envknit_spec
+from _envknit_activation import envknit_spec
+from _envknit_bootstrap import beside
 from envknit.bytecode import pack_bytecode, whole_bytecode
 from envknit.plan import bytecode_path
 from envknit.regular import make_private
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
 
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
 
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
@@ -236,6 +237,6 @@ class LockFinder(FileFinder):
     def _lost(self, name: str, folder: str) -> ModuleNotFoundError:
         return ModuleNotFoundError(
             f"No module named {name!r}: {self.activation.lock} provides it, but the store lost {folder}\n"
-            f"hint: run: {command('install', self.activation.lock)}",
+            f"hint: run: {beside('_envknit_words').command('install', self.activation.lock)}",
             name=name,
         )

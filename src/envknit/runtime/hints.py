@@ -8,12 +8,12 @@ from __future__ import annotations
 import _imp
 import os
 
-from _envknit_bootstrap import command
+from _envknit_words import command
 from envknit.naming import canonical_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
 
 _SUFFIXES = ("", ".py", *_imp.extension_suffixes())
 

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
     from envknit.runtime.member import Member
 
 

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
     from envknit.plan import Links, Pin, Plan
 
 

@@ -12,7 +12,7 @@ from envknit.runtime.activation import plan_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
 
 
 def run(activation: Activation) -> None:

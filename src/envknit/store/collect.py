@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from _envknit_bootstrap import RUNTIME
+from _envknit_activation import RUNTIME
 from envknit.files.atomic import write_atomically
 from envknit.naming import ENTRIES
 from envknit.plan import PLAN_FORMAT, lock_key, read_plan

@@ -1,7 +1,8 @@
 """The program side of envknit in the store: each view links to it, and so holds all that its own `bin/python` needs.
 
     packages/site-packages/envknit=<digest>/
-        _envknit_bootstrap.py envknit.pth envknit.start envknit/
+        the hook: `HOOK`
+        envknit/
         tool        the folder that it was copied from, where the command line has what it needs
 
 There it is a library like any other to coverage and debuggers, and a store that is carried to where no envknit is
@@ -13,6 +14,8 @@ from __future__ import annotations
 import os
 
 import _envknit_bootstrap
+from _envknit_activation import RUNTIME
+from _envknit_bootstrap import MODULES
 from envknit.naming import ENTRIES
 from envknit.plan import key, runtime_folder
 
@@ -23,13 +26,14 @@ if TYPE_CHECKING:
 
     from envknit.store.store import Store
 
-HOOK = ("_envknit_bootstrap.py", "envknit.pth", "envknit.start")
+# In the order in which they are written into a folder: the doors open last
+HOOK = (*(f"{name}.py" for name in (*MODULES, "_envknit_bootstrap")), "envknit.start", "envknit.pth")
 
 
 def runtime_entry() -> str:
     """Name the folder of the envknit that runs, relative to the store; cost: a `stat` of each of its files."""
     facts = [(name, found.st_size, found.st_mtime_ns) for name, path in _sources() for found in [os.stat(path)]]
-    return f"{ENTRIES}/{_envknit_bootstrap.RUNTIME}{key(repr(facts).encode(errors='surrogateescape'))}"
+    return f"{ENTRIES}/{RUNTIME}{key(repr(facts).encode(errors='surrogateescape'))}"
 
 
 def place_runtime(store: Store) -> str:

@@ -19,7 +19,9 @@ def main() -> None:
     site_packages = _load(spec_from_file_location("_envknit_forget", forget)).forget_host(())
     del sys.modules["_envknit_forget"]
     sys.path[:0] = folders
-    import _envknit_bootstrap  # noqa: F401 - its folder is on sys.path only now
+    from _envknit_bootstrap import beside
+
+    beside("_envknit_words")  # loads all of the hook: its folder is on sys.path only now
     from envknit.worker.serve import serve
 
     del sys.path[: len(folders)]

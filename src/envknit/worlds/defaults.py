@@ -7,6 +7,7 @@ import sys
 import warnings
 from _frozen_importlib_external import PathFinder
 
+from _envknit_bootstrap import MODULES
 from envknit.errors import UnlockedError
 from envknit.runtime import activation as active
 from envknit.runtime import doors
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from _envknit_bootstrap import Activation
+    from _envknit_activation import Activation
     from envknit.plan import Plan
     from envknit.plans import Plans
     from envknit.runtime.member import Member
@@ -193,7 +194,7 @@ class _Strict:
         )
 
 
-_own = frozenset(["envknit", "_envknit_bootstrap", "sitecustomize", "usercustomize"])
+_own = frozenset(["envknit", "_envknit_bootstrap", *MODULES, "sitecustomize", "usercustomize"])
 _strict = _Strict()
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.cli.hook import FILES, refuse_managed, remove_hook, state, write_hook
+from envknit.cli.hook import refuse_managed, remove_hook, state, write_hook
 from envknit.errors import InstallError
+from envknit.view.runtime import HOOK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +22,12 @@ def test_a_hook_that_was_written_is_current(tmp_path: Path) -> None:
     write_hook(tmp_path)
 
     assert "current" == state(tmp_path)
-    assert sorted(FILES) == sorted(path.name for path in tmp_path.iterdir())
+    assert sorted(HOOK) == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_another_version_and_a_part_of_a_hook_are_told(tmp_path: Path) -> None:
     write_hook(tmp_path)
-    (tmp_path / FILES[0]).write_text("# older")
+    (tmp_path / HOOK[0]).write_text("# older")
     assert "other" == state(tmp_path)
     (tmp_path / "envknit.pth").unlink()
 
@@ -36,7 +37,7 @@ def test_another_version_and_a_part_of_a_hook_are_told(tmp_path: Path) -> None:
 def test_a_hook_is_removed_file_by_file(tmp_path: Path) -> None:
     write_hook(tmp_path)
 
-    assert sorted(FILES) == sorted(remove_hook(tmp_path))
+    assert sorted(HOOK) == sorted(remove_hook(tmp_path))
     assert [] == list(tmp_path.iterdir())
     assert [] == remove_hook(tmp_path)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from envknit.plan import SITE_PACKAGES, interpreter_tag
 from envknit.view.place import place_views
+from envknit.view.runtime import HOOK
 
 if TYPE_CHECKING:
     import pytest
@@ -92,7 +93,7 @@ def test_a_link_for_each_name_and_real_folders_only_where_several_share_one(shel
         for path in (Path(parent, name) for name in [*folders, *names])
         if path.is_symlink()
     }
-    hook = {"_envknit_bootstrap.py", "envknit", "envknit.pth", "envknit.start"}
+    hook = {*HOOK, "envknit"}
     assert {
         "one", "one-1.dist-info", "two.py", "two-1.dist-info", "space/one.py", "space/two", "space/deep/x.py",
         "space/deep/y.py",

@@ -1,0 +1,299 @@
+"""A plan in use by this interpreter: its view stands on `sys.path`, and what is found there comes from the plan."""
+
+import _frozen_importlib as _bootstrap
+import _frozen_importlib_external as _external
+import _imp
+import os
+import sys
+
+import _envknit_bootstrap
+from _envknit_bootstrap import MODULES, beside, give_up, setting
+from _envknit_plans import (
+    PLAN_HEADER,
+    SITE_PACKAGES,
+    is_safe,
+    open_regular,
+    same_file,
+    store_of,
+    this_interpreter,
+    told,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RUNTIME = "envknit="  # begins the name of the folder in the store that holds the package which made a plan
+
+
+def activate(lock: str, plan_path: str) -> None:
+    """Use a plan from the end of `site` on, which goes on adding folders until then.
+
+    Args:
+        lock: the lock's path; `""`: where it was when the plan was made.
+        plan_path: the plan file in its view.
+    """
+    activation = Activation(lock, plan_path)
+    if "site" not in sys.modules or "sitecustomize" in sys.modules:
+        activation.place()
+    else:
+        sys.meta_path.insert(0, _EndOfSite(activation))
+
+
+class Activation:
+    """A plan in use by this interpreter.
+
+    Args:
+        lock: the lock's path; `""`: where it was when the plan was made.
+        plan_path: the plan file in its view. It stays open, so that `envknit store gc` sees which plans are in use.
+    """
+
+    def __init__(self, lock: str, plan_path: str) -> None:
+        self.plan_path = plan_path
+        self.file = open_regular(plan_path)
+        self.text = os.read(self.file, os.fstat(self.file).st_size).decode("utf-8", "surrogateescape")
+        if not is_safe(self.file):
+            raise OSError(f"the plan {plan_path} must be yours, and writable by nobody else")
+        if not self.text.startswith(PLAN_HEADER + "\n") or not self.text.endswith("\nend\n"):
+            raise ValueError(f"{plan_path} is not a whole plan")
+        self.lock = lock or self.fact("lock")
+        self.environment = self.fact("environment")
+        self.store = store_of(plan_path)
+        self.view = os.path.dirname(plan_path)
+        self.site = os.path.join(self.view, SITE_PACKAGES)  # the entry on `sys.path`; modules lie in it
+        self.entries = os.path.join(self.store, "packages", "site-packages")  # what the view's links lead to
+        self.shared = [os.path.join(store, "packages", "site-packages") for store in self._facts("shared")]
+        for folder in self.shared:  # a store that is gone has lost its modules, and nothing else is wrong
+            for way in (folder, os.path.dirname(folder), folder[: -len("/packages/site-packages")]):
+                if os.path.exists(folder) and not is_safe(way):
+                    raise OSError(f"the shared store {way} must be yours or root's, and writable by nobody else")
+        self.hidden: list[str] = []  # the host's entries that were taken off sys.path
+        self.former = ""  # what the parent has instead of `site`, where its lock was installed again since
+        self.prefix: Any = ()  # what was the host's; see `set_prefix`
+        self.entry = Entry(self)
+        self.hint = Hint("", self)
+
+    def fact(self, name: str) -> str:
+        """Return what follows a name on its line of the plan, `""` where there is none: one scan, no table to build."""
+        start = self.text.find(f"\n{name}\t")
+        return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)] if start >= 0 else ""
+
+    @property
+    def path(self) -> list[str]:
+        """What stands on `sys.path` for the plan: its view, what the links there lead to, folders of the project."""
+        return [self.site, self.entries, *self.shared, *self._facts("path")]
+
+    def _facts(self, name: str) -> list[str]:
+        if f"\n{name}\t" not in self.text:
+            return []
+        return [line[len(name) + 1 :] for line in self.text.split("\n") if line.startswith(f"{name}\t")]
+
+    def place(self) -> None:
+        """Put the view where site-packages was: behind the standard library (docs/explanation/startup.md)."""
+        library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
+        own = [path == library or path.endswith("lib-dynload") for path in sys.path]
+        end = max((index + 1 for index, mine in enumerate(own) if mine), default=0)
+        path = self.path
+        behind = [entry for entry in sys.path[end:] if entry not in path]
+        hides = self.fact("site") == "hidden"
+        if hides:
+            self.hidden, behind = behind, []
+        sys.path_hooks.insert(0, self.path_hook)
+        for entry in path:
+            sys.path_importer_cache.pop(entry, None)
+        sys.path[end:] = [*path, *behind]
+        if self.hidden:
+            self._hide_host()
+        sys.meta_path.append(self.hint)
+        lock, plan = told(setting("ENVKNIT_ACTIVE"))
+        if plan and lock == self.lock:
+            self.former = os.path.join(os.path.dirname(plan), SITE_PACKAGES)
+        lock_key, _, view, _ = self.plan_path.rsplit(os.sep, 4)[1:]
+        os.environ["ENVKNIT_ACTIVE"] = f"{this_interpreter()}:{lock_key}:{view}:{self.lock}"
+        site = sys.modules.get("site")
+        prefixes, user = getattr(site, "PREFIXES", []), getattr(site, "ENABLE_USER_SITE", None)
+        self.prefix = sys.prefix, sys.exec_prefix, prefixes, user
+        self.settle()
+        _envknit_bootstrap.active = self
+        if "\nstartup\t" in self.text:
+            self.load("envknit.runtime.startup").run(self)
+
+    def settle(self) -> None:
+        """Make the view the prefix, and leave hidden what is; `python -m site` runs all of `site` once more."""
+        _, _, prefixes, user = self.prefix
+        hides = self.fact("site") == "hidden"
+        sys.path[:] = [entry for entry in sys.path if entry not in self.hidden]
+        set_prefix(self.view, self.view, [self.view] if hides else [self.view, *prefixes], user and not hides)
+
+    def restore_prefix(self) -> None:
+        """Make the host's prefix the prefix again."""
+        set_prefix(*self.prefix)
+
+    def _hide_host(self) -> None:
+        """Undo what `.pth` files of the host have done already: finders of theirs, and copies of locked names."""
+        hidden = tuple(os.path.join(path, "") for path in self.hidden)
+        for finder in list(sys.meta_path):
+            owner = getattr(finder, "__module__", None)
+            if not str(owner).startswith("_envknit_") and _lies_in(sys.modules.get(str(owner)), hidden):
+                sys.meta_path.remove(finder)
+        for name, module in list(sys.modules.items()):
+            if _lies_in(module, hidden) and f"\nimport\t{name.partition('.')[0]}\t" in self.text:
+                del sys.modules[name]
+
+    def path_hook(self, path: object) -> "Any":
+        """Answer for the view's site-packages and for folders below it, and for those of the store; see PEP 302."""
+        if path == self.former:
+            # multiprocessing's spawn gives its child the parent's `sys.path`, which names the view of a former lock
+            sys.path[:] = [self.site if entry == path else entry for entry in sys.path]
+        if path in {self.site, self.former}:
+            return self.entry
+        if path == self.entries or path in self.shared:
+            return Nothing
+        # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
+        inside = isinstance(path, str) and path.startswith(self.store + os.sep)
+        if inside and not str(path).startswith(os.path.join(self.entries, RUNTIME)) and os.path.isdir(str(path)):
+            finder = getattr(self.load("envknit.runtime.finder"), "finder_below", None)
+            if finder is not None:  # else: a script of the store runs, and its folder is asked for the finder's imports
+                return finder(path, self)
+        raise ImportError(path)
+
+    def load(self, name: str) -> "Any":
+        """Import a module of envknit itself, though its folder is not on `sys.path`."""
+        if "envknit" not in sys.modules:
+            _bootstrap._load(envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
+        return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # not in typeshed
+
+
+def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
+    # A module's own `__getattr__` is not to run: that of `importlib.machinery` imports `warnings`
+    names = getattr(module, "__dict__", {})
+    places = [names.get("__file__"), *(names.get("__path__") or ())]
+    return any(isinstance(place, str) and place.startswith(folders) for place in places)
+
+
+def set_prefix(prefix: str, exec_prefix: str, prefixes: list[str], user: "bool | None") -> None:
+    """Let `sys`, `site` and `sysconfig` name another prefix, as `site` does for a virtual environment.
+
+    Args:
+        prefix: for files that fit any platform.
+        exec_prefix: for those of this platform.
+        prefixes: where `site.getsitepackages()` looks.
+        user: whether the user's own site-packages count; None: Python decided against them.
+    """
+    sys.prefix, sys.exec_prefix = prefix, exec_prefix
+    site, sysconfig = sys.modules.get("site"), sys.modules.get("sysconfig")
+    if site is not None:
+        vars(site).update(PREFIXES=prefixes, ENABLE_USER_SITE=user)
+    if sysconfig is not None:  # a `.pth` file of the host imported it, and it remembers what it found
+        vars(sysconfig).update(
+            _PREFIX=prefix, _EXEC_PREFIX=exec_prefix, _CONFIG_VARS=None, _CONFIG_VARS_INITIALIZED=False
+        )
+
+
+def envknit_spec(activation: Activation) -> "Any":
+    """Describe the package `envknit`: the one in the store that made the plan, if this very hook belongs to it."""
+    placed = os.path.join(activation.store, activation.fact("runtime"))
+    here = os.path.dirname(os.path.realpath(__file__))
+    hook = [f"{name}.py" for name in ("_envknit_bootstrap", *MODULES)]
+    belongs = here == placed or all(same_file(os.path.join(placed, name), os.path.join(here, name)) for name in hook)
+    for root in (placed, here) if belongs else (here, placed):
+        folder = os.path.join(root, "envknit")
+        path = os.path.join(folder, "__init__.py")
+        if os.path.exists(path):
+            return _external.spec_from_file_location("envknit", path, submodule_search_locations=[folder])
+    raise ImportError("envknit is not where it was when this lock was installed; run its `install` again")
+
+
+class _EndOfSite:
+    """Waits for the end of `site`, which always ends by importing `sitecustomize`; until then folders are added."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "sitecustomize":
+            sys.meta_path.remove(self)
+            try:
+                self.activation.place()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                give_up(error, self.activation.lock)
+
+
+class Entry(_external.FileFinder):
+    """What stands for the view on `sys.path` until the first import that it can answer loads the real finder."""
+
+    def __init__(self, activation: Activation) -> None:
+        super().__init__(activation.site)
+        self.activation = activation
+
+    def find_spec(self, fullname: str, target: "Any" = None) -> "Any":
+        if fullname == "envknit":
+            return envknit_spec(self.activation)
+        if f"\nimport\t{fullname}\t" not in self.activation.text:
+            return None
+        try:
+            made = self.activation.load("envknit.runtime.finder").LockFinder(self.activation)
+        except ImportError:  # envknit is gone; the view is right by itself, only slower
+            loaders = _external._get_supported_file_loaders()  # type: ignore[attr-defined] # not in typeshed
+            made = _external.FileFinder(self.path, *loaders)
+        sys.path_importer_cache[self.path] = made
+        return made.find_spec(fullname, target)
+
+
+class Nothing:
+    """Stands for a folder in which there is nothing to import."""
+
+    @staticmethod
+    def find_spec(fullname: str, target: object = None) -> None:
+        """Find nothing."""
+
+
+class Hint:
+    """The last on `sys.meta_path`: says more about a name that nobody found.
+
+    Args:
+        words: why no lock is active.
+        activation: the plan in use.
+    """
+
+    def __init__(self, words: str, activation: "Activation | None" = None) -> None:
+        self.words = words
+        self.activation = activation
+
+    def find_spec(self, fullname: str, path: "Any" = None, target: "Any" = None) -> "Any":
+        if fullname == "sitecustomize" and self.activation is not None:
+            self.activation.settle()
+        if "." in fullname or fullname in sys.stdlib_module_names or fullname in {"sitecustomize", "usercustomize"}:
+            return None
+        try:
+            words = beside("_envknit_words")
+        except OSError:  # the hook was removed since this process began
+            return None
+        found = words.find_last(self, fullname, path, target)
+        if isinstance(found, ModuleNotFoundError):
+            raise found
+        return found
+
+    def find_distributions(self, context: "Any") -> "Any":
+        # `envknit` can be imported and is no pin: its metadata is there for who asks by name, and in no list of all
+        if self.activation is None or context.name != "envknit":
+            return ()
+        return self.activation.load("envknit.runtime.metadata").find_envknit()
+
+
+def hide(*owners: object) -> None:
+    """Make functions, or all of a class, a part of importing, which runs while a program imports.
+
+    CPython trims frames of this file name from the traceback of a failed import, so that it ends at the person's own
+    line (remove_importlib_frames in Python/import.c), and coverage counts no lines of it.
+    """
+    for owner in owners:
+        for member in vars(owner).values() if isinstance(owner, type) else [owner]:
+            code = getattr(getattr(member, "__func__", member), "__code__", None)
+            if code is not None:
+                _imp._fix_co_filename(code, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
+
+
+hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, Activation.fact, beside)
