@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from envknit.store.store import Store
 
 
-_OWN_NAMES = frozenset(
+# They are those of the envknit that runs, whatever is locked
+_OWN_NAMES = frozenset({"envknit", "_envknit_bootstrap", *MODULES})
     {"envknit", "_envknit_bootstrap", *MODULES}
 )  # are those of the envknit that runs, whatever is locked
 
