@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 # They are those of the envknit that runs, whatever is locked
 _OWN_NAMES = frozenset({"envknit", "_envknit_bootstrap", *MODULES})
-    {"envknit", "_envknit_bootstrap", *MODULES}
-)  # are those of the envknit that runs, whatever is locked
 
 
 def make_plan(
