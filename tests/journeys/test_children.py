@@ -36,37 +36,46 @@ def test_multiprocessing_children_see_the_lock_even_after_chdir(project: Project
 
 
 def test_a_process_pool_executor_sees_the_lock(project: Project) -> None:
-    source = """
-        import concurrent.futures, multiprocessing, os, alpha
+    def program():
+        import concurrent.futures
+        import multiprocessing
+        import os
+
+        import alpha
+
         if __name__ == "__main__":
             os.chdir("/")
             context = multiprocessing.get_context("spawn")
             with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
                 print(pool.submit(alpha.double, 21).result())
-    """
 
-    assert project.code(source).out == "42\n"
+    assert project.code(program).out == "42\n"
 
 
 def test_a_subprocess_with_code_sees_the_lock_from_another_folder(project: Project) -> None:
-    source = """
-        import subprocess, sys
-        run = lambda *a: subprocess.run([sys.executable, *a], cwd="/", capture_output=True, text=True).stdout.strip()
+    def program():
+        import subprocess
+        import sys
+
+        def run(*a):
+            return subprocess.run([sys.executable, *a], cwd="/", capture_output=True, text=True).stdout.strip()
+
         print(run("-c", "import alpha; print(alpha.VERSION)"))
         print(run("-m", "alpha") == "", run("-m", "timeit", "-n1", "-r1", "-s", "import alpha", "1") != "")
-    """
 
-    assert project.code(source).out == "1.0\nTrue True\n"
+    assert project.code(program).out == "1.0\nTrue True\n"
 
 
 def test_a_child_keeps_the_plan_of_its_parent_when_the_lock_changes_meanwhile(project: Project) -> None:
-    source = """
-        import subprocess, sys, pathlib
-        pathlib.Path("envknit.lock.yaml").write_text("changed: by a pull\\n")
-        print(subprocess.run([sys.executable, "-c", "import alpha; print(alpha.VERSION)"], capture_output=True).stdout)
-    """
+    def program():
+        import pathlib
+        import subprocess
+        import sys
 
-    assert project.code(source).out == "b'1.0\\n'\n"
+        pathlib.Path("envknit.lock.yaml").write_text("changed: by a pull\n")
+        print(subprocess.run([sys.executable, "-c", "import alpha; print(alpha.VERSION)"], capture_output=True).stdout)
+
+    assert project.code(program).out == "b'1.0\\n'\n"
 
 
 def test_a_child_sees_a_lock_that_was_installed_meanwhile(project: Project) -> None:
@@ -98,36 +107,43 @@ def test_a_child_in_another_projects_script_gets_that_projects_lock(project: Pro
 
 
 def test_a_child_of_another_build_of_python_does_not_inherit(project: Project) -> None:
-    source = """
-        import os, subprocess, sys
+    def program():
+        import os
+        import subprocess
+        import sys
+
         os.environ["ENVKNIT_ACTIVE"] = "cpython-27:" + os.environ["ENVKNIT_ACTIVE"].partition(":")[2]
         child = "import importlib.util; print(importlib.util.find_spec('alpha'))"
         subprocess.run([sys.executable, "-c", child], cwd="/")
-    """
 
-    assert project.code(source).out == "None\n"
+    assert project.code(program).out == "None\n"
 
 
 def test_a_child_that_ignores_the_environment_does_not_inherit(project: Project) -> None:
-    source = """
-        import subprocess, sys
+    def program():
+        import subprocess
+        import sys
+
         child = "import importlib.util; print(importlib.util.find_spec('alpha'))"
         subprocess.run([sys.executable, "-E", "-c", child], cwd="/")
-    """
 
-    assert project.code(source).out == "None\n"
+    assert project.code(program).out == "None\n"
 
 
 def test_a_child_may_be_told_another_environment_of_its_parents_lock(project: Project) -> None:
     make_plan(project, {"alpha==3.0": {"alpha.py": "VERSION = '3.0'\n"}}, environment="ml")
-    source = """
-        import os, subprocess, sys
+
+    def program():
+        import os
+        import subprocess
+        import sys
+
         show = [sys.executable, "-c", "import alpha; print(alpha.VERSION)"]
         subprocess.run(show, cwd="/", env=os.environ | {"ENVKNIT_ENV": "ml"})
-    """
+
     make_plan(project, {"alpha==1.0": {"alpha.py": MODULE}}, lock=project.lock_file.read_text())
 
-    assert project.code(source).out == "3.0\n"
+    assert project.code(program).out == "3.0\n"
 
 
 def test_what_is_inherited_cannot_name_a_file_outside_the_store(project: Project) -> None:
@@ -137,11 +153,14 @@ def test_what_is_inherited_cannot_name_a_file_outside_the_store(project: Project
 
 
 def test_the_plan_in_use_is_held_open(project: Project) -> None:
-    source = """
+    def program():
         import os
-        links = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd != "3" or True
-                 if os.path.islink(f"/proc/self/fd/{fd}")]
-        print(sum(link.endswith("/plan") for link in links))
-    """
 
-    assert project.code(source).out == "1\n"
+        links = [
+            os.readlink(f"/proc/self/fd/{fd}")
+            for fd in os.listdir("/proc/self/fd")
+            if os.path.islink(f"/proc/self/fd/{fd}")
+        ]
+        print(sum(link.endswith("/plan") for link in links))
+
+    assert project.code(program).out == "1\n"

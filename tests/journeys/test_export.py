@@ -125,11 +125,13 @@ def test_uv_and_the_schema_of_cyclonedx_agree(online: Machine, tmp_path: Path) -
     from_uv = {line.split(" ")[0] for line in exported.splitlines() if "==" in line and "win32" not in line}
     assert set(frozen) == from_uv
     assert set(frozen) <= {f"{pin['name']}=={pin['version']}" for pin in _pins(folder)}
-    check = (
-        "from cyclonedx.schema import SchemaVersion\n"
-        "from cyclonedx.validation.json import JsonStrictValidator\n"
-        "print(JsonStrictValidator(SchemaVersion.V1_6).validate_str(open('bom.json').read()))\n"
-    )
+
+    def check():
+        from cyclonedx.schema import SchemaVersion
+        from cyclonedx.validation.json import JsonStrictValidator
+
+        print(JsonStrictValidator(SchemaVersion.V1_6).validate_str(open("bom.json").read()))
+
     assert "None\n" == online.run(tools / "bin" / "python", "-c", check, cwd=folder).out
 
 

@@ -41,39 +41,55 @@ def _project(machine: Machine) -> Project:
 
 def test_a_namespace_package_merges_pins_and_native_portions(project: Project) -> None:
     project.write("space/own.py", "WHO = 'own'\n")
-    source = """
-        import space.beta, space.gamma, space.own, space.shared.b, space.shared.g
-        print(space.beta.WHO, space.gamma.WHO, space.own.WHO, len(list(space.__path__)))
-    """
 
-    assert project.code(source).out == "beta gamma own 2\n"
+    def program():
+        import space.beta
+        import space.gamma
+        import space.own
+        import space.shared.b
+        import space.shared.g
+
+        print(space.beta.WHO, space.gamma.WHO, space.own.WHO, len(list(space.__path__)))
+
+    assert project.code(program).out == "beta gamma own 2\n"
 
 
 def test_a_namespace_package_survives_changes_of_the_path(project: Project) -> None:
     project.write("later/space/more.py", "WHO = 'more'\n")
-    source = """
-        import sys, space.gamma
+
+    def program():
+        import sys
+
+        import space.gamma
+
         sys.path.append("later")
-        import space.more, space.beta
+        import space.beta
+        import space.more
+
         print(space.more.WHO, space.beta.WHO)
         sys.path.remove("later")
         import space.shared.g
-        print(len(list(space.__path__)))
-    """
 
-    assert project.code(source).out == "more beta\n1\n"
+        print(len(list(space.__path__)))
+
+    assert project.code(program).out == "more beta\n1\n"
 
 
 def test_modules_have_the_paths_of_the_view(project: Project) -> None:
-    source = """
-        import alpha.called, beta, inspect, sys
-        print(sys.prefix, alpha.called.__file__, alpha.__path__[0], alpha.called.__spec__.cached, sep="\\n")
+    def program():
+        import inspect
+        import sys
+
+        import alpha.called
+        import beta
+
+        print(sys.prefix, alpha.called.__file__, alpha.__path__[0], alpha.called.__spec__.cached, sep="\n")
         print(alpha.called.main.__code__.co_filename)
         print(inspect.getsource(alpha.called).strip(), type(beta.__loader__).__mro__[1].__name__)
-    """
+
     home = project.machine.home
     for _ in range(2):  # compiled, and from bytecode
-        prefix, file, path, cached, code, last = project.code(source).out.splitlines()
+        prefix, file, path, cached, code, last = project.code(program).out.splitlines()
 
         assert path == f"{prefix}/{SITE_PACKAGES}/alpha"
         assert file == code == f"{path}/called.py"
@@ -119,17 +135,20 @@ def test_a_store_that_cannot_be_written_still_serves(project: Project) -> None:
 
 
 def test_metadata_shows_exactly_the_pins(project: Project) -> None:
-    source = """
+    def program():
         import importlib.metadata as m
+
         print(sorted(d.metadata["Name"] for d in m.distributions()))
         print(m.version("Alpha"), m.version("gamma_space"), m.version("Gamma.Space"))
         print(sorted(e.name for e in m.entry_points(group="plugins")), m.entry_points(group="plugins")["one"].load())
-        print(sorted(map(str, m.files("alpha")))[0], m.files("alpha")[1].read_text().strip())
+        print(min(map(str, m.files("alpha"))), m.files("alpha")[1].read_text().strip())
         print(sorted(m.packages_distributions().items())[:1] if hasattr(m, "packages_distributions") else "")
-        try: m.version("pytest")
-        except m.PackageNotFoundError as error: print("none", error.name)
-    """
-    lines = project.code(source).out.splitlines()
+        try:
+            m.version("pytest")
+        except m.PackageNotFoundError as error:
+            print("none", error.name)
+
+    lines = project.code(program).out.splitlines()
 
     assert lines[0] == "['alpha', 'beta', 'gamma-space']"
     assert lines[1] == "1.0 3.0 3.0"
@@ -139,26 +158,32 @@ def test_metadata_shows_exactly_the_pins(project: Project) -> None:
 
 
 def test_metadata_of_another_path_is_not_mixed_with_the_lock(project: Project) -> None:
-    source = """
-        import importlib.metadata as m, sys
+    def program():
+        import importlib.metadata as m
+        import sys
+
         lock = sys.path[-2]
         print([d.metadata["Name"] for d in m.distributions(path=["/"])])
         print(sorted(d.metadata["Name"] for d in m.distributions(path=[lock])))
         print([d.metadata["Name"] for d in m.distributions(name="beta", path=[lock])])
-    """
 
-    assert project.code(source).out == "[]\n['alpha', 'beta', 'gamma-space']\n['beta']\n"
+    assert project.code(program).out == "[]\n['alpha', 'beta', 'gamma-space']\n['beta']\n"
 
 
 def test_resources_and_pkgutil_work(project: Project) -> None:
-    source = """
-        import importlib.resources as r, pkgutil, alpha, space.gamma
+    def program():
+        import importlib.resources as r
+        import pkgutil
+
+        import alpha
+        import space.gamma
+
         print((r.files("alpha") / "data.txt").read_text().strip(), pkgutil.get_data("alpha", "data.txt"))
         ours = {m.name: m.ispkg for m in pkgutil.iter_modules() if m.name in ("alpha", "beta", "space")}
         print(ours, [m.name for m in pkgutil.iter_modules(alpha.__path__)])
         print(sorted(m.name for m in pkgutil.iter_modules(space.__path__, "space.")))
-    """
-    out = project.code(source).out.splitlines()
+
+    out = project.code(program).out.splitlines()
 
     assert out[0] == "some data b'some data\\n'"
     assert out[1] == "{'alpha': True, 'beta': False} ['called', 'late']"
@@ -166,14 +191,18 @@ def test_resources_and_pkgutil_work(project: Project) -> None:
 
 
 def test_running_modules_reloading_and_forgetting_caches_work(project: Project) -> None:
-    source = """
-        import importlib, runpy, sys, alpha.late
+    def program():
+        import importlib
+        import runpy
+        import sys
+
+        import alpha.late
+
         print(runpy.run_module("alpha.late")["NAME"], runpy.run_module("beta")["X"])
         importlib.invalidate_caches()
         print(importlib.reload(alpha.late) is alpha.late, importlib.import_module("space.gamma").WHO)
-    """
 
-    assert project.code(source).out == "alpha.late 1\nTrue gamma\n"
+    assert project.code(program).out == "alpha.late 1\nTrue gamma\n"
 
 
 def test_what_appears_in_a_folder_is_seen_after_the_caches_are_forgotten(project: Project) -> None:
@@ -190,19 +219,24 @@ def test_what_appears_in_a_folder_is_seen_after_the_caches_are_forgotten(project
 
 
 def test_importing_from_many_threads_at_once_gives_one_module(project: Project) -> None:
-    source = """
+    def program():
         import threading
+
         seen, gate = set(), threading.Barrier(16)
+
         def work():
             gate.wait()
-            import alpha.late, space.beta
-            seen.add((id(alpha.late), id(space.beta)))
-        threads = [threading.Thread(target=work) for _ in range(16)]
-        [t.start() for t in threads]; [t.join() for t in threads]
-        print(len(seen))
-    """
+            import alpha.late
+            import space.beta
 
-    assert project.code(source).out == "1\n"
+            seen.add((id(alpha.late), id(space.beta)))
+
+        threads = [threading.Thread(target=work) for _ in range(16)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        print(len(seen))
+
+    assert project.code(program).out == "1\n"
 
 
 def test_start_up_code_runs_only_for_pins_that_asked(machine: Machine) -> None:

@@ -72,13 +72,13 @@ def test_what_the_lock_hides_is_named(project: Project) -> None:
 
 
 def test_a_lock_that_changed_while_a_program_ran_is_told_to_it(project: Project) -> None:
-    source = """
+    def program():
         import pathlib
-        pathlib.Path("envknit.lock.yaml").write_text("changed: by a pull\\n")
-        import nowhere
-    """
 
-    assert "has changed since this program, or the one that started it, began" in project.code(source, status=1).err
+        pathlib.Path("envknit.lock.yaml").write_text("changed: by a pull\n")
+        import nowhere
+
+    assert "has changed since this program, or the one that started it, began" in project.code(program, status=1).err
 
 
 def test_a_module_that_cannot_be_run_is_explained_too(project: Project) -> None:

@@ -24,7 +24,7 @@ def _index(index: LoopbackIndex) -> LoopbackIndex:
 
 
 @pytest.fixture(name="folder")
-def _folder(machine: Machine, index: LoopbackIndex) -> Path:  # noqa: ARG001 - the index must be filled
+def _folder(machine: Machine, index: LoopbackIndex) -> Path:
     folder = machine.root / "old"
     folder.mkdir()
     return folder

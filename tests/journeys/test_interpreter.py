@@ -28,7 +28,7 @@ def test_it_has_the_packages_of_its_environment_and_the_host_keeps_its_own(proje
     source = f"""
         import alpha, sys
         with SubInterpreterEnv("other", gil={gil!r}) as interp:
-            print(interp.configure_from_lock(LOCK, env_name="other"))
+            print(interp.configure_from_lock(lock, env_name="other"))
             print(interp.eval_json('''
         import alpha
         result = {{"version": alpha.VERSION, "value": 42}}
@@ -104,17 +104,19 @@ def test_what_the_host_s_start_up_files_began_inside_is_undone(project: Project)
 
 def test_the_path_is_the_standard_library_and_the_lock(project: Project) -> None:
     # As documented, "Replace sys.path with lockfile paths + stdlib only"
-    source = """
+    def program(lock):
         import os
+
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             *library, view, last = interp.eval_json("import sys; result = sys.path")
             prefix = interp.eval_json("import sys; result = sys.prefix")
             print(view.startswith(prefix), last.endswith("packages/site-packages"))
             print(all(os.path.basename(p)[:6] in ("python", "lib-dy") for p in library))
-    """
 
-    assert inside(project, source) == "True True\nTrue\n"
+    assert inside(project, program) == "True True\nTrue\n"
 
 
 def test_imports_metadata_resources_and_namespaces_work_inside(project: Project) -> None:
@@ -126,9 +128,9 @@ def test_imports_metadata_resources_and_namespaces_work_inside(project: Project)
                   "alpha" in [n.name for n in pkgutil.iter_modules()]]
         '''
         with SubInterpreterEnv() as interp, SubInterpreterEnv() as other:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             print(interp.eval_json(CODE))
-            other.configure_from_lock(LOCK, "other")
+            other.configure_from_lock(lock, "other")
             print(other.eval_json("import space.a, space.b; result = len(list(space.__path__))"))
     """
     first = "['alpha.late', '1.0', ['alpha', 'wrap'], 'some data\\n', 'NAME = __name__\\n', True]"
@@ -137,34 +139,38 @@ def test_imports_metadata_resources_and_namespaces_work_inside(project: Project)
 
 
 def test_a_missing_module_is_explained_inside(project: Project) -> None:
-    source = """
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             try:
                 interp.run_string("import gamma")
             except RuntimeError as error:
                 print(error)
-    """
 
-    assert "environment 'default' of" in inside(project, source)
+    assert "environment 'default' of" in inside(project, program)
 
 
 def test_an_unknown_environment_is_a_value_error_that_names_those_there_are(project: Project) -> None:
     # As documented, "Raises ValueError if env_name is not found"
-    source = """
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
             try:
-                interp.configure_from_lock(LOCK, env_name="nothing")
+                interp.configure_from_lock(lock, env_name="nothing")
             except ValueError as error:
                 print(error.message, error.environments)
-            print(interp.configure_from_lock(LOCK))
-    """
+            print(interp.configure_from_lock(lock))
 
-    assert inside(project, source) == "the lock holds no environment 'nothing' default, other\n2\n"
+    assert inside(project, program) == "the lock holds no environment 'nothing' default, other\n2\n"
 
 
 def test_a_lock_that_is_missing_or_was_never_installed_says_so(project: Project) -> None:
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
             for lock in "nowhere.yaml", "envknit.yaml":
                 try:
@@ -172,49 +178,52 @@ def test_a_lock_that_is_missing_or_was_never_installed_says_so(project: Project)
                 except Exception as error:
                     told = isinstance(error, (ValueError, OSError)), bool(getattr(error, "hint", 1))
                     print(type(error).__name__, *told)
-    """
-    out = inside(project, source).splitlines()
+
+    out = inside(project, program).splitlines()
 
     assert out[0] == "FileNotFoundError True True"
     assert out[1].endswith("True True")
 
 
 def test_it_is_configured_once(project: Project) -> None:
-    source = """
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            print(interp.configure_from_lock(LOCK), interp.configure_from_lock(LOCK))
+            print(interp.configure_from_lock(lock), interp.configure_from_lock(lock))
             try:
-                interp.configure_from_lock(LOCK, "other")
+                interp.configure_from_lock(lock, "other")
             except RuntimeError as error:
                 print(error.message, error.hint)
-    """
 
-    assert inside(project, source) == (
+    assert inside(project, program) == (
         "2 2\nthe interpreter has an environment already make another SubInterpreterEnv\n"
     )
 
 
 def test_without_a_result_eval_json_gives_an_empty_dict(project: Project) -> None:
     # As documented, "Returns {} if result is not defined"
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
             print(interp.eval_json("x = 1"), interp.eval_json("result = x"), interp.eval_json("y = 2"))
             interp.run_string("def double(n): return 2 * n")
             print(interp.eval_json("result = [None, 1.5, 'ä', {'a': (double(2), True)}]"))
-    """
 
-    assert inside(project, source) == "{} 1 {}\n[None, 1.5, 'ä', {'a': [4, True]}]\n"
+    assert inside(project, program) == "{} 1 {}\n[None, 1.5, 'ä', {'a': [4, True]}]\n"
 
 
 def test_large_results_arrive(project: Project) -> None:
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
             for code in "'a' * 5_000_000", "list(range(700_000))", "{'x': 'ä' * 3_000_000}":
                 print(interp.eval_json("result = " + code) == eval(code))
             print(len(interp.call(lambda n: ["b" * n, b"c" * n, bytearray(n)], 2_000_000)[1]))
-    """
 
-    assert inside(project, source) == "True\nTrue\nTrue\n2000000\n"
+    assert inside(project, program) == "True\nTrue\nTrue\n2000000\n"
 
 
 @pytest.mark.parametrize("method", ["eval_json", "run_string"])
@@ -244,33 +253,35 @@ def test_errors_inside_are_runtime_errors_with_the_inner_traceback(project: Proj
 
 
 def test_a_result_that_is_not_json_is_an_error(project: Project) -> None:
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
             try:
                 interp.eval_json("result = {1, 2}")
             except RuntimeError as error:
                 print(error.message)
-    """
 
-    assert inside(project, source) == "the code raised TypeError: Object of type set is not JSON serializable\n"
+    assert inside(project, program) == "the code raised TypeError: Object of type set is not JSON serializable\n"
 
 
 def test_try_import_tells_loaded_from_missing_and_from_failing(project: Project) -> None:
     # As documented, "True: Module loaded successfully"; "ImportError: Module not found or unrelated import failure"
-    source = """
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             print(interp.try_import("alpha"), interp.try_import("alpha.late"), interp.try_import("json"))
             for name in "nowhere", "alpha.nowhere", "alpha.needy", "alpha.broken", "", ".relative":
                 try:
                     interp.try_import(name)
                 except ImportError as error:
                     print(type(error).__name__, error)
-    """
 
     relative = "the 'package' argument is required to perform a relative import for '.relative'"
 
-    assert inside(project, source).splitlines() == [
+    assert inside(project, program).splitlines() == [
         "True True True",
         "ModuleNotFoundError No module named 'nowhere'",
         "ModuleNotFoundError No module named 'alpha.nowhere'",
@@ -283,18 +294,20 @@ def test_try_import_tells_loaded_from_missing_and_from_failing(project: Project)
 
 def test_a_module_name_is_data_and_never_code(project: Project) -> None:
     # As documented, "never interpolated into Python code — preventing code injection"
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            for name in "os; open('hacked', 'w')", "os\\nopen('hacked', 'w')", "'); open('hacked', 'w'); ('":
+            for name in "os; open('hacked', 'w')", "os\nopen('hacked', 'w')", "'); open('hacked', 'w'); ('":
                 try:
                     interp.try_import(name)
                 except ImportError as error:
                     print(error.name == name)
         import os
-        print(os.path.exists("hacked"))
-    """
 
-    assert inside(project, source) == "True\nTrue\nTrue\nFalse\n"
+        print(os.path.exists("hacked"))
+
+    assert inside(project, program) == "True\nTrue\nTrue\nFalse\n"
 
 
 def test_the_standard_library_works_inside_and_the_process_ends_well(project: Project) -> None:
@@ -323,53 +336,76 @@ def test_the_standard_library_works_inside_and_the_process_ends_well(project: Pr
 
 
 def test_nothing_leaks_into_the_host(project: Project) -> None:
-    source = """
-        import os, signal, sys
+    def program(lock):
+        import os
+        import signal
+        import sys
+
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            interp.configure_from_lock(LOCK, "other")
+            interp.configure_from_lock(lock, "other")
+
         def looks():
-            return (set(sys.modules), os.getcwd(), [signal.getsignal(n) for n in signal.valid_signals()], sys.stdout,
-                    list(sys.path), list(sys.meta_path), dict(os.environ), os.listdir("/proc/self/fd"), sys.flags)
+            return (
+                set(sys.modules),
+                os.getcwd(),
+                [signal.getsignal(n) for n in signal.valid_signals()],
+                sys.stdout,
+                list(sys.path),
+                list(sys.meta_path),
+                dict(os.environ),
+                os.listdir("/proc/self/fd"),
+                sys.flags,
+            )
+
         c_environ = os.popen("env").read()
         looks()
         before = looks()
         for gil in "own", "shared":
             with SubInterpreterEnv(gil=gil) as interp:
-                interp.configure_from_lock(LOCK, "other")
+                interp.configure_from_lock(lock, "other")
                 interp.run_string("import alpha, logging, signal, sys; sys.stdout = None; logging.basicConfig()")
         after = looks()
-        print([a == b for a, b in zip(before, after)], "alpha" in sys.modules)
+        print([a == b for a, b in zip(before, after, strict=True)], "alpha" in sys.modules)
         print(os.popen("env").read() == c_environ)
-    """
+
     if sys.platform != "linux":
         pytest.skip("looks into /proc")
 
-    assert inside(project, source) == f"{[True] * 9} False\nTrue\n"
+    assert inside(project, program) == f"{[True] * 9} False\nTrue\n"
 
 
 def test_output_comes_in_the_order_in_which_it_was_printed(project: Project) -> None:
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
             for number in range(3):
                 print("host", number, flush=True)
                 interp.run_string(f"print('inside', {number})")
-    """
 
-    assert inside(project, source) == "".join(f"host {n}\ninside {n}\n" for n in range(3))
+    assert inside(project, program) == "".join(f"host {n}\ninside {n}\n" for n in range(3))
 
 
 def test_wrong_arguments_are_told_at_once(project: Project) -> None:
-    source = """
-        for call in (lambda i: SubInterpreterEnv(gil="mine"), lambda i: i.run_string(1), lambda i: i.eval_json(b""),
-                     lambda i: i.try_import(None), lambda i: i.configure_from_lock(LOCK, None)):
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
+        for call in (
+            lambda i: SubInterpreterEnv(gil="mine"),
+            lambda i: i.run_string(1),
+            lambda i: i.eval_json(b""),
+            lambda i: i.try_import(None),
+            lambda i: i.configure_from_lock(lock, None),
+        ):
             with SubInterpreterEnv() as interp:
                 try:
                     call(interp)
                 except (TypeError, ValueError) as error:
                     print(type(error).__name__, error)
-    """
 
-    assert inside(project, source).splitlines() == [
+    assert inside(project, program).splitlines() == [
         "ValueError gil must be 'own' or 'shared', not 'mine'",
         "TypeError code must be a str, not int",
         "TypeError code must be a str, not bytes",

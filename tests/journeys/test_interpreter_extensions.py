@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not HAS, reason="sub-interpreters need CPython 3
 TRY = """
     import envknit
     with SubInterpreterEnv(gil={gil!r}) as interp:
-        interp.configure_from_lock(LOCK)
+        interp.configure_from_lock(lock)
         for name in {names!r}:
             print(name, interp.try_import(name))
             try:
@@ -90,8 +90,8 @@ def test_with_a_shared_gil_the_same_file_is_another_module_in_each(project: Proj
         files = {host.__file__}
         for _ in range(3):
             with SubInterpreterEnv(gil="shared") as one, SubInterpreterEnv(gil="shared") as two:
-                one.configure_from_lock(LOCK)
-                two.configure_from_lock(LOCK)
+                one.configure_from_lock(lock)
+                two.configure_from_lock(lock)
                 files |= {one.eval_json(CODE)[0], two.eval_json(CODE)[0]}
         print(len(files), hasattr(host, "mine"))
     """
@@ -111,7 +111,7 @@ def test_what_crashes_in_a_probe_is_refused_and_the_host_lives(project: Project)
 def test_code_inside_gets_the_same_error_before_anything_is_loaded(project: Project) -> None:
     source = """
         with SubInterpreterEnv() as interp:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             print(interp.eval_json('''
         try:
             import wrap._testsinglephase
@@ -158,21 +158,24 @@ def test_where_an_extension_module_is_refused_its_twin_in_python_is_taken(projec
     file = add_extension(project, "wrap", extension)
     twin = file.rename(file.with_name("twin." + file.name.partition(".")[2]))
     twin.with_name("twin.py").write_text("KIND = [__name__, __file__[-8:], type(__loader__).__name__]\n")
-    source = """
+
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
         with SubInterpreterEnv() as interp:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             print(interp.try_import("wrap.twin", raise_on_cext=True))
             print(interp.eval_json("import wrap.twin; result = wrap.twin.KIND + [wrap.twin.__spec__.origin[-8:]]"))
-    """
 
-    assert inside(project, source) == "True\n['wrap.twin', '/twin.py', 'StoreLoader', '/twin.py']\n"
+    assert inside(project, program) == "True\n['wrap.twin', '/twin.py', 'StoreLoader', '/twin.py']\n"
     assert not (twin.parent / "__pycache__").exists()
 
 
 def test_isolation_is_chosen_by_evidence(project: Project) -> None:
-    source = """
-        from envknit.runtime.activation import active, plan_of
+    def program():
         from envknit.interpreter.choice import choose_isolation
+        from envknit.runtime.activation import active, plan_of
+
         plan = plan_of(active())
         alpha, wrap = plan.pins["alpha", "1.0"], plan.pins["wrap", "1.0"]
         print(choose_isolation(plan, alpha))
@@ -180,8 +183,8 @@ def test_isolation_is_chosen_by_evidence(project: Project) -> None:
         for names in ["wrap"], ["falls"], ["wrap", "crash"]:
             wrap.imports = names
             print(choose_isolation(plan, wrap))
-    """
-    out = inside(project, source).splitlines()
+
+    out = inside(project, program).splitlines()
 
     assert out[0] == "('interpreter', 'alpha 1.0 and what it depends on are pure Python')"
     assert out[1].startswith("('interpreter', 'wrap has extension modules, and a probe loaded them")
@@ -196,25 +199,36 @@ def test_two_numpys_live_in_one_process(online: Machine) -> None:
     # On CPython 3.13.0 importing numpy 2.1 in an interpreter with a GIL of its own aborts the process
     old, new = ("2.4.0", "2.4.6") if sys.version_info >= (3, 13) else ("1.26.4", "2.1.3")
     project = online.project([f"numpy=={new}"], environments={"old": [f"numpy=={old}"]}).ready()
-    source = """
+
+    def program(lock):
         import warnings
+
+        from envknit import SubInterpreterEnv
+
         def work(warn):
             import warnings
+
             warnings.simplefilter("ignore")
             import numpy
+
             return numpy.__version__, float(numpy.linalg.norm([3, 4])), numpy.arange(5).sum().item()
+
         with SubInterpreterEnv(gil="shared") as a, SubInterpreterEnv(gil="shared") as b, SubInterpreterEnv() as own:
-            a.configure_from_lock(LOCK); b.configure_from_lock(LOCK, "old"); own.configure_from_lock(LOCK)
+            a.configure_from_lock(lock)
+            b.configure_from_lock(lock, "old")
+            own.configure_from_lock(lock)
             print(own.try_import("numpy"), a.call(work, 0), b.call(work, 0))
             import numpy
+
             print(numpy.__version__, a.call(work, 0)[0])
+
             def add(x, y):
                 return x + 1, y, str(x.dtype)
+
             for interp in a, b:
                 print(interp.call(add, numpy.arange(6, dtype="i2").reshape(2, 3), numpy.float32(1.5)))
-    """
 
-    out = inside(project, source).split("\n", 2)
+    out = inside(project, program).split("\n", 2)
 
     assert out[:2] == [f"False ('{new}', 5.0, 10) ('{old}', 5.0, 10)", f"{new} {new}"]
     arrays = "(array([[1, 2, 3],\n       [4, 5, 6]], dtype=int16), {}, 'int16')\n"

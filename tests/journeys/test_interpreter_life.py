@@ -49,7 +49,7 @@ def test_each_is_a_new_interpreter(project: Project) -> None:
         for _ in range(2):
             with SubInterpreterEnv() as interp:
                 print(interp.eval_json(LOOK), flush=True)
-                interp.configure_from_lock(LOCK)
+                interp.configure_from_lock(lock)
                 interp.try_import("alpha")
                 interp.run_string(DIRTY)
     """
@@ -61,20 +61,27 @@ def test_each_is_a_new_interpreter(project: Project) -> None:
 
 
 def test_after_close_every_use_is_an_error(project: Project) -> None:
-    source = """
+    def program(lock):
+        from envknit import SubInterpreterEnv
+
         interp = SubInterpreterEnv("gone")
         print(repr(interp), interp.closed)
-        interp.close(); interp.close()
+        interp.close()
+        interp.close()
         print(repr(interp), interp.closed)
-        for use in (lambda: interp.run_string("1"), lambda: interp.eval_json("1"), lambda: interp.try_import("os"),
-                    lambda: interp.call(len, "a"), lambda: interp.configure_from_lock(LOCK)):
+        for use in (
+            lambda: interp.run_string("1"),
+            lambda: interp.eval_json("1"),
+            lambda: interp.try_import("os"),
+            lambda: interp.call(len, "a"),
+            lambda: interp.configure_from_lock(lock),
+        ):
             try:
                 use()
             except RuntimeError as error:
                 print(error.message)
-    """
 
-    assert inside(project, source).splitlines() == [
+    assert inside(project, program).splitlines() == [
         f"<SubInterpreterEnv 'gone': not configured, {OWN} GIL> False",
         f"<SubInterpreterEnv 'gone': closed, {OWN} GIL> True",
         *["the interpreter is closed"] * 5,
@@ -82,20 +89,21 @@ def test_after_close_every_use_is_an_error(project: Project) -> None:
 
 
 def test_one_that_is_never_closed_ends_with_the_program(project: Project) -> None:
-    source = """
-        interp = SubInterpreterEnv()
-        interp.run_string("import atexit, os; atexit.register(os.write, 1, b'ended\\\\n')")
-        print("host", flush=True)
-    """
+    def program():
+        from envknit import SubInterpreterEnv
 
-    assert inside(project, source) == "host\nended\n"
+        interp = SubInterpreterEnv()
+        interp.run_string("import atexit, os; atexit.register(os.write, 1, b'ended\\n')")
+        print("host", flush=True)
+
+    assert inside(project, program) == "host\nended\n"
 
 
 def test_a_closed_one_is_destroyed(project: Project) -> None:
     source = f"""{COUNT}
     for gil in "own", "shared":
         with SubInterpreterEnv(gil=gil) as interp:
-            interp.configure_from_lock(LOCK)
+            interp.configure_from_lock(lock)
             print(interp.call("alpha.late:NAME.count", "a"), len(list_all()) - first)
         print(len(list_all()) - first)
     """
@@ -105,13 +113,14 @@ def test_a_closed_one_is_destroyed(project: Project) -> None:
 
 def test_it_says_which_gil_it_has(project: Project) -> None:
     # Before CPython 3.12.4 those with a GIL of their own make the process crash at its end (gh-119213)
-    source = """
+    def program():
+        from envknit import SubInterpreterEnv
+
         for gil in "own", "shared":
             with SubInterpreterEnv(gil=gil) as interp:
                 print(interp.gil)
-    """
 
-    assert inside(project, source) == f"{OWN}\nshared\n"
+    assert inside(project, program) == f"{OWN}\nshared\n"
 
 
 @pytest.mark.parametrize("gil", ["own", "shared"])
@@ -139,28 +148,35 @@ def test_what_imported_threading_on_one_thread_is_closed_on_another(project: Pro
 
 
 def test_five_hundred_calls_of_a_pool_do_not_grow(project: Project) -> None:
-    source = """
+    def program():
         import os
+
         from envknit import InterpreterPool
+
         def kilobytes():
             with open("/proc/self/statm") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
+
         with InterpreterPool(workers=1) as pool:
             for number in range(500):
                 if number == 100:
                     before = kilobytes()
                 pool.submit("alpha.late:NAME.count", "a").result()
             print(kilobytes() - before < 1024, kilobytes() - before)
-    """
+
     if sys.platform != "linux":
         pytest.skip("looks into /proc")
 
-    assert inside(project, source, env=UNMEASURED).startswith("True")
+    assert inside(project, program, env=UNMEASURED).startswith("True")
 
 
 def test_a_process_can_fork_when_its_interpreters_are_closed_and_is_warned_when_not(project: Project) -> None:
-    source = """
-        import os, warnings
+    def program():
+        import os
+        import warnings
+
+        from envknit import SubInterpreterEnv
+
         warnings.simplefilter("always")
         with SubInterpreterEnv() as interp:
             pass
@@ -169,16 +185,23 @@ def test_a_process_can_fork_when_its_interpreters_are_closed_and_is_warned_when_
                 print("child", interp.call(max, 1, 2), flush=True)
             os._exit(0)
         print(os.wait()[1])
-    """
 
-    assert inside(project, source) == "child 2\n0\n"
+    assert inside(project, program) == "child 2\n0\n"
 
 
 def test_one_that_nobody_closed_is_told_and_ended(project: Project) -> None:
-    source = """
-        import gc, os, sys, threading, warnings
+    def program():
+        import gc
+        import os
+        import sys
+        import threading
+        import warnings
+
+        from envknit import SubInterpreterEnv
+
         def lose():
             SubInterpreterEnv("lost").run_string("import atexit, os; atexit.register(print, 'ended')")
+
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             lose()
@@ -190,6 +213,5 @@ def test_one_that_nobody_closed_is_told_and_ended(project: Project) -> None:
         threading.Thread(target=busy.run_string, args=(code,), daemon=True).start()
         os.read(reader, 1)
         sys.exit(3)
-    """
 
-    assert inside(project, source, status=3) == '["unclosed <SubInterpreterEnv \'l"]\nended\n'
+    assert inside(project, program, status=3) == '["unclosed <SubInterpreterEnv \'l"]\nended\n'

@@ -60,10 +60,14 @@ def names(shop: Project) -> list[str]:
 def test_code_metadata_scripts_and_entry_points_are_there(shop: Project) -> None:
     shop.ready()
 
-    code = (
-        "import importlib.metadata as m, shop; shop.main()\n"
-        "print(m.version('shop'), *[point.name for point in m.entry_points(group='shop.plugins')], shop.__file__)"
-    )
+    def code():
+        import importlib.metadata as m
+
+        import shop
+
+        shop.main()
+        print(m.version("shop"), *[point.name for point in m.entry_points(group="shop.plugins")], shop.__file__)
+
     said = shop.run("-c", code).out.splitlines()
     assert said == ["sold alpha", f"0.1 one {shop.root / 'src/shop/__init__.py'}"]
     assert shop.envknit("run", "--", "shop").out == "sold alpha\n"

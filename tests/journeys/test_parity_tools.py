@@ -17,6 +17,7 @@ from kit import Machine
 
 if TYPE_CHECKING:
     from kit import Project, Ran
+    from kit.programs import Program
 
 pytestmark = [pytest.mark.network, pytest.mark.once]
 
@@ -35,7 +36,7 @@ def _project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Machine(tmp_path_factory.mktemp("tools") / "machine", None).project(PACKAGES).ready()
 
 
-def run(project: Project, *arguments: str, status: int | None = 0) -> Ran:
+def run(project: Project, *arguments: str | Program, status: int | None = 0) -> Ran:
     """Run `python` with these arguments, at most two minutes."""
     return project.run(*arguments, status=status, timeout=120, env={"PYTHONDONTWRITEBYTECODE": None})
 
@@ -105,15 +106,23 @@ def test_cython_finds_declarations_and_data_files_lie_under_the_prefix(project: 
 
 
 def test_pkg_resources_and_the_backport_of_metadata_give_what_is_locked(project: Project) -> None:
-    source = (
-        "import importlib.metadata as m, importlib_metadata as im, zope.interface; before = m.version('zipp')\n"
-        "import warnings; warnings.simplefilter('ignore', DeprecationWarning)\n"
-        "warnings.filterwarnings('ignore', 'pkg_resources is deprecated'); import pkg_resources\n"
-        "print(m.version('zipp') == before == pkg_resources.get_distribution('zipp').version)\n"
-        "print(im.distribution('requests').origin, type(im.distribution('zipp')).__module__)\n"
-    )
+    def program():
+        import importlib.metadata as m
 
-    assert run(project, "-W", "error::UserWarning", "-c", source).out == "True\nNone importlib_metadata\n"
+        import importlib_metadata as im
+        import zope.interface
+
+        before = m.version("zipp")
+        import warnings
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+        import pkg_resources
+
+        print(m.version("zipp") == before == pkg_resources.get_distribution("zipp").version)
+        print(im.distribution("requests").origin, type(im.distribution("zipp")).__module__)
+
+    assert run(project, "-W", "error::UserWarning", "-c", program).out == "True\nNone importlib_metadata\n"
 
 
 def test_documentation_is_built_with_a_theme(project: Project) -> None:

@@ -20,15 +20,29 @@ BACKENDS = {
     "flit_core": "flit_core.buildapi",
     "poetry-core": "poetry.core.masonry.api",
 }
-PROBE = """
-import importlib.metadata as m, json, os, sys
-import shop_thing, shop_thing.deep.inner as inner
-print(json.dumps([
-    m.version("shop-thing"), sorted(m.requires("shop-thing") or []), os.path.realpath(shop_thing.__file__), inner.VALUE,
-    sorted(point.value for point in m.entry_points(group="shop.plugins")),
-    json.loads(m.distribution("shop-thing").read_text("direct_url.json") or "{}"),
-]))
-"""
+
+
+def probe() -> None:
+    import importlib.metadata as m
+    import json
+    import os
+    import sys
+
+    import shop_thing
+    import shop_thing.deep.inner as inner
+
+    print(
+        json.dumps(
+            [
+                m.version("shop-thing"),
+                sorted(m.requires("shop-thing") or []),
+                os.path.realpath(shop_thing.__file__),
+                inner.VALUE,
+                sorted(point.value for point in m.entry_points(group="shop.plugins")),
+                json.loads(m.distribution("shop-thing").read_text("direct_url.json") or "{}"),
+            ]
+        )
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -56,13 +70,13 @@ def test_a_project_is_there_as_pip_would_have_it(online: Machine, backend: str) 
     shop.write("src/shop_thing/deep/__init__.py", "")
     shop.write("src/shop_thing/deep/inner.py", "VALUE = 7\n")
     shop.ready()
-    locked = json.loads(shop.run("-c", PROBE).out)
+    locked = json.loads(shop.run("-c", probe).out)
     assert shop.envknit("run", "--", "shop").out == "sold\n"
 
     online.run("-m", "venv", online.root / "venv", env={"ENVKNIT": "0"})
     python = online.root / "venv" / "bin" / "python"
     online.run(python, "-m", "pip", "install", "-q", "-e", shop.root, env={"ENVKNIT": "0"}, timeout=300)
-    plain = online.run(python, "-c", PROBE, cwd=online.root, env={"ENVKNIT": "0"})
+    plain = online.run(python, "-c", probe, cwd=online.root, env={"ENVKNIT": "0"})
     assert json.loads(plain.out) == locked
 
 

@@ -183,20 +183,38 @@ def test_django_sets_up_checks_and_serves_through_its_reloader(real: Machine) ->
         "import os, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'site1.settings'; django.setup(); "
         "from django.contrib.auth.models import User; print(User.__name__)"
     ).out == "User\n"  # fmt: skip
-    source = """
-        import os, requests, signal, socket, subprocess, sys, time
+
+    def program():
+        import os
+        import signal
+        import socket
+        import subprocess
+        import sys
+        import time
+
+        import requests
+
         with socket.socket() as s:
-            s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
-        server = subprocess.Popen([sys.executable, "manage.py", "runserver", f"127.0.0.1:{port}"],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        server = subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", f"127.0.0.1:{port}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             for _ in range(100):
-                try: print(requests.get(f"http://127.0.0.1:{port}/").status_code); break
-                except requests.ConnectionError: time.sleep(0.2)
+                try:
+                    print(requests.get(f"http://127.0.0.1:{port}/").status_code)
+                    break
+                except requests.ConnectionError:
+                    time.sleep(0.2)
         finally:
-            os.killpg(server.pid, signal.SIGKILL); server.wait()
-    """
-    assert project.code(source).out == "200\n"
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+    assert project.code(program).out == "200\n"
 
 
 def test_pytest_with_its_plugins_works_from_the_lock(real: Machine) -> None:

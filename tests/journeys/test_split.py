@@ -86,13 +86,20 @@ def test_the_lock_explains_the_conflict_and_names_the_smallest_split(seed: Proje
 def test_each_dependency_sees_its_own(seed: Project) -> None:
     seed.lock("--split")
     seed.install()
-    ran = seed.code(
-        """
-        import dep_a, dep_b, lib, pickle, threading
+
+    def program():
+        import pickle
+        import threading
+
+        import dep_a
+        import dep_b
+        import lib
+
         print(dep_a.seen(), dep_b.seen(), lib.VERSION)
         print(dep_a.by_name(), dep_b.by_name())
         print(dep_a.metadata(), dep_b.metadata())
         import common
+
         print(dep_a.common is dep_b.common is common, dep_a.lib is lib, dep_a.__name__, dep_b.__name__)
         there = []
         threads = [threading.Thread(target=lambda dep=dep: there.append(dep.seen()[1])) for dep in (dep_a, dep_b) * 8]
@@ -101,8 +108,8 @@ def test_each_dependency_sees_its_own(seed: Project) -> None:
         print(sorted(set(there)))
         for dep in (dep_a, dep_b):
             print(pickle.loads(pickle.dumps(dep.thing())).where())
-        """
-    )
+
+    ran = seed.code(program)
     assert [
         "('2.0', ('2.0', '2.0'), ('2.0', '2.0')) ('1.0', ('1.0', '1.0'), ('1.0', '1.0')) 2.0",
         "('2.0', '2.0') ('1.0', '1.0')",
@@ -117,52 +124,63 @@ def test_each_dependency_sees_its_own(seed: Project) -> None:
 def test_use_gives_the_very_guest_that_a_dependency_sees(seed: Project) -> None:
     seed.lock("--split")
     seed.install()
-    ran = seed.code(
-        """
-        import dep_b, envknit, lib
+
+    def program():
+        import dep_b
+        import lib
+
+        import envknit
+
         with envknit.use("lib", "1.0") as guest:
             import lib as inside
+
             assert inside is guest is dep_b.lib
         assert lib.VERSION == "2.0"
         with envknit.use("dep-b", "1.0") as same:
             assert same is dep_b
         print("ok")
-        """
-    )
+
+    ran = seed.code(program)
     assert "ok" == ran.out.strip()
 
 
 def test_a_pickle_is_read_in_another_process(seed: Project) -> None:
     seed.lock("--split")
     seed.install()
-    seed.code(
-        """
-        import dep_a, dep_b, pickle
+
+    def program():
+        import pickle
+
+        import dep_a
+        import dep_b
+
         with open("things", "wb") as file:
             pickle.dump([dep_a.thing(), dep_b.thing()], file)
-        """
-    )
-    ran = seed.code(
-        """
+
+    seed.code(program)
+
+    def other():
         import pickle
+
         with open("things", "rb") as file:
             print(*(thing.where() for thing in pickle.load(file)))
-        """
-    )
+
+    ran = seed.code(other)
     assert "2.0 1.0" == ran.out.strip()
 
 
 def test_a_worker_holds_whichever_is_asked_for(seed: Project) -> None:
     seed.lock("--split")
     seed.install()
-    ran = seed.code(
-        """
+
+    def program():
         import envknit
+
         for name, version in (("lib", "1.0"), ("lib", "2.0"), ("dep-b", "1.0")):
             with envknit.worker(name, version) as there:
                 print(name, there.VERSION if name == "lib" else there.seen()[0])
-        """
-    )
+
+    ran = seed.code(program)
     assert ["lib 1.0", "lib 2.0", "dep-b 1.0"] == ran.out.splitlines()
 
 
@@ -176,12 +194,18 @@ def test_three_versions_live_together_and_who_shares_one_shares_the_module(
     project = machine.project(["a", "b", "c", "d", "e"])
     project.lock("--split")
     project.install()
-    ran = project.code(
-        """
-        import a, b, c, d, e, lib
+
+    def program():
+        import a
+        import b
+        import c
+        import d
+        import e
+        import lib
+
         print(a.lib.VERSION, b.lib.VERSION, c.lib.VERSION, d.lib is a.lib, e.lib is c.lib is lib)
-        """
-    )
+
+    ran = project.code(program)
     assert "1 2 3 True True" == ran.out.strip()
 
 
@@ -195,35 +219,41 @@ def test_a_guest_and_a_resident_can_need_each_other(index: LoopbackIndex, machin
     project = machine.project(["old", "new"])
     assert "plugin 1 works with lib 2, and is used by lib 1:" in project.lock("--split").err
     project.install()
-    ran = project.code(
-        """
-        import new, old
+
+    def program():
+        import new
+        import old
+
         print(old.lib.VERSION, new.lib.VERSION, old.lib.plugin().lib.VERSION, new.lib.plugin().lib.VERSION)
-        """
-    )
+
+    ran = project.code(program)
     assert "1 2 2 2" == ran.out.strip()
 
 
 def test_children_see_the_same(seed: Project) -> None:
     seed.lock("--split")
     seed.install()
-    ran = seed.code(
-        """
-        import multiprocessing, dep_a, dep_b
+
+    def program():
+        import multiprocessing
+
+        import dep_a
+        import dep_b
 
         def work(dep):
             return dep.seen()[0], dep.thing()
 
         def by_name(name):
             import importlib
+
             return work(importlib.import_module(name))
 
         if __name__ == "__main__":
             with multiprocessing.get_context("spawn").Pool(2) as pool:
                 for version, thing in pool.map(by_name, ["dep_a", "dep_b"]):
                     print(version, thing.where())
-        """
-    )
+
+    ran = seed.code(program)
     assert ["2.0 2.0", "1.0 1.0"] == ran.out.splitlines()
 
 
@@ -232,14 +262,15 @@ def test_scripts_and_entry_points_run_with_what_their_package_was_locked_with(se
     seed.install()
     assert "2.0 2.0" == seed.envknit("run", "show-dep-a").out.strip()
     assert "1.0 1.0" == seed.envknit("run", "show-dep-b").out.strip()
-    ran = seed.code(
-        """
+
+    def program():
         from importlib.metadata import distributions, entry_points, version
+
         for point in sorted(entry_points(group="console_scripts")):
             point.load()()
         print(version("lib"), sorted(d.name + " " + d.version for d in distributions() if d.name in ("lib", "core")))
-        """
-    )
+
+    ran = seed.code(program)
     assert ["2.0 2.0", "1.0 1.0", "2.0 ['core 2.0', 'lib 2.0']"] == ran.out.splitlines()
 
 
@@ -378,11 +409,19 @@ def test_real_applications_run_with_both_generations_of_urllib3_and_click(online
     assert "urllib3 twice" in refused
     project.lock("--split")
     project.install()
-    ran = project.code(
-        """
-        import http.server, pickle, threading
-        import click, dulwich.client, flask, requests, typer, urllib3
+
+    def program():
+        import http.server
+        import pickle
+        import threading
         from importlib.metadata import version
+
+        import click
+        import dulwich.client
+        import flask
+        import requests
+        import typer
+        import urllib3
         from typer.testing import CliRunner
 
         class Echo(http.server.BaseHTTPRequestHandler):
@@ -390,6 +429,7 @@ def test_real_applications_run_with_both_generations_of_urllib3_and_click(online
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(self.headers["User-Agent"].encode())
+
             def log_message(self, *_):
                 pass
 
@@ -398,9 +438,11 @@ def test_real_applications_run_with_both_generations_of_urllib3_and_click(online
         url = f"http://127.0.0.1:{server.server_port}/"
 
         answers = []
+
         def ask():
             manager = dulwich.client.default_urllib3_manager(None)
             answers.append((requests.get(url).text, manager.request("GET", url).status))
+
         threads = [threading.Thread(target=ask) for _ in range(8)]
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
@@ -414,19 +456,23 @@ def test_real_applications_run_with_both_generations_of_urllib3_and_click(online
             print(kind.__module__.partition("_")[0], pickle.loads(pickle.dumps(kind)) is kind)
 
         commands = typer.Typer()
+
         @commands.command()
         def hello(name: str):
             typer.echo(f"hello {name} from {typer.main.click.__name__}")
+
         print(CliRunner().invoke(commands, ["ada"]).output.strip())
 
         site = flask.Flask(__name__)
+
         @site.cli.command("hi")
         @click.argument("name")
         def hi(name):
             click.echo(f"hi {name} from {click.__name__} {version('click').split('.')[0]}")
+
         print(site.test_cli_runner().invoke(args=["hi", "ada"]).output.strip())
-        """
-    )
+
+    ran = project.code(program)
     assert [
         "{('python-requests/2.28.2', 200)}",
         "1 2",

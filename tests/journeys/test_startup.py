@@ -218,19 +218,27 @@ def test_asking_whether_a_name_exists_is_answered_with_none(project: Project) ->
 
 
 def test_finders_that_came_later_are_asked_before_a_name_is_given_up(project: Project) -> None:
-    source = """
-        import sys, importlib.machinery, importlib.abc
+    def program():
+        import importlib.abc
+        import importlib.machinery
+        import sys
+
         class Late(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             def find_spec(self, name, path, target=None):
                 return importlib.machinery.ModuleSpec(name, self) if name == "invented" else None
-            def create_module(self, spec): return None
-            def exec_module(self, module): module.FOUND = True
+
+            def create_module(self, spec):
+                return None
+
+            def exec_module(self, module):
+                module.FOUND = True
+
         sys.meta_path.append(Late())
         import invented
-        print(invented.FOUND)
-    """
 
-    assert project.code(source).out == "True\n"
+        print(invented.FOUND)
+
+    assert project.code(program).out == "True\n"
 
 
 def test_a_name_of_another_platforms_standard_library_gets_no_hint(project: Project) -> None:
@@ -373,20 +381,23 @@ def test_a_start_loads_one_module_and_two_more_for_a_lock(machine: Machine, proj
 
 
 def test_the_first_call_of_start_counts(project: Project) -> None:
-    source = """
-        import sys, _envknit_bootstrap as b
-        before = list(sys.path), list(sys.meta_path), list(sys.path_hooks)
-        b.start(); b.start()
-        print((list(sys.path), list(sys.meta_path), list(sys.path_hooks)) == before)
-    """
+    def program():
+        import sys
 
-    assert project.code(source).out == "True\n"
+        import _envknit_bootstrap as b
+
+        before = list(sys.path), list(sys.meta_path), list(sys.path_hooks)
+        b.start()
+        b.start()
+        print((list(sys.path), list(sys.meta_path), list(sys.path_hooks)) == before)
+
+    assert project.code(program).out == "True\n"
 
 
 def test_the_start_file_names_what_the_pth_file_calls() -> None:
     from pkgutil import resolve_name
 
-    import _envknit_bootstrap  # noqa: F401 - must be importable where the files lie
+    import _envknit_bootstrap
 
     folder = Path(sysconfig.get_path("purelib"))
     (entry,) = (folder / "envknit.start").read_text(encoding="utf-8-sig").split()

@@ -113,10 +113,21 @@ def _project(machine: Machine) -> Project:
 
 
 def test_each_keeps_to_its_version(project: Project) -> None:
-    ran = project.code("""
-        import copy, doctest, inspect, logging.config, typing, unittest, unittest.mock, envknit
+    def program():
+        import copy
+        import doctest
+        import inspect
+        import logging.config
+        import typing
+        import unittest
+        import unittest.mock
+
         import lib as new
-        with envknit.use("lib", "1.0") as old: pass
+
+        import envknit
+
+        with envknit.use("lib", "1.0") as old:
+            pass
         for module, version in ((old, "1.0"), (new, "2.0")):
             assert module.Real().f() == module.thread() == list(module.generator())[1] == version
             module.at_exit()
@@ -124,11 +135,11 @@ def test_each_keeps_to_its_version(project: Project) -> None:
             point = module.Point(1, module.Colour.RED)
             assert copy.deepcopy(point) == point and type(copy.deepcopy(point)) is module.Point
             hints = typing.get_type_hints(module.Point)
-            assert hints["colour"] is module.Colour and typing.ClassVar[typing.Optional[module.Point]] == hints["again"]
+            assert hints["colour"] is module.Colour and typing.ClassVar[module.Point | None] == hints["again"]
             assert copy.copy(module.Colour.RED) is module.Colour.RED
             assert version in inspect.getsource(module.source) and inspect.getmodule(module.source) is module
             assert doctest.testmod(module).failed == 0 and doctest.testmod(module).attempted == 2
-            exec("import dep\\nassert dep.VERSION == " + repr(version), vars(module))
+            exec("import dep\nassert dep.VERSION == " + repr(version), vars(module))
             assert eval("__import__('dep').VERSION", vars(module)) == version
             loader = unittest.TestLoader()
             suite = loader.loadTestsFromName(module.__name__ + ".tests")
@@ -138,6 +149,7 @@ def test_each_keeps_to_its_version(project: Project) -> None:
         with envknit.use("lib", "1.0"):
             with unittest.mock.patch("lib.get", return_value="mock") as got:
                 import lib
+
                 assert lib.get() == old.get() == "mock" and new.get() == "real 2.0"
             assert old.get() == "real 1.0"
         with unittest.mock.patch("lib.get", return_value="mock"):
@@ -146,17 +158,23 @@ def test_each_keeps_to_its_version(project: Project) -> None:
             assert eval("ascii(1)", vars(old)) == 7
         assert eval("ascii(1)", vars(old)) == "1"
         import builtins
+
         builtins.told = 1
         assert eval("told", vars(old)) == 1
         del builtins.told
         assert "told" not in old.__builtins__
-    """)
+
+    ran = project.code(program)
     assert sorted(ran.out.split("\n")) == ["", "exit 1.0 1.0", "exit 2.0 2.0"]
 
 
 def test_reloading_and_walking_a_guest_stay_in_it(project: Project) -> None:
-    project.code("""
-        import importlib, pkgutil, envknit
+    def program():
+        import importlib
+        import pkgutil
+
+        import envknit
+
         old = envknit.import_version("lib", "1.0")
         assert importlib.reload(old) is old and old.Real().f() == "1.0"
         names = [m.name for m in pkgutil.walk_packages(old.__path__, old.__name__ + ".")]
@@ -164,7 +182,8 @@ def test_reloading_and_walking_a_guest_stay_in_it(project: Project) -> None:
         assert importlib.import_module(names[0]).Handler.VERSION == "1.0"
         spec = importlib.util.find_spec("lib@1_0.tests")
         assert spec.origin.endswith("lib/tests.py") and importlib.util.find_spec("lib@9_9") is None
-    """)
+
+    project.code(program)
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
@@ -178,19 +197,26 @@ def test_pickles_name_the_version_and_come_back_in_it(project: Project, protocol
         assert pickle.loads(data) == both
         open("data", "wb").write(data)
     """)
-    project.code("""
+
+    def program():
         import pickle
-        old, new, real, source = pickle.load(open("data", "rb"))
+
+        old, new, real, _ = pickle.load(open("data", "rb"))
         assert type(old).__module__ == "lib@1_0" and type(new).__module__ == "lib"
         assert real().f() == "1.0" and old.colour.name == "RED"
-    """)
+
+    project.code(program)
 
 
 def test_a_guest_of_another_process_is_the_resident_where_that_is_its_version(project: Project) -> None:
-    project.code("""
-        import envknit, pickle
+    def program():
+        import pickle
+
+        import envknit
+
         pickle.dump(envknit.import_version("lib", "1.0").Point(1), open("data", "wb"))
-    """)
+
+    project.code(program)
     ran = project.run(
         "-c",
         "import pickle, lib; point = pickle.load(open('data', 'rb')); assert isinstance(point, lib.Point);"

@@ -13,9 +13,11 @@ from kit.gadget import GADGET, PARTS
 from kit.interpreters import HAS
 from kit.machine import UNMEASURED
 from kit.planned import folder_of, write_packages, write_plans
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
+    from kit.programs import Program
 
 # Extension modules of Python's own: one that interpreters with a GIL of their own can have, and one that they cannot
 MULTI, SINGLE = "_testmultiphase", "_testsinglephase" if HAS else "_testmultiphase"
@@ -71,37 +73,39 @@ def _project(machine: Machine) -> Project:
     return project
 
 
-def run(project: Project, source: str, **options: object) -> str:
-    return project.code("import envknit, importlib.metadata, os, sys, threading\n" + source, **options).out  # type: ignore[arg-type]
+def run(project: Project, program: Program, **options: object) -> str:
+    return project.code("import envknit, importlib.metadata, os, sys, threading\n" + source_of(program), **options).out  # type: ignore[arg-type]
 
 
 def test_auto_keeps_pure_python_here(project: Project) -> None:
-    out = run(
-        project,
-        """
-with envknit.use("plain", "1.0", isolation="auto") as block:
-    import plain
-    origin = envknit.explain(block)
-    print(plain is block, plain.__version__, plain.__name__, origin.isolation, origin.why)
-print(envknit.workers())
-""",
-    )
+    def program():
+        import envknit
+
+        with envknit.use("plain", "1.0", isolation="auto") as block:
+            import plain
+
+            origin = envknit.explain(block)
+            print(plain is block, plain.__version__, plain.__name__, origin.isolation, origin.why)
+        print(envknit.workers())
+
+    out = run(project, program)
     assert out == "True 1.0 plain@1_0 guest it is pure Python\n[]\n"
 
 
 def test_auto_keeps_what_compares_the_names_of_its_modules_elsewhere(project: Project) -> None:
     # kombu, and so celery, looks a module's name up in a dict of literals
-    out = run(
-        project,
-        """
-with envknit.use("literal", "1.0", isolation="auto") as block:
-    print(block.KIND, envknit.explain(block).isolation, envknit.explain(block).why)
-try:
-    with envknit.use("literal", "1.0"): pass
-except KeyError as error:
-    print(error, *getattr(error, "__notes__", ["isolation='auto'"]))
-""",
-    )
+    def program():
+        import envknit
+
+        with envknit.use("literal", "1.0", isolation="auto") as block:
+            print(block.KIND, envknit.explain(block).isolation, envknit.explain(block).why)
+        try:
+            with envknit.use("literal", "1.0"):
+                pass
+        except KeyError as error:
+            print(error, *getattr(error, "__notes__", ["isolation='auto'"]))
+
+    out = run(project, program)
     first, second = out.splitlines()
     assert first.startswith(f"1 {CHOSEN} it compares the names of its modules, which differ in a guest; ")
     assert second.startswith("'literal@1_0.part' ")
@@ -109,32 +113,42 @@ except KeyError as error:
 
 
 def test_auto_gives_the_resident_where_it_is_the_version(project: Project) -> None:
-    out = run(
-        project,
-        """
-with envknit.use("fast", "2.0", isolation="auto") as block:
-    import fast
-    print(fast is block, fast.pid() == os.getpid(), envknit.explain(block).isolation)
-""",
-    )
+    def program():
+        import os
+
+        import envknit
+
+        with envknit.use("fast", "2.0", isolation="auto") as block:
+            import fast
+
+            print(fast is block, fast.pid() == os.getpid(), envknit.explain(block).isolation)
+
+    out = run(project, program)
     assert out == "True True resident\n"
 
 
 def test_auto_takes_an_interpreter_where_a_probe_shows_that_it_can(project: Project) -> None:
-    source = """
-import fast as resident
-context = envknit.use("fast", "1.0", isolation="auto")
-with context as block:
-    import fast
-    print(fast is block, fast.__version__, resident.__version__, importlib.metadata.version("fast"))
-    print(fast.pid() == os.getpid(), fast.on_main_thread(), type(fast).__name__)
-    box = fast.Box([1])
-    print(fast.apply(lambda x: x + 1, 41), box.get(), isinstance(box, fast.Box))
-    print(envknit.explain(context).isolation, envknit.explain(box).isolation, envknit.explain(fast.Box).why)
-import fast
-print(fast is resident, envknit.workers()[0].order.isolation)
-"""
-    out = run(project, source).splitlines()
+    def program():
+        import os
+
+        import fast as resident
+
+        import envknit
+
+        context = envknit.use("fast", "1.0", isolation="auto")
+        with context as block:
+            import fast
+
+            print(fast is block, fast.__version__, resident.__version__, importlib.metadata.version("fast"))
+            print(fast.pid() == os.getpid(), fast.on_main_thread(), type(fast).__name__)
+            box = fast.Box([1])
+            print(fast.apply(lambda x: x + 1, 41), box.get(), isinstance(box, fast.Box))
+            print(envknit.explain(context).isolation, envknit.explain(box).isolation, envknit.explain(fast.Box).why)
+        import fast
+
+        print(fast is resident, envknit.workers()[0].order.isolation)
+
+    out = run(project, program).splitlines()
     assert out[0] == "True 1.0 2.0 1.0"
     assert out[1] == ("True False ModuleProxy" if HAS else "False True ModuleProxy")
     assert out[2] == "42 [1] True"
@@ -170,48 +184,61 @@ with envknit.use({name!r}, "1.0", isolation="auto") as block:
 
 
 def test_a_pure_package_over_a_native_one_goes_where_that_can_live(project: Project) -> None:
-    out = run(
-        project,
-        """
-with envknit.use("over-fast", "1.0", isolation="auto") as block:
-    import over_fast
-    print(over_fast is block, over_fast.BELOW, envknit.explain(block).isolation)
-""",
-    )
+    def program():
+        import envknit
+
+        with envknit.use("over-fast", "1.0", isolation="auto") as block:
+            import over_fast
+
+            print(over_fast is block, over_fast.BELOW, envknit.explain(block).isolation)
+
+    out = run(project, program)
     assert out == f"True 1.0 {CHOSEN}\n"
 
 
 def test_each_isolation_can_be_asked_for(project: Project) -> None:
-    out = run(
-        project,
-        """
-for isolation in ("guest", "worker") + (("interpreter",) if sys.version_info >= (3, 12) else ()):
-    with envknit.use("plain", "1.0", isolation=isolation) as block:
-        import plain
-        print(plain is block, plain.__version__, envknit.explain(block).isolation == isolation)
-    import plain
-    assert plain.__version__ == "2.0"
-for isolation, kind in {"guest": envknit.CExtensionError, None: envknit.CExtensionError}.items():
-    try: envknit.use("fast", "1.0", isolation=isolation)
-    except kind: pass
-    else: raise SystemExit("nothing was raised")
-for options in ({"isolation": "process"}, {"isolation": "auto", "auto_worker": True}):
-    try: envknit.use("fast", "1.0", **options)
-    except ValueError as error: assert "isolation is one of" in str(error)
-    else: raise SystemExit("nothing was raised")
-""",
-    )
+    def program():
+        import sys
+
+        import envknit
+
+        for isolation in ("guest", "worker") + (("interpreter",) if sys.version_info >= (3, 12) else ()):
+            with envknit.use("plain", "1.0", isolation=isolation) as block:
+                import plain
+
+                print(plain is block, plain.__version__, envknit.explain(block).isolation == isolation)
+            import plain
+
+            assert plain.__version__ == "2.0"
+        for isolation, kind in {"guest": envknit.CExtensionError, None: envknit.CExtensionError}.items():
+            try:
+                envknit.use("fast", "1.0", isolation=isolation)
+            except kind:
+                pass
+            else:
+                raise SystemExit("nothing was raised")
+        for options in ({"isolation": "process"}, {"isolation": "auto", "auto_worker": True}):
+            try:
+                envknit.use("fast", "1.0", **options)
+            except ValueError as error:
+                assert "isolation is one of" in str(error)
+            else:
+                raise SystemExit("nothing was raised")
+
+    out = run(project, program)
     assert set(out.splitlines()) == {"True 1.0 True"}
 
 
 def test_an_interpreter_that_cannot_is_refused_with_the_reason(project: Project) -> None:
-    out = run(
-        project,
-        """
-try: envknit.use("slow", "1.0", isolation="interpreter")
-except (envknit.CExtIncompatibleError, envknit.UnsupportedPlatformError) as error: print(error)
-""",
-    )
+    def program():
+        import envknit
+
+        try:
+            envknit.use("slow", "1.0", isolation="interpreter")
+        except (envknit.CExtIncompatibleError, envknit.UnsupportedPlatformError) as error:
+            print(error)
+
+    out = run(project, program)
     assert ("initialised in a single phase" if HAS else "need CPython 3.12") in out
     assert "isolation='worker'" in out
 
@@ -290,14 +317,17 @@ print(echo is one, one(1), parts.part(), fast.newer.__file__.endswith("newer.py"
 
 
 def test_auto_worker_never_gives_another_version_to_an_import_in_the_block(project: Project) -> None:
-    out = run(
-        project,
-        """
-with envknit.use("fast", "1.0", auto_worker=True) as block:
-    import fast
-    print(fast is block, fast.__version__, fast.pid() != os.getpid())
-""",
-    )
+    def program():
+        import os
+
+        import envknit
+
+        with envknit.use("fast", "1.0", auto_worker=True) as block:
+            import fast
+
+            print(fast is block, fast.__version__, fast.pid() != os.getpid())
+
+    out = run(project, program)
     assert out == "True 1.0 True\n"
 
 

@@ -79,10 +79,14 @@ def test_python_may_make_every_import_lazy(project: Project) -> None:
 
 
 def test_the_lazy_imports_of_a_package_give_what_it_was_locked_with(project: Project) -> None:
-    out = project.code("""
-        import envknit, lib
+    def program():
+        import lib
+
+        import envknit
+
         with envknit.use("lib", "1.0") as old:
             print(lib.below())
         print(old.below(), lib.below())
-    """).out
+
+    out = project.code(program).out
     assert out == "2.0\n1.0 2.0\n"

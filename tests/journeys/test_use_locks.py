@@ -158,14 +158,20 @@ def test_an_environment_that_only_the_store_lacks_is_not_denied(machine: Machine
         file.write_bytes(make_wheel(name, "1.0"))
     project.lock()
     project.install("--env", "default")
-    project.code("""
+
+    def program():
         import envknit
+
         def error(env, call):
-            try: call("envknit.lock.yaml", env)
-            except envknit.EnvknitError as error: return error
+            try:
+                call("envknit.lock.yaml", env)
+            except envknit.EnvknitError as error:
+                return error
+
         for call in (envknit.configure_from_lock, lambda *_: envknit.use("beta", "1.0", lock="envknit.lock.yaml")):
             found = error("ml", call)
             assert "beta" in str(found) and "install" in found.hint and "no environment" not in str(found), found
         found = error("none", envknit.configure_from_lock)
         assert "the lock holds no environment 'none'" in str(found) and found.environments == "default, ml", found
-    """)
+
+    project.code(program)

@@ -38,12 +38,23 @@ def _project(machine: Machine) -> Project:
 
 
 def test_portions_of_one_namespace_join_per_world_and_each_module_exists_once(project: Project) -> None:
-    project.code("""
-        import envknit, sys
-        import space.core, space.extra, space.same
+    def program():
+        import sys
+
+        import space.core
+        import space.extra
+        import space.same
+
+        import envknit
+
         resident = space
         with envknit.use("space-extra", "1.0") as extra:
-            import space.extra, space.core, space.same, space.deep.core, space.deep.extra
+            import space.core
+            import space.deep.core
+            import space.deep.extra
+            import space.extra
+            import space.same
+
             assert space is not resident and space.extra is extra
             assert (extra.VERSION, space.core.VERSION, extra.C.VERSION) == ("1.0", "1.0", "1.0")
             assert space.deep.core.V == space.deep.extra.V == "1.0"
@@ -53,19 +64,29 @@ def test_portions_of_one_namespace_join_per_world_and_each_module_exists_once(pr
             assert core is joined.core is extra.C, (core, joined.core)
             assert core.__name__ == "space@1_0~space-core.core" and core.__spec__.name == core.__name__
         import space.extra
+
         assert space is resident and space.extra.C.VERSION == "2.0"
-    """)
+
+    project.code(program)
 
 
 def test_a_whole_environment_joins_its_namespaces(project: Project) -> None:
-    project.code("""
+    def program():
         import envknit
+
         with envknit.use("old"):
-            import space.core, space.extra, space.same
-            from space.deep import extra, core
+            import space.core
+            import space.extra
+            import space.same
+            from space.deep import core, extra
+
             assert (space.core.VERSION, space.extra.VERSION, extra.V, core.V) == ("1.0",) * 4
             assert space.extra.C is space.core
-            try: import space.nothing
-            except ModuleNotFoundError: pass
-            else: raise SystemExit
-    """)
+            try:
+                import space.nothing
+            except ModuleNotFoundError:
+                pass
+            else:
+                raise SystemExit
+
+    project.code(program)

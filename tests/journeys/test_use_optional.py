@@ -62,12 +62,14 @@ def test_an_optional_import_fails_alike_each_time_it_is_tried(project: Project) 
         "LinkError",
     ]
 
-    ran = project.code("""
+    def program():
         import envknit
+
         with envknit.use("guest", "1.0") as guest:
             assert (guest.a.opt, guest.b.opt, guest.HAS) == (None, None, False)
         print(*guest.late())
-    """)
+
+    ran = project.code(program)
     assert ran.out.split() == missing
 
 
@@ -96,15 +98,26 @@ def test_what_takes_a_name_from_the_host_follows_its_block(project: Project) -> 
 
 def test_what_c_code_imports_by_name_is_the_resident_that_it_then_looks_for(project: Project) -> None:
     """A pickle says `lib`, which is the resident whatever block is open; guests say their version themselves."""
-    project.code("""
-        import envknit, pickle
+
+    def program():
+        import pickle
+
         import lib
+
+        import envknit
+
         data = pickle.dumps(lib.Thing)
         with envknit.use("lib", "1.0") as old:
             assert pickle.loads(data).V == "2.0" and pickle.loads(pickle.dumps(old.Thing)).V == "1.0"
-    """)
-    project.code("""
-        import envknit, pickle
+
+    project.code(program)
+
+    def other():
+        import pickle
+
+        import envknit
+
         with envknit.use("lib", "1.0"):
-            assert pickle.loads(b"clib\\nThing\\n.").V == "2.0"
-    """)
+            assert pickle.loads(b"clib\nThing\n.").V == "2.0"
+
+    project.code(other)

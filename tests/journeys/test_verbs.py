@@ -36,7 +36,7 @@ def _index(index: LoopbackIndex) -> LoopbackIndex:
 
 
 @pytest.fixture(name="project")
-def _project(machine: Machine, index: LoopbackIndex) -> Project:  # noqa: ARG001 - the index must be filled
+def _project(machine: Machine, index: LoopbackIndex) -> Project:
     return machine.project(["alpha"])
 
 
@@ -109,7 +109,7 @@ def test_update_moves_one_package_and_upgrade_moves_all(project: Project, index:
     assert "alpha 2.0 -> 3.0" in project.lock("--upgrade").out
 
 
-def test_an_unsatisfiable_project_is_told_without_a_traceback(machine: Machine, project: Project) -> None:  # noqa: ARG001 - the index must be filled
+def test_an_unsatisfiable_project_is_told_without_a_traceback(machine: Machine, project: Project) -> None:
     said = machine.project(["gamma", "beta>=2"], name="bad").envknit("lock", status=3).err
 
     assert "error: " in said

@@ -124,14 +124,18 @@ def test_a_child_that_runs_a_script_of_the_project_sees_a_lock_that_was_installe
 
 def test_a_child_in_the_project_keeps_the_environment_of_its_parent(project: Project) -> None:
     make_plan(project, {"alpha==3.0": _alpha("3.0")}, environment="ml", lock=project.lock_file.read_text())
-    source = """
-        import os, subprocess, sys
+
+    def program():
+        import os
+        import subprocess
+        import sys
+
         del os.environ["ENVKNIT_ENV"]
         subprocess.run([sys.executable, "child.py"])
-    """
+
     project.write("child.py", WHO)
 
-    assert project.code(source, env={"ENVKNIT_ENV": "ml"}).out == "3.0\n"
+    assert project.code(program, env={"ENVKNIT_ENV": "ml"}).out == "3.0\n"
 
 
 def test_a_script_in_the_store_belongs_to_no_project_that_lies_above_the_store(machine: Machine) -> None:
@@ -139,13 +143,18 @@ def test_a_script_in_the_store_belongs_to_no_project_that_lies_above_the_store(m
     project = machine.project(name="below")
     make_plan(project, {"alpha==1.0": {**_alpha("1.0"), "tool/__main__.py": "import alpha; print(alpha.VERSION)"}})
     make_plan(above, {"alpha==9.0": _alpha("9.0")})
-    source = """
-        import alpha, os, subprocess, sys
+
+    def program():
+        import os
+        import subprocess
+        import sys
+
+        import alpha
+
         tool = os.path.join(os.path.dirname(os.path.realpath(alpha.__file__)), "tool")
         subprocess.run([sys.executable, tool], cwd="/")
-    """
 
-    assert project.code(source).out == "1.0\n"
+    assert project.code(program).out == "1.0\n"
 
 
 def test_a_tool_that_only_the_lock_has_is_the_lock_s(project: Project) -> None:
@@ -234,15 +243,17 @@ def test_a_project_module_named_envknit_does_not_take_the_lock_away(project: Pro
 
 
 def test_the_prefix_is_the_view_s_as_in_a_virtual_environment(project: Project) -> None:
-    source = """
-        import site, sys, sysconfig
+    def program():
+        import site
+        import sys
+        import sysconfig
+
         assert sys.prefix == sys.exec_prefix == sysconfig.get_config_var("base") != sys.base_prefix
         assert site.PREFIXES == [sys.prefix] and site.ENABLE_USER_SITE is False
         assert sysconfig.get_path("purelib") == site.getsitepackages()[0] == sys.path[-2]
         print(sys.base_prefix, sys.executable)
-    """
 
-    assert project.code(source).out == f"{sys.base_prefix} {sys.executable}\n"
+    assert project.code(program).out == f"{sys.base_prefix} {sys.executable}\n"
 
 
 def test_a_sysconfig_that_was_loaded_before_names_the_view_too(project: Project) -> None:

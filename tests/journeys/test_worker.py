@@ -143,7 +143,7 @@ def test_no_socket_of_a_worker_has_a_name(gadget: Any) -> None:
     assert gadget.pid()
     named = [line for line in Path("/proc/net/unix").read_text().splitlines()[1:] if "envknit" in line]
     assert named == []
-    inodes = [os.readlink(f"/proc/{gadget.pid()}/fd/{fd}") for fd in os.listdir(f"/proc/{gadget.pid()}/fd")]  # noqa: PTH115, PTH208
+    inodes = [os.readlink(f"/proc/{gadget.pid()}/fd/{fd}") for fd in os.listdir(f"/proc/{gadget.pid()}/fd")]
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     assert not {f"socket:[{row[9]}]" for row in listening} & set(inodes)
 
@@ -174,8 +174,14 @@ def test_run_in_runs_functions_of_the_project_with_a_whole_environment(project: 
                 return bytes(n)
         """,
     )
-    ran = project.code("""
-        import os, envknit, tasks
+
+    def program():
+        import os
+
+        import tasks
+
+        import envknit
+
         value, pid = envknit.run_in("ml", tasks.train, 2, scale=3)
         print(value, pid != os.getpid())
         print(envknit.run_in("ml", "tasks:train", 1) == (9, pid))
@@ -185,21 +191,29 @@ def test_run_in_runs_functions_of_the_project_with_a_whole_environment(project: 
         with envknit.EnvironmentExecutor("ml", max_workers=2) as executor:
             print([value for value, _ in executor.map(tasks.train, range(4))])
             print(len({pid for _, pid in executor.map(tasks.train, range(8))}) <= 2)
-        def inner(): pass
-        for wrong in (lambda: 1, inner, "no_colon", (lambda: inner)()):
+
+        def inner():
+            pass
+
+        for wrong in (lambda: 1, inner, "no_colon", [inner][0]):
             try:
                 envknit.run_in("ml", wrong)
             except envknit.WorkerError as error:
                 print(error.message)
+
         def outer():
-            def closure(): pass
+            def closure():
+                pass
+
             return closure
+
         tasks.closure = outer()
         try:
             envknit.run_in("ml", tasks.closure)
         except envknit.WorkerError as error:
             print(error.hint)
-    """)
+
+    ran = project.code(program)
     lines = ran.out.splitlines()
     assert lines[:7] == ["54 True", "True", "True", "10", "45", "[0, 9, 18, 27]", "True"]
     assert lines[7] == "<lambda> is a function of the script itself, which a worker does not run"

@@ -23,11 +23,13 @@ from envknit.wire.line import Lost
 from envknit.worker.pool import pool
 from kit.gadget import gone
 from kit.machine import shared_memory
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from envknit.wire.line import Line
+    from kit.programs import Program
 
 
 @pytest.mark.parametrize(
@@ -204,10 +206,10 @@ def test_a_call_out_of_a_signal_handler_is_answered_while_another_waits(gadget: 
         signal.signal(signal.SIGALRM, before)
 
 
-def run_host(source: str, folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    prelude = "import os, signal, sys, time, threading, envknit\nFOLDER = sys.argv[1]\n"
+def run_host(program: Program, folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    prelude = "import os, signal, sys, time, threading, envknit\nfolder = sys.argv[1]\n"
     return subprocess.Popen(
-        [sys.executable, "-c", prelude + textwrap.dedent(source), str(folder), *arguments],
+        [sys.executable, "-c", prelude + source_of(program), str(folder), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -220,7 +222,7 @@ def busy(name):
     begun = threading.Event()
     threading.Thread(target=gadget.begin, args=(begun.set, name, 30), daemon=True).start()
     begun.wait(20)
-with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
     print(gadget.pid(), flush=True)
     {act}
 """
@@ -247,9 +249,8 @@ def test_no_worker_outlives_its_host_however_the_host_ends(folder: Path, act: st
 
 
 def test_a_fork_uses_workers_of_its_own_and_leaves_its_parents_alone(folder: Path) -> None:
-    host = run_host(
-        """
-        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+    def program(folder):
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
             box, first = gadget.Box(5), gadget.pid()
             child = os.fork()
             if not child:
@@ -259,14 +260,13 @@ def test_a_fork_uses_workers_of_its_own_and_leaves_its_parents_alone(folder: Pat
                     print(error.message.split(",")[0].replace(str(os.getppid()), "PARENT"))
                 own = gadget.pid()
                 print(own != first, gadget.echo(1))
-                with envknit.worker("gadget", "1.0", install_path=FOLDER) as again:
+                with envknit.worker("gadget", "1.0", install_path=folder) as again:
                     print(again.pid() == own, flush=True)
                 sys.exit()
             os.waitpid(child, 0)
             print(box.get(), gadget.pid() == first)
-        """,
-        folder,
-    )
+
+    host = run_host(program, folder)
     out, err = host.communicate(timeout=20)
     assert (out, err) == ("this worker belongs to process PARENT\nTrue 1\nTrue\n5 True\n", "")
 
@@ -281,48 +281,46 @@ def test_memory_that_a_fork_of_the_worker_sees_is_never_used_again(folder: Path)
 
 
 def test_a_fork_that_lives_on_does_not_keep_its_parents_worker(folder: Path) -> None:
-    host = run_host(
-        """
-        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+    def program(folder):
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
             print(gadget.pid(), flush=True)
             if not os.fork():
-                os.close(1); os.close(2)
+                os.close(1)
+                os.close(2)
                 time.sleep(5)
                 os._exit(0)
             os._exit(0)
-        """,
-        folder,
-    )
+
+    host = run_host(program, folder)
     out, _ = host.communicate(timeout=20)
     assert gone(int(out))
 
 
 def test_multiprocessing_by_fork_uses_workers_in_each_process(folder: Path) -> None:
-    host = run_host(
-        """
+    def program(folder):
         import multiprocessing
+
         def use(number):
-            with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
                 return gadget.echo(number), gadget.pid()
-        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
             mine = gadget.pid()
             with multiprocessing.get_context("fork").Pool(2) as processes:
                 answers = processes.map(use, range(20))
                 processes.close()
                 processes.join()
             print([value for value, _ in answers] == list(range(20)), mine in {pid for _, pid in answers})
-        """,
-        folder,
-    )
+
+    host = run_host(program, folder)
     out, err = host.communicate(timeout=30)
     assert out == "True False\n", err
 
 
 @pytest.mark.parametrize("group", [True, False], ids=["from the terminal", "to the host alone"])
 def test_ctrl_c_interrupts_the_call_and_not_the_pool(folder: Path, group: bool) -> None:  # noqa: FBT001 - a parameter
-    host = run_host(
-        """
-        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+    def program(folder):
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
             pid, box = gadget.pid(), gadget.Box("kept")
             for name in "sleep", "spin":
                 try:
@@ -331,7 +329,9 @@ def test_ctrl_c_interrupts_the_call_and_not_the_pool(folder: Path, group: bool) 
                     began = time.monotonic()
                     same, main = gadget.pid() == pid, gadget.on_main_thread()
                     print(same, box.get(), main, time.monotonic() - began < 3, flush=True)
-        """,
+
+    host = run_host(
+        program,
         folder,
         start_new_session=True,
     )
@@ -346,18 +346,17 @@ def test_ctrl_c_interrupts_the_call_and_not_the_pool(folder: Path, group: bool) 
 
 
 def test_a_worker_needs_few_descriptors_and_says_when_there_are_none(folder: Path) -> None:
-    host = run_host(
-        """
+    def program(folder):
         import resource
+
         resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
         try:
-            with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+            with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
                 print(gadget.pid())
         except OSError as error:
             print(error.errno)
-        """,
-        folder,
-    )
+
+    host = run_host(program, folder)
     out, err = host.communicate(timeout=20)
     assert out == "24\n", err
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 64
@@ -381,14 +380,15 @@ def test_a_worker_without_descriptors_for_large_values_says_so_and_lives(folder:
 
 
 def test_a_host_with_closed_streams_can_have_workers(folder: Path, tmp_path: Path) -> None:
-    host = run_host(
-        """
+    def program(folder):
         for number in (0, 1, 2):
             os.close(number)
-        with envknit.worker("gadget", "1.0", install_path=FOLDER) as gadget:
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
             answer = gadget.echo("ok")
             open(sys.argv[2], "w").write(answer)
-        """,
+
+    host = run_host(
+        program,
         folder,
         str(tmp_path / "answer"),
     )

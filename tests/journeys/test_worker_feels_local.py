@@ -163,8 +163,16 @@ def test_objects_are_sent_by_value_to_a_worker_and_from_one_to_another(library_f
 def test_an_interpreter_that_holds_a_package_does_all_of_this_too(machine: Machine) -> None:
     project = machine.project()
     make_plan(project, {"library==1.0": {"library.py": LIBRARY}})
-    ran = project.code("""
-        import asyncio, contextlib, envknit, io, json, logging
+
+    def program():
+        import asyncio
+        import contextlib
+        import io
+        import json
+        import logging
+
+        import envknit
+
         logging.basicConfig(format="%(name)s %(message)s", level=logging.INFO, stream=(logged := io.StringIO()))
         with envknit.use("library", "1.0", isolation="interpreter") as library:
             with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -175,6 +183,7 @@ def test_an_interpreter_that_holds_a_package_does_all_of_this_too(machine: Machi
             except json.JSONDecodeError as error:
                 print(error.pos, repr(out.getvalue()), logged.getvalue().strip())
             print(asyncio.run(library.main(4)))
-    """)
+
+    ran = project.code(program)
 
     assert ran.out == "1 'redirected\\n' library.part told\n8\n"

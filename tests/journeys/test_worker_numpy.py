@@ -198,20 +198,22 @@ def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> No
 
 
 def test_a_worker_saves_a_figure(project: Project) -> None:
-    ran = project.run(
-        "-c",
-        """if 1:
-        import envknit, io
-        with envknit.worker("matplotlib", "3.9.4", env="plots") as matplotlib:
-            matplotlib.use("Agg")
-            figure, axes = matplotlib.pyplot.subplots()
-            axes.plot([1, 2, 3], [1, 4, 9])
-            figure.savefig("figure.png")
-            here = io.BytesIO()
-            figure.savefig(here, format="png")
-        print(open("figure.png", "rb").read(8) == here.getvalue()[:8] == b"\\x89PNG\\r\\n\\x1a\\n")
-        """,
-    )
+    def program():
+        if 1:
+            import io
+
+            import envknit
+
+            with envknit.worker("matplotlib", "3.9.4", env="plots") as matplotlib:
+                matplotlib.use("Agg")
+                figure, axes = matplotlib.pyplot.subplots()
+                axes.plot([1, 2, 3], [1, 4, 9])
+                figure.savefig("figure.png")
+                here = io.BytesIO()
+                figure.savefig(here, format="png")
+            print(open("figure.png", "rb").read(8) == here.getvalue()[:8] == b"\x89PNG\r\n\x1a\n")
+
+    ran = project.run("-c", program)
     assert ran.out == "True\n"
 
 

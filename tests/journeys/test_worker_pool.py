@@ -19,9 +19,11 @@ from envknit.errors import WorkerError
 from envknit.worker.pool import pool
 from kit.gadget import write_gadget
 from kit.machine import UNMEASURED, shared_memory
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine
+    from kit.programs import Program
 
 
 def test_a_worker_that_is_late_is_killed_where_nobody_else_uses_it(folder: Path) -> None:
@@ -124,7 +126,7 @@ def test_idle_workers_end_and_the_limit_ends_the_idlest(tmp_path: Path) -> None:
         pool.configure(idle=before[0], processes=before[1])
 
 
-def count_rounds(machine: Machine, folder: Path, source: str) -> None:
+def count_rounds(machine: Machine, folder: Path, program: Program) -> None:
     """Run rounds in a process of its own: what other tests left in this one may end meanwhile."""
     ran = machine.run(
         "-c",
@@ -141,7 +143,7 @@ def held(*processes):
 
 def memory(*processes):
     return [int(open(f"/proc/{{pid}}/statm").read().split()[1]) * resource.getpagesize() for pid in processes]
-{textwrap.dedent(source)}
+{source_of(program)}
 """,
         env=UNMEASURED,
     )
@@ -151,10 +153,8 @@ def memory(*processes):
 def test_dropped_objects_and_rounds_leave_nothing_behind(folder: Path, machine: Machine) -> None:
     """1,000 rounds of open and close: no growth of descriptors, processes, memory, shared memory or objects."""
     names = shared_memory()
-    count_rounds(
-        machine,
-        folder,
-        """
+
+    def program(held, memory, open_gadget):
         def rounds(count):
             for number in range(count):
                 with open_gadget() as gadget:
@@ -166,20 +166,17 @@ def test_dropped_objects_and_rounds_leave_nothing_behind(folder: Path, machine: 
         (worker,) = envknit.workers()
         before, sizes = held(worker.pid), memory("self", worker.pid)
         rounds(1000)
-        grown = [now - size for now, size in zip(memory("self", worker.pid), sizes)]
+        grown = [now - size for now, size in zip(memory("self", worker.pid), sizes, strict=True)]
         assert max(grown) < 16_000_000, grown  # 1,000 leaked boxes would be 70 MB
         assert held(worker.pid) == before, (before, held(worker.pid))
         print("done")
-        """,
-    )
+
+    count_rounds(machine, folder, program)
     assert shared_memory() == names
 
 
 def test_processes_that_come_and_go_leave_nothing_behind(folder: Path, machine: Machine) -> None:
-    count_rounds(
-        machine,
-        folder,
-        """
+    def program(held, open_gadget):
         def one():
             with open_gadget() as gadget:
                 assert gadget.echo(1) == 1
@@ -192,5 +189,5 @@ def test_processes_that_come_and_go_leave_nothing_behind(folder: Path, machine: 
             one()
         assert held() == before, (before, held())
         print("done")
-        """,
-    )
+
+    count_rounds(machine, folder, program)

@@ -77,14 +77,16 @@ def test_a_worker_sees_the_hosts_packages_where_the_project_says_so(machine: Mac
     project = machine.project()
     source = {"gadget/__init__.py": GADGET + "\ndef find(name): return __import__(name).__name__\n"}
     make_plan(project, {"gadget==1.0": source}, site_visible=True)
-    program = """
+
+    def program():
         import envknit
+
         with envknit.worker("gadget", "1.0") as gadget:
             try:
                 print(gadget.find("pytest"))
             except ModuleNotFoundError as error:
                 print(error)
-    """
+
     assert project.code(program).out == "pytest\n"
     make_plan(project, {"gadget==1.0": source})
     assert "No module named 'pytest'" in project.code(program).out
@@ -97,8 +99,12 @@ def test_the_worker_of_a_pin_has_the_plan_of_its_environment(project: Project) -
         environment="ml",
         lock=project.lock_file.read_text(),
     )
-    ran = project.code("""
-        import envknit, gadget
+
+    def program():
+        import gadget
+
+        import envknit
+
         with envknit.worker("gadget", "1.0") as one, envknit.worker("Gadget", "2.0") as two:
             print(gadget.__version__, one.__version__, two.__version__, one.pid() != two.pid())
             print(two.children().split(":")[2].partition("-")[0])
@@ -110,7 +116,8 @@ def test_the_worker_of_a_pin_has_the_plan_of_its_environment(project: Project) -
                 envknit.worker(name, version, env=env)
             except envknit.LinkError as error:
                 print(error)
-    """)
+
+    ran = project.code(program)
     lines = ran.out.splitlines()
     assert lines[:4] == ["1.0 1.0 2.0 True", "ml", "math", "1"]
     assert "no installed environment holds gadget 3.0" in ran.out
@@ -128,15 +135,18 @@ def test_a_distribution_with_another_import_name_gives_its_module(project: Proje
             "two-faces==1": {"one.py": "", "other.py": "V = 'other'\n"},
         },
     )
-    ran = project.code("""
+
+    def program():
         import envknit
+
         with envknit.worker("PyYAML", "6.0") as yaml:
             print(yaml.V)
         with envknit.worker("two_faces", "1") as one, envknit.use("two_faces", "1") as same:
             print(envknit.explain(one).module, same.__name__)
         with envknit.worker("two_faces", "1", module="other") as other:
             print(other.V)
-    """)
+
+    ran = project.code(program)
     assert ran.out == "yaml\none one\nother\n"
 
 
@@ -158,18 +168,21 @@ def test_every_way_to_run_a_program_can_start_a_worker(project: Project) -> None
 
 
 def test_standard_streams_of_the_worker_are_the_hosts(project: Project) -> None:
+    def program():
+        if 1:
+            import envknit
+
+            with envknit.worker("gadget", "1.0") as gadget:
+                print("first", flush=True)
+                assert gadget.say("second") == 6
+                gadget.say("third", "stderr")
+                assert gadget.echo(4) == 4
+                assert gadget.ask() == "typed"
+                print("last")
+
     ran = project.run(
         "-c",
-        """if 1:
-        import envknit
-        with envknit.worker("gadget", "1.0") as gadget:
-            print("first", flush=True)
-            assert gadget.say("second") == 6
-            gadget.say("third", "stderr")
-            assert gadget.echo(4) == 4
-            assert gadget.ask() == "typed"
-            print("last")
-        """,
+        program,
         stdin="typed\n",
     )
     assert (ran.out, ran.err) == ("first\nsecond\nlast\n", "third\n")
@@ -228,7 +241,13 @@ def test_a_worker_may_run_another_interpreter(project: Project) -> None:
     (library / f"python{RUNNING}").rename(library / f"python{other}")
     major, minor = other.split(".")
     assert project.code(program).out == f"({major}, {minor}) [1, 'a', {{2.0}}] 1.0\n5 100000\ndivision by zero\n"
-    ran = project.code("import envknit\nenvknit.worker('gadget', '1.0', python='2.7')", status=1)
+
+    def program_():
+        import envknit
+
+        envknit.worker("gadget", "1.0", python="2.7")
+
+    ran = project.code(program_, status=1)
     assert "no interpreter 2.7 was found" in ran.err
 
 
@@ -246,14 +265,16 @@ def test_a_program_without_a_lock_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_text_is_told_at_once(project: Project) -> None:
-    ran = project.code("""
+    def program():
         import envknit
+
         for call in envknit.worker, envknit.use:
             try:
                 call(5, "1.0")
             except TypeError as error:
                 print(error)
-    """)
+
+    ran = project.code(program)
     assert ran.out == "the name of a distribution is a str such as 'requests', not 5\n" * 2
 
 

@@ -33,7 +33,7 @@ def test_all_attribute_access_and_calls_are_forwarded(folder: Path) -> None:
     with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
         assert gadget.__version__ == "1.0"
         assert gadget.echo("x") == "x"
-        sockets = [os.readlink(f"/proc/{gadget.pid()}/fd/{fd}") for fd in os.listdir(f"/proc/{gadget.pid()}/fd")]  # noqa: PTH115, PTH208
+        sockets = [os.readlink(f"/proc/{gadget.pid()}/fd/{fd}") for fd in os.listdir(f"/proc/{gadget.pid()}/fd")]
         assert any(name.startswith("socket:") for name in sockets)
 
 
@@ -66,12 +66,15 @@ def test_configure_from_lock_comes_first_and_changes_nothing_here(machine: Machi
     """'envknit.configure_from_lock("envknit.lock.yaml")', then the example with `worker`."""
     project = machine.project()
     make_plan(project, {"gadget==1.0": {"gadget/__init__.py": GADGET}})
-    ran = project.code("""
+
+    def program():
         import envknit
+
         print(envknit.configure_from_lock("envknit.lock.yaml"))
         with envknit.worker("gadget", "1.0") as gadget:
             print(gadget.echo(2))
-    """)
+
+    ran = project.code(program)
     assert ran.out == "1\n2\n"
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kit.planned import lock_text, make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit.machine import Machine, Project
+    from kit.programs import Program
 
 HAS = sys.version_info >= (3, 12) and sys.implementation.name == "cpython"
 OWN = "own" if sys.version_info >= (3, 12, 4) else "shared"  # what the GIL of one of its own is
-HEAD = "from envknit import SubInterpreterEnv\nLOCK = 'envknit.lock.yaml'\n"
+HEAD = "from envknit import SubInterpreterEnv\nlock = 'envknit.lock.yaml'\n"
 LOCK = lock_text({"default": {}, "other": {}})
 
 ALPHA = {
@@ -60,6 +61,6 @@ def entry(project: Project) -> Path:
     return project.machine.home / "packages/site-packages/wrap-1.0-py3-none-any-00000000"
 
 
-def inside(project: Project, source: str, **options: object) -> str:
-    """Run a program of the project that uses interpreters; return what it prints."""
-    return project.code(HEAD + textwrap.dedent(source), **options).out  # type: ignore[arg-type]
+def inside(project: Project, program: Program, **options: object) -> str:
+    """Run a program of the project that has its `lock`; return what it prints."""
+    return project.code(HEAD + source_of(program), **options).out  # type: ignore[arg-type]

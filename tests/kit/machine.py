@@ -12,11 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kit.programs import source_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from kit.loopback import LoopbackIndex
+    from kit.programs import Program
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -91,7 +94,7 @@ class Machine:
 
     def run(
         self,
-        *args: str | Path,
+        *args: str | Path | Program,
         cwd: Path | None = None,
         env: Mapping[str, str | None] | None = None,
         status: int | None = 0,
@@ -101,7 +104,8 @@ class Machine:
         """Run Python with these arguments and wait for its end.
 
         Args:
-            args: what follows `python`; an absolute path of an executable as the first runs that instead.
+            args: what follows `python`, a function as its source; an absolute path of an executable as the first runs
+                that instead.
             cwd: working folder; by default the machine's root.
             env: variables to add; None removes one.
             status: the exit status to insist on; None takes any.
@@ -110,7 +114,10 @@ class Machine:
         """
         first = str(args[0]) if args else ""
         is_program = os.path.isabs(first) and os.access(first, os.X_OK)  # noqa: PTH117 - it may be no path at all
-        command = [*([] if is_program else [self.python]), *map(str, args)]
+        command = [
+            *([] if is_program else [self.python]),
+            *(source_of(each) if callable(each) else str(each) for each in args),
+        ]
         merged = {k: v for k, v in {**self.env, **(env or {})}.items() if v is not None}
         began = time.perf_counter()
         done = subprocess.run(
@@ -201,13 +208,13 @@ class Project:
         self.install()
         return self
 
-    def run(self, *args: str | Path, status: int | None = 0, **options: object) -> Ran:
+    def run(self, *args: str | Path | Program, status: int | None = 0, **options: object) -> Ran:
         """Run plain Python in the project's folder."""
         return self.machine.run(*args, cwd=self.root, status=status, **options)  # type: ignore[arg-type]
 
-    def code(self, source: str, status: int | None = 0, **options: object) -> Ran:
-        """Run `python app.py` with this source, dedented."""
-        self.write("app.py", source)
+    def code(self, program: Program, status: int | None = 0, **options: object) -> Ran:
+        """Run `python app.py` with this program."""
+        self.write("app.py", source_of(program))
         return self.run("app.py", status=status, **options)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING
 
 from kit.planned import EXTENSION, make_plans, write_packages, write_plans
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit.machine import Machine, Project
+    from kit.programs import Program
 
 SHARED = """\
     import dep
@@ -168,21 +169,21 @@ def version():
 """
 
 
-class Program:
+class Configured:
     """A project whose lock nothing activates by itself: programs of it call `configure_from_lock`."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
 
-    def run(self, source: str, *, configured: bool = True) -> str:
+    def run(self, program: Program, *, configured: bool = True) -> str:
         """Run a program; the usual one has a configured lock and a function `version()`."""
         start = CONFIGURED if configured else "import envknit\n"
-        return self.project.code(start + VERSION + inspect.cleandoc(source) + "\n").out
+        return self.project.code(start + VERSION + source_of(program)).out
 
 
-def configured_program(machine: Machine) -> Program:
+def configured_project(machine: Machine) -> Configured:
     """Make a project whose lock lies where only a program that names it finds it."""
     project = machine.project()
     write_packages(machine.home, CONFIGURED_PACKAGES)
     write_plans(machine.home, project.root / "locks/envknit.lock.yaml", CONFIGURED_ENVIRONMENTS)
-    return Program(project)
+    return Configured(project)

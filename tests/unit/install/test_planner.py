@@ -80,7 +80,7 @@ def test_a_package_spread_over_two_pins_gets_one_folder_of_hard_links(shelf: She
     assert other.entry.folder == plan.pins["other", "1"].folder
     assert {"pack": (folder,), "other": (other.entry.folder,)} == plan.imports
     more = shelf.store.path(folder) / "pack/sub/more.py"
-    assert os.path.samefile(more, shelf.store.path(two.entry.folder) / "pack/sub/more.py")  # noqa: PTH121 - reads best
+    assert os.path.samefile(more, shelf.store.path(two.entry.folder) / "pack/sub/more.py")
     assert (shelf.store.path(folder) / "two-1.dist-info/METADATA").exists()
     assert [] == warnings
 
