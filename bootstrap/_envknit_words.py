@@ -78,7 +78,7 @@ def find_last(hint: "Hint", fullname: str, path: "Any", target: "Any") -> "Any":
     if callers[:1] != ["_find_and_load_unlocked"]:
         return None
     if "@" in fullname and hint.activation is not None:  # a guest of another process, by its pickled name
-        found = hint.activation.load("envknit.runtime.doors").find_guest(fullname)
+        found = hint.activation.load("envknit.worlds.world").find_guest(fullname)
         return found or _not_found(hint, fullname)
     finders = list(sys.meta_path)
     behind = finders[finders.index(hint) + 1 :] if hint in finders else []

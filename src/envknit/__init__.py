@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from envknit.interpreter.pool import InterpreterPool
     from envknit.interpreter.subinterpreter import SubInterpreterEnv
     from envknit.isolation.import_hook import import_version, use
+    from envknit.isolation.worlds import environments, versions, world
     from envknit.worker.api import configure_workers, fetch, send, worker, workers
     from envknit.worker.environment import EnvironmentExecutor, in_env, run_in, submit
     from envknit.worlds.configure import configure_from_lock
@@ -32,6 +33,7 @@ _HOMES = {
     "envknit.interpreter.pool": "InterpreterPool",
     "envknit.interpreter.subinterpreter": "SubInterpreterEnv",
     "envknit.isolation.import_hook": "import_version use",
+    "envknit.isolation.worlds": "environments versions world",
     "envknit.worlds.configure": "configure_from_lock",
     "envknit.worlds.defaults": "disable enable set_default",
     "envknit.worlds.explain": "explain explain_isinstance",
@@ -61,6 +63,7 @@ __all__ = [
     "context_wrap",
     "disable",
     "enable",
+    "environments",
     "explain",
     "explain_isinstance",
     "fetch",
@@ -71,8 +74,10 @@ __all__ = [
     "set_default",
     "submit",
     "use",
+    "versions",
     "worker",
     "workers",
+    "world",
 ]
 
 

@@ -7,7 +7,7 @@ import sys
 from _contextvars import ContextVar
 
 from envknit.runtime.activation import active
-from envknit.runtime.member import Member
+from envknit.runtime.importer import Importer, original_import
 from envknit.runtime.router import router
 
 TYPE_CHECKING = False
@@ -28,25 +28,63 @@ _PASSING_ON = frozenset(["importlib_metadata", "_pytest", "pytest", "pytest_mock
 
 
 class Blocks:
-    """The open `use()` blocks of a context, outermost first; never changed once it is made.
+    """The open blocks of a context, outermost first; never changed once it is made.
 
     Args:
-        blocks: what was entered; each has `names`, `held` and `opener`.
+        blocks: what was entered; each has `names`, `held`, `opener`, and `own` where it is a world's.
     """
 
-    __slots__ = ("blocks", "names", "openers")
+    __slots__ = ("_named", "_opened", "_outside", "blocks", "openers", "own")
 
     def __init__(self, blocks: tuple[Any, ...]) -> None:
         self.blocks = blocks
-        self.names: dict[str, str] = {}
+        self.own: Any = None  # how the innermost world says what names mean
+        self._named: dict[str, str] = {}  # what the blocks inside of it say
+        self._outside: dict[str, str] = {}  # and those around it
         for block in blocks:
-            self.names.update(block.names)
+            if block.own is not None:
+                self.own, self._named, self._outside = block.own, {}, {**self._outside, **self._named}
+            self._named.update(block.names)
         self.openers = frozenset(block.opener for block in blocks)
+        self._opened: dict[str, Blocks] = {}
+
+    def find(self, head: str) -> str | None:
+        """Return the name in `sys.modules` of what a top-level name means in them; None: they do not say."""
+        real = self._named.get(head)
+        if real is not None or self.own is None:
+            return real
+        real = self.own.settled(head)
+        if real is None:
+            return f"{head}@"  # which is in no table: the world is strict
+        return real if real != head or head in self.own.target.names else self._outside.get(head)
+
+    def opened_in(self, tag: str) -> Blocks:
+        """Return those that code of a world has opened; its own imports go by these alone."""
+        found = self._opened.get(tag)
+        if found is None:
+            inside = tuple(block for block in self.blocks if block.opener.partition("@")[2] == tag)
+            found = self._opened[tag] = Blocks(inside)
+        return found
 
 
 # A context variable, no thread-local (PEP 567): a task and `contextvars.copy_context()` inherit what is open, a thread
 # begins with nothing. A generator has no context of its own (PEP 568 was deferred), so block.py drives them by hand
 current: ContextVar[Blocks | None] = ContextVar("envknit.use", default=None)
+
+
+def import_outside(blocks: Blocks, name: str, *rest: Any) -> ModuleType:
+    """Import what a world shares with the program: should that be its first import, it must not see the world.
+
+    Args:
+        blocks: what is open.
+        name: as for `__import__`.
+        rest: what else that takes.
+    """
+    current.set(None)
+    try:
+        return original_import(name, *rest)
+    finally:
+        current.set(blocks)
 
 
 class Host:
@@ -71,8 +109,9 @@ class Host:
             asker: the globals of the code.
             blocks: those that count for it.
         """
-        if blocks is not None and head in blocks.names and self.owns(asker, blocks.openers):
-            return blocks.names[head]
+        real = blocks.find(head) if blocks is not None else None
+        if real is not None and self.owns(asker, blocks.openers):  # type: ignore[union-attr] # it says so
+            return real
         real = self.defaults.get(head)
         return real if real is not None and self.owns(asker) else head
 
@@ -116,17 +155,17 @@ def is_installed(file: str) -> bool:
     return file.startswith((_LIBRARY, *(os.path.join(each, "") for each in folders)))
 
 
-def find_asker(frame: FrameType | None) -> tuple[Member | None, Mapping[str, Any]]:
+def find_asker(frame: FrameType | None) -> tuple[Importer | None, Mapping[str, Any]]:
     """Find who asks: the nearest frame that is neither the standard library's nor ours.
 
     Returns:
-        The member whose code it is (None: it is no guest's), and its globals.
+        Whose code it is (None: neither a guest's nor a world's), and its globals.
     """
     while frame is not None:
         if not _passes_on(frame):
             # A frame has the builtins of its function (PyFrame's f_builtins, since 3.10 kept by the function itself)
             owner = getattr(frame.f_builtins.get("__import__"), "__self__", None)
-            return (owner if isinstance(owner, Member) else None), frame.f_globals
+            return (owner if isinstance(owner, Importer) else None), frame.f_globals
         frame = frame.f_back
     return None, {}
 

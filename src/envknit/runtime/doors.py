@@ -14,9 +14,9 @@ from _frozen_importlib import _resolve_name  # type: ignore[attr-defined] # not 
 from contextlib import suppress
 
 from envknit.errors import UnlockedError
-from envknit.runtime.asking import current, find_asker, host
+from envknit.runtime.asking import current, find_asker, host, import_outside
 from envknit.runtime.guests import GuestFinder, import_real
-from envknit.runtime.member import original_import
+from envknit.runtime.importer import original_import
 from envknit.runtime.metadata import find_distributions
 from envknit.runtime.router import router
 
@@ -108,7 +108,7 @@ def _import(
     """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
     if level == 0 and (globals is None or _defaults or _open_blocks() is not None or _waiting):
         head, dot, rest = name.partition(".")
-        if head in router.routed:
+        if head in router.routed or _is_in_world():
             if globals is None or _lazy:
                 real = _real_head(name, head, globals, fromlist, sys._getframe(1))
             else:
@@ -118,7 +118,16 @@ def _import(
             if real != head and not (globals is locals and fromlist == []):
                 importer = host.importers.get(real, original_import)
                 return importer(real + dot + rest, globals, locals, fromlist, 0)
+            blocks = _open_blocks()
+            if blocks is not None and blocks.own is not None:
+                return import_outside(blocks, name, globals, locals, fromlist, 0)
     return original_import(name, globals, locals, fromlist, level)
+
+
+def _is_in_world() -> bool:
+    """Tell whether a world's block is open: any name may mean a module of the project there."""
+    blocks = current.get()
+    return blocks is not None and blocks.own is not None
 
 
 def _real_head(name: str, head: str, asker: Mapping[str, Any] | None, fromlist: Sequence[str], frame: FrameType) -> str:
@@ -137,10 +146,15 @@ def _gcd_import(name: Any, package: str | None = None, level: int = 0) -> Module
     if level > 0 and package and name:
         # Resolved here, as the original would do it, since a relative name can leave the package: `..other`
         name, package, level = _resolve_name(name, package, level), None, 0
-    if level == 0 and isinstance(name, str) and name.partition(".")[0] in router.routed:
+    if level == 0 and isinstance(name, str) and _may_differ(name):
         return import_real(real_name(name, sys._getframe(1)))
     module: ModuleType = _original_gcd_import(name, package, level)
     return module
+
+
+def _may_differ(name: str) -> bool:
+    """Tell whether a dotted name may mean something else to some code than to Python."""
+    return bool(name.partition(".")[0] in router.routed or router.inhabited or _is_in_world())
 
 
 def find_guest(real: str) -> ModuleSpec | None:
@@ -169,7 +183,7 @@ def _finding(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function that finds a module by its name, so that the name means what it means to the caller."""
 
     def find(name: Any, *args: Any, **options: Any) -> Any:
-        if isinstance(name, str) and name.partition(".")[0] in router.routed:
+        if isinstance(name, str) and _may_differ(name):
             try:
                 name = real_name(name, sys._getframe(1))
             except UnlockedError:
@@ -185,7 +199,7 @@ def _importing(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap `pytest.importorskip`, which imports a name and then reads `sys.modules` (src/_pytest/outcomes.py)."""
 
     def import_or_skip(modname: str, *args: Any, **options: Any) -> Any:
-        if modname.partition(".")[0] in router.routed:
+        if _may_differ(modname):
             with suppress(UnlockedError):  # it is missing for the caller: the import itself will say so
                 modname = real_name(modname, sys._getframe(1))
         return function(modname, *args, **options)

@@ -183,3 +183,8 @@ def copy_builtins(importer: Callable[..., Any]) -> dict[str, Any]:
     made = {**vars(builtins), "__import__": importer}
     _SharedBuiltins.copies.append(made)
     return made
+
+
+def drop_builtins(made: dict[str, Any]) -> None:
+    """Forget a copy that `copy_builtins` made: nobody keeps it equal any more, or alive."""
+    _SharedBuiltins.copies[:] = [each for each in _SharedBuiltins.copies if each is not made]

@@ -221,31 +221,41 @@ class GuestFinder:
         """Find a module of a guest.
 
         Raises:
-            ModuleNotFoundError: the store lost the member's folder.
+            ModuleNotFoundError: the store lost the member's folder, or a strict world lacks the name.
         """
         head, dot, rest = fullname.partition(".")
         if "@" not in head:
             real = router.aliases.get(head)
             return None if real is None else _alias(fullname, real + dot + rest)
+        plain, _, tag = head.partition("@")
+        if not tag:
+            raise UnlockedError(f"No module named {plain!r} in this world, which is strict", name=plain)
+        world = router.inhabited.get(tag)
+        if world is not None:
+            return world.find_spec(fullname, path)  # type: ignore[no-any-return] # see router.py
         portions = router.joined.get(head)
         if portions is not None:
             return _in_joined(fullname, portions, path) if rest else _namespace(head, [each for each, _ in portions])
         # A name with an `@` that is none of ours is left to whoever made it: no other finder looks for such a file
         member = router.member_of(head)
-        if member is None:
-            return None
-        plain = head.partition("@")[0]
-        if not member.tag:  # pickled where it was a guest; here it is the resident
-            return _alias(fullname, plain + dot + rest)
-        if rest:
-            return _find_in(path or (), fullname, rest.rpartition(".")[2], member)
-        spec = _find_in([member.names[plain]], fullname, plain, member)
-        if spec is None and not os.path.isdir(member.folder):
-            raise lost_error(member, fullname)
-        return spec
+        return None if member is None else _in_member(fullname, member, path)
 
     def invalidate_caches(self) -> None:
         """Forget the listings of folders; `importlib.invalidate_caches()` asks for it."""
+
+
+def _in_member(fullname: str, member: Member, path: Sequence[str] | None) -> ModuleSpec | None:
+    """Find a module of a guest; it is the resident where the name was pickled in a process that had it as a guest."""
+    head, dot, rest = fullname.partition(".")
+    plain = head.partition("@")[0]
+    if not member.tag:
+        return _alias(fullname, plain + dot + rest)
+    if rest:
+        return _find_in(path or (), fullname, rest.rpartition(".")[2], member)
+    spec = _find_in([member.names[plain]], fullname, plain, member)
+    if spec is None and not os.path.isdir(member.folder):
+        raise lost_error(member, fullname)
+    return spec
 
 
 def _in_joined(fullname: str, portions: list[tuple[str, Member]], path: Sequence[str] | None) -> ModuleSpec | None:

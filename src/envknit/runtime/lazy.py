@@ -47,7 +47,7 @@ def _note(importer: str, name: str, fromlist: tuple[str, ...] | None) -> bool:
     lazily = _earlier[0] is None or bool(_earlier[0](importer, name, fromlist))
     blocks = current.get()
     namespace = sys._getframe(1).f_globals
-    if lazily and blocks is not None and name.partition(".")[0] in blocks.names:
+    if lazily and blocks is not None and blocks.find(name.partition(".")[0]) is not None:
         host.waiting[_key(namespace, name, fromlist)] = namespace, blocks
     return lazily
 

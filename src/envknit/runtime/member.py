@@ -1,33 +1,21 @@
-"""A member: one pin made importable, and the `__import__` that its modules run with.
-
-The `import` statement looks `__import__` up in the builtins of the code that runs it (IMPORT_NAME: `import_name` in
-Python/ceval.c), and a function keeps the builtins of the globals that it was defined in. So whatever the modules of a
-member import, late, in any thread, in generated code, goes through `Member.import_name`.
-"""
+"""A member: one pin made importable."""
 
 from __future__ import annotations
 
-import builtins
 import os
 
 from envknit.errors import UnlockedError
 from envknit.plan import SITE_PACKAGES
-from envknit.runtime.guest_sys import GuestBuiltins, GuestModules, GuestSys, copy_builtins
+from envknit.runtime.importer import Importer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
-    from typing import Any
+    from collections.abc import Callable
 
     from envknit.plan import Links, Pin, Plan
 
-# Taken when this is loaded, so a hook that was there before stays in the chain. The C function has the short cut that
-# matters: what is in sys.modules already costs no call of Python (PyImport_ImportModuleLevelObject)
-original_import = builtins.__import__
 
-
-class Member:
+class Member(Importer):
     """One pin of a plan with its links; equal pins with equal links are one member.
 
     Args:
@@ -41,6 +29,7 @@ class Member:
     def __init__(
         self, plan: Plan, pin: Pin, links: Links, tag: str, resolve: Callable[[Member, str], str | None]
     ) -> None:
+        super().__init__()
         self.plan = plan
         self.pin = pin
         self.links = links
@@ -48,10 +37,7 @@ class Member:
         self.folder = os.path.join(plan.store, pin.folder)
         self._site = os.path.join(plan.view, SITE_PACKAGES) if plan.path and pin.resident else ""
         self.names = {head: os.path.join(plan.store, plan.folder_of(pin, head)) for head in pin.imports}
-        self.routes: dict[str, str | None] = {}  # what `resolve` has answered
         self._resolve = resolve
-        self._builtins: dict[str, Any] | None = None
-        self._own: dict[str, ModuleType] = {}  # `sys` and `builtins` as its code sees them
 
     def __repr__(self) -> str:
         return f"<{'guest' if self.tag else 'resident'} {self.title}>"
@@ -77,64 +63,23 @@ class Member:
             return self.folder + path[len(self._site) :]
         return path
 
-    @property
-    def builtins(self) -> dict[str, Any]:
-        """What its modules run with: Python's own builtins but for `__import__`."""
-        if self._builtins is None:
-            made = copy_builtins(self.import_name)
-            self._own["builtins"] = GuestBuiltins(made)
-            self._own["sys"] = GuestSys(GuestModules(self.route, self._own), self.import_name)
-            self._builtins = made  # last: another thread takes it for a sign that the rest is there
-        return self._builtins
+    def resolve(self, head: str) -> str | None:
+        """Return what the router concludes for a name; None: it was locked without."""
+        return self._resolve(self, head)
 
-    def route(self, head: str) -> str | None:
-        """Return the name in `sys.modules` of what it means by a top-level name; None: it was locked without."""
-        try:
-            return self.routes[head]
-        except KeyError:
-            found = self.routes[head] = self._resolve(self, head)
-            return found
+    def held(self) -> list[tuple[Plan, Pin]]:
+        """Return its pin and all that it depends on."""
+        return [(self.plan, pin) for pin in self.plan.closure(self.pin)]
 
-    def real_name(self, name: str) -> str:
-        """Return the name in `sys.modules` of what this member means by a dotted name.
-
-        Raises:
-            UnlockedError: only an environment that it is no part of has it.
-        """
-        head, dot, rest = name.partition(".")
-        real = self.route(head)
-        if real is None:
-            raise UnlockedError(
-                f"No module named {head!r} for {self.title}",
-                name=head,
-                environment=self.plan.environment,
-                reason="it was locked without; only another environment has it",
-                hint="add the package that provides it to that environment",
-            )
-        return real + dot + rest
-
-    def import_name(
-        self,
-        name: str,
-        globals: Mapping[str, Any] | None = None,  # noqa: A002 - `__import__`'s own parameter names
-        locals: Mapping[str, Any] | None = None,  # noqa: A002 - as `globals`
-        fromlist: Sequence[str] = (),
-        level: int = 0,
-    ) -> ModuleType:
-        """Be `__import__` for its modules: map absolute names; relative ones go by `__package__`, a guest's own."""
-        # With a level, the C function takes the package from `__spec__.parent` or `__package__` (`resolve_name` in
-        # Python/import.c); a guest's modules are named for the guest there, so nothing is to be mapped
-        if level == 0:
-            if name in self._own:
-                return self._own[name]
-            head, dot, rest = name.partition(".")
-            try:
-                real = self.routes[head] or self.real_name(head)  # (which raises)
-            except KeyError:
-                real = self.real_name(head)
-            if real != head:
-                return original_import(real + dot + rest, globals, locals, fromlist, 0)
-        return original_import(name, globals, locals, fromlist, level)
+    def missing(self, head: str) -> UnlockedError:
+        """Return the error that says that only an environment that it is no part of has a name."""
+        return UnlockedError(
+            f"No module named {head!r} for {self.title}",
+            name=head,
+            environment=self.plan.environment,
+            reason="it was locked without; only another environment has it",
+            hint="add the package that provides it to that environment",
+        )
 
 
 def is_namespace(folder: str) -> bool:

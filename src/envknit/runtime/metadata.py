@@ -9,6 +9,7 @@ import _envknit_bootstrap
 from envknit.naming import canonical_name
 from envknit.plan import runtime_folder
 from envknit.runtime.asking import current, find_asker, host
+from envknit.runtime.member import Member
 from envknit.runtime.router import router
 
 TYPE_CHECKING = False
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, DistributionFinder
 
     from envknit.plan import Pin, Plan
-    from envknit.runtime.member import Member
 
 
 def find_distributions(context: DistributionFinder.Context) -> list[Distribution]:
@@ -29,11 +29,15 @@ def find_distributions(context: DistributionFinder.Context) -> list[Distribution
     if not len(router.plans) or "path" in vars(context):
         return []
     member, asker = find_asker(sys._getframe(1))
+    if member is not None and not isinstance(member, Member):  # a world's own code
+        if member.is_strict:
+            vars(context)["path"] = []
+        return distributions_of(member.held(), context.name)
     if member is not None:
         # All finders get this one object (`Distribution.discover`), and the next looks where its `path` says, by
         # default in sys.path: what else is there is not the guest's
         vars(context)["path"] = []
-        return _distributions(_visible(member), context.name)
+        return distributions_of(_visible(member), context.name)
     held: list[tuple[Plan, Pin]] = []
     # What a block adds comes first, as in `importlib.metadata.distribution`, which takes the first of a name; where all
     # are listed, a name stands twice then, as it does with two folders on sys.path
@@ -43,7 +47,7 @@ def find_distributions(context: DistributionFinder.Context) -> list[Distribution
             held += block.held
     if host.owns(asker):
         held += host.default_pins
-    return _distributions(held, context.name)
+    return distributions_of(held, context.name)
 
 
 def find_envknit() -> Iterable[Distribution]:
@@ -57,14 +61,14 @@ def find_envknit() -> Iterable[Distribution]:
 
 def _visible(member: Member) -> Iterable[tuple[Plan, Pin]]:
     """Yield the pins that a member can see, nearest first."""
-    for pin in member.plan.closure(member.pin):
-        yield member.plan, pin
+    yield from member.held()
     for plan in router.plans_with(member):
         for pin in plan.pins.values():
             yield plan, pin
 
 
-def _distributions(held: Iterable[tuple[Plan, Pin]], name: str | None) -> list[Distribution]:
+def distributions_of(held: Iterable[tuple[Plan, Pin]], name: str | None) -> list[Distribution]:
+    """Return the distributions of pins, the first of each name; of one name where one is given."""
     from importlib.metadata import PathDistribution
     from pathlib import Path
 

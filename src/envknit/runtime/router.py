@@ -20,6 +20,7 @@ from envknit.runtime.member import Member, is_namespace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from _envknit_activation import Activation
     from envknit.plan import Links, Pin, Plan
@@ -34,6 +35,7 @@ class Router:
         self.routed: set[str] = set()  # every top-level name that some importer may get from elsewhere
         self.aliases: dict[str, str] = {}  # top-level name -> name in sys.modules; from `import_version(alias=)`
         self.joined: dict[str, list[tuple[str, Member]]] = {}  # namespace package -> its portions and their members
+        self.inhabited: dict[str, Any] = {}  # what follows an `@` -> the project's own modules in that world
         self._members: dict[Pin | Links, Member] = {}
         self._heads: dict[str, Member] = {}  # top-level name with an `@` -> whose it is
         self._locks: dict[str, str] = {}  # `Plan.lock_folder` -> path of the lock

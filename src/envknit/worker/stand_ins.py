@@ -10,7 +10,7 @@ from _frozen_importlib import ModuleSpec
 
 from envknit.naming import guest_tag
 from envknit.runtime.asking import host
-from envknit.runtime.member import original_import
+from envknit.runtime.importer import original_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

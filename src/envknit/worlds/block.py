@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeVar
 
+    from envknit.worlds.inhabitants import Inhabitants
     from envknit.worlds.target import Target
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -30,16 +31,18 @@ class Block:
     Args:
         target: what the names mean.
         opener: top-level name of the module that opened it; if that is an installed package, its imports count.
+        own: the project's modules in the world that it is the block of.
     """
 
-    __slots__ = ("_alone", "held", "main", "member", "names", "opener")
+    __slots__ = ("_alone", "held", "main", "member", "names", "opener", "own")
 
-    def __init__(self, target: Target, opener: str) -> None:
+    def __init__(self, target: Target, opener: str, own: Inhabitants | None = None) -> None:
         self.names = target.names
         self.held = target.held
         self.main = target.main
         self.member = target.member
         self.opener = opener
+        self.own = own
         self._alone = Blocks((self,))
 
     def __enter__(self) -> Any:
@@ -51,17 +54,7 @@ class Block:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Take the block off, wherever it stands: suspended generators leave their blocks in any order."""
-        # No `current.reset(token)`: it refuses a token of another context (Python/context.c), and a generator that is
-        # resumed by another task leaves its block there
-        outer = current.get()
-        if outer is None:
-            return
-        blocks = list(outer.blocks)
-        for index in range(len(blocks) - 1, -1, -1):
-            if blocks[index] is self:
-                del blocks[index]
-                break
-        current.set(Blocks(tuple(blocks)) if blocks else None)
+        _take_off(lambda block: block is self)
 
     def open(self) -> None:
         """Let the names mean what they are to mean, inside every block that is open already."""
@@ -119,6 +112,25 @@ class Block:
             return Origin(self.main)
         module = sys.modules.get(self.main)
         return origin_of(self.main, getattr(module, "__file__", None), self.member)
+
+
+def close_innermost(tag: str) -> None:
+    """Take the innermost open block of a world off."""
+    _take_off(lambda block: block.own is not None and block.own.tag == tag)
+
+
+def _take_off(is_meant: Callable[[Any], bool]) -> None:
+    # No `current.reset(token)`: it refuses a token of another context (Python/context.c), and a generator that is
+    # resumed by another task leaves its block there
+    outer = current.get()
+    if outer is None:
+        return
+    blocks = list(outer.blocks)
+    for index in range(len(blocks) - 1, -1, -1):
+        if is_meant(blocks[index]):
+            del blocks[index]
+            break
+    current.set(Blocks(tuple(blocks)) if blocks else None)
 
 
 def compares_names(error: Exception) -> bool:

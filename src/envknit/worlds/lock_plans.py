@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from _envknit_bootstrap import LOCK_NAME
 from envknit import errors
 from envknit.plan import home, runtime_folder
 from envknit.plans import Plans
@@ -15,7 +16,7 @@ def plans_of_lock(lock: str | os.PathLike[str], environment: str | None = None) 
     """Find the plans of a lock.
 
     Args:
-        lock: path of the lock.
+        lock: path of the lock, or of its folder.
         environment: the environment that must be there; None: any.
 
     Returns:
@@ -28,13 +29,19 @@ def plans_of_lock(lock: str | os.PathLike[str], environment: str | None = None) 
 
     Cost: the plans are read once a process; a child process where there are none.
     """
-    path = os.path.abspath(os.fspath(lock))
+    path = lock_file(lock)
     lock_bytes = read_regular(path)
     plans = Plans.installed(lock_bytes, path)
     if not plans or (environment is not None and environment not in plans.environments()):
         _make(path, environment)
         plans = Plans.installed(lock_bytes, path)
     return plans
+
+
+def lock_file(lock: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a lock that is named by its path, or by the folder that it lies in."""
+    path = os.path.abspath(os.fspath(lock))
+    return os.path.join(path, LOCK_NAME) if os.path.isdir(path) else path
 
 
 def _make(lock: str, environment: str | None) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from envknit.errors import LinkError
+from envknit.plans import Plans
 from envknit.runtime.guests import lost_error, native_error
 from envknit.runtime.router import router
-from envknit.worlds.lock_plans import plans_of_lock
+from envknit.worlds.lock_plans import lock_file, plans_of_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envknit.plan import Pin, Plan
-    from envknit.plans import Plans
     from envknit.runtime.member import Member
 
 
@@ -64,7 +67,7 @@ def find_target(
     plans = router.plans
     if lock is not None:
         plans = plans_of_lock(lock)
-        router.add(plans, lock=os.path.abspath(lock))
+        router.add(plans, lock=lock_file(lock))
     key = (router.plans, name, version, environment, lock)
     found = _targets.get(key)
     if found is None:
@@ -72,6 +75,38 @@ def find_target(
         found = _environment(plans, name) if is_environment else _pin(*plans.find(name, version, environment))
         _targets[key] = found
     return found
+
+
+def find_pins(pins: Mapping[str, str], lock: str | None) -> Target:
+    """Find what several pins mean together, with what they were locked with; a pin that is named counts first.
+
+    Args:
+        pins: name of each distribution to its version.
+        lock: the lock to take them from; None: those in use.
+
+    Raises:
+        LinkError: no environment holds one of them.
+    """
+    router.refresh()
+    plans = router.plans
+    if lock is not None:
+        plans = plans_of_lock(lock)
+        router.add(plans, lock=lock)
+    found = _in_one(plans, pins) or [plans.find(name, version) for name, version in pins.items()]
+    needed = [(plan, each) for plan, pin in found for each in plan.closure(pin)[1:]]
+    held = [*found, *needed]
+    names: dict[str, str] = {}
+    for plan, pin in reversed(held):
+        names.update(_pin(plan, pin).names)
+    return Target(names, held)
+
+
+def _in_one(plans: Plans, pins: Mapping[str, str]) -> list[tuple[Plan, Pin]] | None:
+    """Find all pins in the first environment that holds them all."""
+    for plan in plans:
+        with suppress(LinkError):
+            return [Plans([plan]).find(name, version) for name, version in pins.items()]
+    return None
 
 
 def _pin(plan: Plan, pin: Pin) -> Target:
