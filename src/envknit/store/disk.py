@@ -32,8 +32,14 @@ _RIGHTS = {
 }
 
 
-def replace_link(path: Path, target: str) -> None:
-    """Let a symbolic link lead to a target, in one step: readers see where it led before, or this."""
+def replace_link(path: Path, target: str, *, sync: bool = True) -> None:
+    """Let a symbolic link lead to a target, in one step: readers see where it led before, or this.
+
+    Args:
+        path: of the link.
+        target: where it shall lead.
+        sync: whether the file system writes it now; else the caller has it write the folder.
+    """
     if path.is_symlink() and os.readlink(path) == target:
         return
     make_private(path.parent)
@@ -41,7 +47,8 @@ def replace_link(path: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     os.replace(temporary, path)
-    sync_folder(path.parent)
+    if sync:
+        sync_folder(path.parent)
 
 
 def write_out(path: Path) -> None:
@@ -72,18 +79,22 @@ def remove_tree(folder: Path) -> None:
         pass
 
 
-def seal(folder: Path) -> None:
+def seal(folder: str | os.PathLike[str]) -> None:
     """Take the right to write from every folder of a tree, but for a `__pycache__` beside modules.
 
     Files are 0444 or 0555 already. What programs compile for themselves has its place as in site-packages: pytest's
     rewritten plugins, numba's functions, the bytecode of a Python without the hook.
     """
-    for parent, _, names in walk(folder, deepest_first=True):
+    folders = [os.fspath(folder)]
+    for parent in folders:  # grows while it is walked; not `walk`, which follows each link to see where it leads
         if os.path.basename(parent) == "__pycache__":
             os.chmod(parent, 0o700)
             continue
-        if any(name.endswith(".py") for name in names):
-            os.makedirs(os.path.join(parent, "__pycache__"), mode=0o700, exist_ok=True)
+        with os.scandir(parent) as found:
+            inside = {item.name: item.is_dir(follow_symlinks=False) for item in found}
+        folders += [os.path.join(parent, name) for name, is_folder in inside.items() if is_folder]
+        if "__pycache__" not in inside and any(name.endswith(".py") and not inside[name] for name in inside):
+            os.mkdir(os.path.join(parent, "__pycache__"), 0o700)
         os.chmod(parent, 0o555)  # noqa: S103 - the store's own folder is 0700
 
 

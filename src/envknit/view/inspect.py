@@ -17,7 +17,7 @@ from envknit.plan import Plan, current_plans, key
 from envknit.store.disk import disk_faults, remove_tree
 from envknit.store.verify import Finding, verify
 from envknit.view.host import this_host
-from envknit.view.place import make_view, view_name
+from envknit.view.place import make_view, tree_name, view_name
 from envknit.view.runtime import make_runtime, runtime_entry
 from envknit.view.tree import make_tree
 
@@ -155,7 +155,8 @@ def _changed_view(store: Store, plan: Plan) -> Iterator[Finding]:
         made = workspace / tree.name
         make_tree(store, plan, made)
         yield from _differences(store, made, tree)
-        if view.name == view_name(plan, this_host()):  # else it was made for another interpreter of this ABI
+        here = view_name(plan, this_host(), tree_name(plan))
+        if view.name == here:  # else it was made for another interpreter of this ABI
             make_view(store, plan, workspace / "view", tree=made, final=str(view), host=this_host())
             yield from _differences(store, workspace / "view", view)
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from envknit.errors import PlanError
 from envknit.plan import Plan, interpreter_tag, key, lock_key, plans_folder
-from envknit.store.disk import disk_faults, replace_link, seal
+from envknit.store.disk import disk_faults, replace_link, seal, sync_folder
 from envknit.view.host import this_host
 from envknit.view.scripts import make_bin
 from envknit.view.tree import make_tree
@@ -52,8 +52,8 @@ def place_views(
     clashes: list[str] = []
     with disk_faults(folder), store.workspace() as workspace:
         for plan in plans:
-            tree = key(plan.identity.encode(errors="surrogateescape"))
-            view = view_name(plan, host)
+            tree = tree_name(plan)
+            view = view_name(plan, host, tree)
             views[plan.environment] = folder / "views" / view
             if not _is_placed(f"{place}/trees/{tree}", plan, store):
                 make_tree(store, plan, workspace / tree)
@@ -68,7 +68,8 @@ def place_views(
             name = plan.environment
             links = [f"{folder}/environments/{name}", f"{folder}/environments/{name}@{interpreter_tag()}"]
             for link in [aside_link(str(folder), name, plan.chosen)] if aside else links[: 1 + host.here]:
-                replace_link(Path(link), f"../views/{views[name].name}")
+                replace_link(Path(link), f"../views/{views[name].name}", sync=False)
+        sync_folder(folder / "environments")
     return views, clashes
 
 
@@ -88,9 +89,13 @@ def aside_link(folder: str, environment: str, chosen: str) -> str:
     return f"{folder}/environments/{environment}@{key(chosen.encode())}@{interpreter_tag()}"
 
 
-def view_name(plan: Plan, host: Host) -> str:
-    """Name the folder of a plan's view for an interpreter."""
-    tree = key(plan.identity.encode(errors="surrogateescape"))
+def tree_name(plan: Plan) -> str:
+    """Name the folder of a plan's tree."""
+    return key(plan.identity.encode(errors="surrogateescape"))
+
+
+def view_name(plan: Plan, host: Host, tree: str) -> str:
+    """Name the folder of a plan's view for an interpreter; `tree`: see `tree_name`."""
     return f"{plan.environment}-{key(f'{tree} {_configuration(plan, host)}'.encode())}"
 
 

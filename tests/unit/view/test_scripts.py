@@ -78,7 +78,8 @@ SHELLS = [
     ("bash", ["-c", '. "$1"; command -v python; deactivate; command -v python || echo gone', "sh"]),
     ("zsh", ["-c", '. "$1"; command -v python; deactivate; command -v python || echo gone', "sh"]),
     ("fish", ["-c", "source $argv[1].fish; command -v python; deactivate; command -v python; or echo gone"]),
-    ("tcsh", ["-fc", 'source "$1.csh"; which python; deactivate; which python >& /dev/null || echo gone']),
+    # line by line, since a whole line is read before an alias in it counts
+    ("tcsh", ["-fc", 'source "$1.csh"\nwhich python\ndeactivate\nwhich python >& /dev/null || echo gone']),
 ]
 
 
@@ -92,7 +93,7 @@ def test_activate_puts_the_view_first_on_path_until_deactivate(shelf: Shelf, she
     link.symlink_to(view)
     folder = shelf.root / "empty"
     folder.mkdir()
-    for tool in ("dirname", "which"):
+    for tool in ("dirname", "test", "which"):
         if path := shutil.which(tool):
             (folder / tool).symlink_to(path)
     ran = subprocess.run(
