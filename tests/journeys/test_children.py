@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit.planned import make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -24,15 +25,18 @@ def _project(machine: Machine) -> Project:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 def test_multiprocessing_children_see_the_lock_even_after_chdir(project: Project, method: str) -> None:
-    source = f"""
-        import multiprocessing, os, alpha
+    def program(method):
+        import multiprocessing
+        import os
+
+        import alpha
+
         if __name__ == "__main__":
             os.chdir("/")
-            with multiprocessing.get_context({method!r}).Pool(2) as pool:
+            with multiprocessing.get_context(method).Pool(2) as pool:
                 print(pool.map(alpha.double, [1, 2, 3]))
-    """
 
-    assert project.code(source).out == "[2, 4, 6]\n"
+    assert project.code(source_of(program, method=method)).out == "[2, 4, 6]\n"
 
 
 def test_a_process_pool_executor_sees_the_lock(project: Project) -> None:
@@ -84,17 +88,24 @@ def test_a_child_sees_a_lock_that_was_installed_meanwhile(project: Project) -> N
     make_plan(project, {"alpha==2.0": {"alpha.py": "VERSION = '2.0'\n"}}, lock=f"{before}# again\n")
     after = project.lock_file.read_text()
     project.lock_file.write_text(before)
-    source = f"""
-        import multiprocessing, os, pathlib, subprocess, sys, alpha
+
+    def program(after):
+        import multiprocessing
+        import os
+        import pathlib
+        import subprocess
+        import sys
+
+        import alpha
+
         if __name__ == "__main__":
-            pathlib.Path("envknit.lock.yaml").write_text({after!r})
+            pathlib.Path("envknit.lock.yaml").write_text(after)
             os.chdir("/")
             subprocess.run([sys.executable, "-c", "import alpha; print(alpha.VERSION)"])
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 print(pool.map(eval, ["__import__('alpha').VERSION"]), alpha.VERSION)
-    """
 
-    assert project.code(source).out == "2.0\n['2.0'] 1.0\n"
+    assert project.code(source_of(program, after=after)).out == "2.0\n['2.0'] 1.0\n"
 
 
 def test_a_child_in_another_projects_script_gets_that_projects_lock(project: Project, machine: Machine) -> None:

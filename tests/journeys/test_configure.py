@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit.planned import write_packages, write_plans
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,17 +215,19 @@ def test_disable_takes_away_what_enable_put_into_the_import_system(project: Proj
         before = state()
         import envknit
     """
-    project.code(
-        watched
-        + """
+
+    def program(before, state):
+        import envknit
+
         for _ in range(2):
             envknit.configure_from_lock("locks/envknit.lock.yaml")
             import lib
+
             assert state() != before
             envknit.disable()
             assert state() == before, (before, state())
-    """
-    )
+
+    project.code(source_of(watched) + source_of(program))
     project.code(
         watched
         + """

@@ -13,6 +13,7 @@ import pytest
 from envknit.plan import SITE_PACKAGES
 from envknit.view.runtime import HOOK
 from kit.planned import make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -207,15 +208,20 @@ def test_running_modules_reloading_and_forgetting_caches_work(project: Project) 
 
 def test_what_appears_in_a_folder_is_seen_after_the_caches_are_forgotten(project: Project) -> None:
     folder = project.machine.home / "packages/site-packages/alpha-1.0-py3-none-any-00000000/alpha"
-    source = f"""
-        import importlib, pathlib, alpha.late
-        pathlib.Path({str(folder)!r}, "fresh.py").write_text("X = 5")
+
+    def program(folder):
+        import importlib
+        import pathlib
+
+        import alpha.late
+
+        pathlib.Path(folder, "fresh.py").write_text("X = 5")
         importlib.invalidate_caches()
         import alpha.fresh
-        print(alpha.fresh.X)
-    """
 
-    assert project.code(source).out == "5\n"
+        print(alpha.fresh.X)
+
+    assert project.code(source_of(program, folder=str(folder))).out == "5\n"
 
 
 def test_importing_from_many_threads_at_once_gives_one_module(project: Project) -> None:

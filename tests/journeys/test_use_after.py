@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit.planned import make_plans
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -230,16 +231,20 @@ def test_a_guest_of_another_process_is_the_resident_where_that_is_its_version(pr
 def test_children_of_multiprocessing_know_the_guests(project: Project, method: str) -> None:
     if method == "fork" and sys.version_info >= (3, 12):
         pytest.skip("forking is deprecated where there are threads")
-    project.code(
-        f"""
-        import envknit, multiprocessing
+
+    def program(method):
+        import multiprocessing
+
+        import envknit
 
         if __name__ == "__main__":
             old = envknit.import_version("lib", "1.0")
-            with multiprocessing.get_context({method!r}).Pool(1) as pool:
+            with multiprocessing.get_context(method).Pool(1) as pool:
                 assert pool.apply(old.Real().f) == "1.0"
                 assert pool.apply(old.thread) == "1.0"
                 assert type(pool.apply(old.Point, (1,))) is old.Point
-    """,
+
+    project.code(
+        source_of(program, method=method),
         timeout=20,
     )

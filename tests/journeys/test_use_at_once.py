@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit.planned import make_plans
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -132,21 +133,26 @@ assert count == 5 * 200 * {ROUNDS // 200} * 4 + 5 * 10 * {ROUNDS // 200} * 6, co
 
 
 def test_the_first_import_of_a_version_by_many_threads_executes_it_once(project: Project) -> None:
-    project.code(
-        COMMON
-        + """
-import builtins
-builtins.executed = []
-start = threading.Barrier(16)
-got = []
-def run():
-    start.wait()
-    with envknit.use("lib", "1.0") as module:
-        got.append(module)
-        look("1.0", 1)
-threads = [threading.Thread(target=run) for _ in range(16)]
-for each in threads: each.start()
-for each in threads: each.join()
-assert not wrong and len({id(module) for module in got}) == 1 and len(got) == 16
-"""
-    )
+    def program(look, threading, wrong):
+        import builtins
+
+        import envknit
+
+        builtins.executed = []
+        start = threading.Barrier(16)
+        got = []
+
+        def run():
+            start.wait()
+            with envknit.use("lib", "1.0") as module:
+                got.append(module)
+                look("1.0", 1)
+
+        threads = [threading.Thread(target=run) for _ in range(16)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert not wrong and len({id(module) for module in got}) == 1 and len(got) == 16
+
+    project.code(COMMON + source_of(program))

@@ -8,6 +8,7 @@ import pytest
 
 from kit import make_wheel, wheel_name
 from kit.planned import make_plans, write_packages, write_plans
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -55,30 +56,37 @@ def _project(machine: Machine) -> Project:
     ],
 )
 def test_use_and_worker_mean_the_same_pin_and_module(project: Project, name: str, version: str, module: str) -> None:
-    project.code(f"""
+    def program(name, version, wanted):
         import envknit
+
         for door in (envknit.use, envknit.worker):
-            with door({name!r}, {version!r}) as module:
-                assert (module.__name__, module.X) == ({module!r}, 1), (door, module)
-        with envknit.use({name!r}, {version!r}, isolation="worker") as module:
-            assert (module.__name__, module.X) == ({module!r}, 1), module
-    """)
+            with door(name, version) as given:
+                assert (given.__name__, given.X) == (wanted, 1), (door, given)
+        with envknit.use(name, version, isolation="worker") as given:
+            assert (given.__name__, given.X) == (wanted, 1), given
+
+    project.code(source_of(program, name=name, version=version, wanted=module))
 
 
 @pytest.mark.parametrize("door", ["use", "worker"])
 def test_use_and_worker_fail_alike(project: Project, door: str) -> None:
-    project.code(f"""
+    def program(door):
         import envknit
+
         def error(*args, **options):
-            try: envknit.{door}(*args, **options)
-            except (envknit.LinkError, TypeError) as error: return str(error)
+            try:
+                getattr(envknit, door)(*args, **options)
+            except (envknit.LinkError, TypeError) as error:
+                return str(error)
+
         assert error("lib", "1.17").startswith("no installed environment holds lib 1.17"), error("lib", "1.17")
         assert error("lib", "1!1.16").startswith("no installed environment holds lib 1!1.16")
         assert error("lib", "1.16", env="old").startswith("'old' holds no lib 1.16")
         assert error("lib", "1.16", env="older").startswith("no environment named 'older' is installed")
         assert "the distribution is named jaraco-functools" in error("jaraco", "2.0")
         assert error("lib", 1.16) == "a version is a str such as '2.31.0', not 1.16"
-    """)
+
+    project.code(source_of(program, door=door))
 
 
 @pytest.fixture(name="locks")
@@ -99,12 +107,15 @@ CONFIGURED = """
 
 
 def test_environments_of_one_name_in_two_locks_need_the_lock_to_be_said(locks: Project) -> None:
-    locks.code(
-        CONFIGURED
-        + """
+    def program(task):
+        import envknit
+
         def error(call, *args):
-            try: call(*args)
-            except envknit.LinkError as error: return error
+            try:
+                call(*args)
+            except envknit.LinkError as error:
+                return error
+
         for call in (envknit.use, envknit.in_env("default")(task.version)):
             found = error(call, *(["default"] if call is envknit.use else []))
             assert found.message == "several locks have an environment named 'default'", found
@@ -112,16 +123,17 @@ def test_environments_of_one_name_in_two_locks_need_the_lock_to_be_said(locks: P
         assert "several locks" in str(error(envknit.run_in, "default", task.version))
         assert "several locks" in str(error(envknit.submit, "default", task.version))
         assert "several locks" in str(error(envknit.EnvironmentExecutor, "default"))
-    """
-    )
+
+    locks.code(source_of(CONFIGURED) + source_of(program))
 
 
 def test_the_lock_can_be_said_wherever_the_environment_can(locks: Project) -> None:
-    locks.code(
-        CONFIGURED
-        + """
+    def program(task):
+        import envknit
+
         for number, lock in enumerate(("one/lock", "two/lock", "three/lock"), 1):
-            with envknit.use("default", lock=lock): assert task.version() == number
+            with envknit.use("default", lock=lock):
+                assert task.version() == number
             assert envknit.run_in("default", task.version, lock=lock) == number
             assert envknit.submit("default", task.version, lock=lock).result() == number
             assert task.decorated[number - 1]() == number
@@ -132,22 +144,25 @@ def test_the_lock_can_be_said_wherever_the_environment_can(locks: Project) -> No
             with envknit.use("lib", version, lock=lock) as lib, envknit.worker("lib", version, lock=lock) as same:
                 assert lib.X == same.X == number
             assert envknit.explain(lib).locks[0].endswith(lock), envknit.explain(lib)
-        try: envknit.use("lib", "1.16.1", lock="one/lock")
-        except envknit.LinkError as error: assert "environment holds lib 1.16.1" in str(error)
-        else: raise SystemExit
-    """
-    )
+        try:
+            envknit.use("lib", "1.16.1", lock="one/lock")
+        except envknit.LinkError as error:
+            assert "environment holds lib 1.16.1" in str(error)
+        else:
+            raise SystemExit
+
+    locks.code(source_of(CONFIGURED) + source_of(program))
 
 
 def test_a_version_that_several_locks_hold_needs_no_lock(locks: Project) -> None:
-    locks.code(
-        CONFIGURED
-        + """
+    def program():
+        import envknit
+
         for number, version in enumerate(("1.16", "1.16.1"), 1):
             with envknit.use("lib", version) as lib, envknit.worker("lib", version) as same:
                 assert lib.X == same.X == number
-    """
-    )
+
+    locks.code(source_of(CONFIGURED) + source_of(program))
 
 
 def test_an_environment_that_only_the_store_lacks_is_not_denied(machine: Machine) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from envknit.view.runtime import HOOK
 from kit.planned import make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -110,16 +111,22 @@ def test_a_child_that_runs_a_script_of_the_project_sees_a_lock_that_was_installe
     make_plan(project, {"alpha==2.0": _alpha("2.0")})
     second = project.lock_file.read_text()
     project.lock_file.write_text(first)
-    source = f"""
-        import alpha, pathlib, subprocess, sys
-        pathlib.Path("envknit.lock.yaml").write_text({second!r})
+
+    def program(second, who):
+        import pathlib
+        import subprocess
+        import sys
+
+        import alpha
+
+        pathlib.Path("envknit.lock.yaml").write_text(second)
         print(alpha.VERSION, flush=True)
         subprocess.run([sys.executable, "child.py"])
-        subprocess.run([sys.executable, "-c", {WHO!r}])
-    """
+        subprocess.run([sys.executable, "-c", who])
+
     project.write("child.py", WHO)
 
-    assert project.code(source).out == "1.0\n2.0\n2.0\n"
+    assert project.code(source_of(program, second=second, who=WHO)).out == "1.0\n2.0\n2.0\n"
 
 
 def test_a_child_in_the_project_keeps_the_environment_of_its_parent(project: Project) -> None:
@@ -181,15 +188,19 @@ def test_a_file_that_is_named_python3_makes_no_bin(project: Project) -> None:
 
 
 def test_a_build_without_isolation_has_what_its_parent_has(project: Project) -> None:
-    source = f"""
-        import os, subprocess, sys, alpha
+    def program(who):
+        import os
+        import subprocess
+        import sys
+
+        import alpha
+
         os.environ["_PYPROJECT_HOOKS_BUILD_BACKEND"] = "x"
-        subprocess.run([sys.executable, "-c", {WHO!r}])
+        subprocess.run([sys.executable, "-c", who])
         os.environ["PIP_BUILD_TRACKER"] = "x"
         subprocess.run([sys.executable, "-c", "import importlib.util; print(importlib.util.find_spec('alpha'))"])
-    """
 
-    assert project.code(source).out == "1.0\nNone\n"
+    assert project.code(source_of(program, who=WHO)).out == "1.0\nNone\n"
 
 
 def test_a_project_file_is_no_lock(project: Project) -> None:

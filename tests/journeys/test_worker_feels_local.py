@@ -18,6 +18,7 @@ import pytest
 import envknit
 from envknit.errors import WorkerError
 from kit.planned import make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,19 +87,25 @@ def test_what_is_printed_obeys_the_hosts_streams(library: Any, capfd: pytest.Cap
 
 
 def test_where_the_host_redirected_nothing_the_descriptor_is_written_to(library_folder: Path, machine: Machine) -> None:
-    program = f"""if 1:
-        import contextlib, envknit, io
-        with envknit.worker("library", "1.0", install_path={str(library_folder)!r}) as library:
+    def program(library_folder):
+        import contextlib
+        import io
+
+        import envknit
+
+        with envknit.worker("library", "1.0", install_path=library_folder) as library:
             library.say("first")
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 library.say("second")
             library.say("third")
             library.subprocess.run(["echo", "fourth"])
             print(repr(out.getvalue()))
-            library.sys.__stdout__.write("fifth\\n")
-    """
+            library.sys.__stdout__.write("fifth\n")
 
-    assert machine.run("-c", program).out == "first\nthird\nfourth\nfifth\n'second\\n'\n"
+    assert (
+        machine.run("-c", source_of(program, library_folder=str(library_folder))).out
+        == "first\nthird\nfourth\nfifth\n'second\\n'\n"
+    )
 
 
 def test_log_records_reach_the_hosts_loggers(library_folder: Path, caplog: pytest.LogCaptureFixture) -> None:

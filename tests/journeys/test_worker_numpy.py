@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit import Machine
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Project
@@ -44,48 +45,48 @@ OLD, NEW, PANDAS = {OLD!r}, {NEW!r}, {PANDAS!r}
 
 
 def test_numpy_in_a_host_without_numpy(project: Project) -> None:
-    ran = project.code(
-        PRELUDE
-        + """
-with envknit.worker("numpy", OLD) as np:
-    assert np.__version__ == OLD
-    zeros = np.zeros(1000)
-    assert (zeros.shape, len(zeros), float(zeros.sum())) == ((1000,), 1000, 0.0)
-    u, s, v = np.linalg.svd(np.random.randn(500, 500))
-    assert (u.shape, s.shape, v.shape) == ((500, 500), (500,), (500, 500))
-    assert np.array([1, 2, 3]).tolist() == [1, 2, 3]
-    a, b = np.arange(12).reshape(3, 4), np.ones((4, 2))
-    assert (a @ b + 1).tolist() == [[7, 7], [23, 23], [39, 39]]
-    assert a[1:3, ::2].tolist() == [[4, 6], [8, 10]]
-    assert [int(x) for x in np.arange(3)] == [0, 1, 2]
-    a[0, 0] = 99
-    assert a.max() == 99 and 99 in a
-    assert np.zeros(3, dtype=float).dtype == np.float64
-    assert isinstance(a, np.ndarray) and np.ndarray is np.ndarray
-    try:
-        np.testing.assert_allclose(a, a + 1)
-    except AssertionError as error:
-        assert "Not equal to tolerance" in str(error)
-    else:
-        raise SystemExit("it should have raised")
-    try:
-        np.linalg.inv(np.zeros((2, 2)))
-    except np.linalg.LinAlgError as error:
-        assert isinstance(error, ValueError) and "Singular" in str(error)
-    with np.errstate(divide="raise"):
-        try:
-            np.ones(1) / 0
-        except FloatingPointError:
-            print("state of the thread is kept")
-    if hasattr(memoryview(b"").__class__, "__buffer__"):  # PEP 688
-        view = memoryview(zeros)
-        assert (view.format, view.shape, view.readonly) == ("d", (1000,), False)
-        view[3] = 7.0
-        assert zeros[3] == 7.0
-    assert sum(np.vectorize(lambda x: x * 2)(np.arange(4)).tolist()) == 12
-    print("done")
-"""
-    )
+    def program():
+        import envknit
+
+        with envknit.worker("numpy", OLD) as np:
+            assert np.__version__ == OLD
+            zeros = np.zeros(1000)
+            assert (zeros.shape, len(zeros), float(zeros.sum())) == ((1000,), 1000, 0.0)
+            u, s, v = np.linalg.svd(np.random.randn(500, 500))
+            assert (u.shape, s.shape, v.shape) == ((500, 500), (500,), (500, 500))
+            assert np.array([1, 2, 3]).tolist() == [1, 2, 3]
+            a, b = np.arange(12).reshape(3, 4), np.ones((4, 2))
+            assert (a @ b + 1).tolist() == [[7, 7], [23, 23], [39, 39]]
+            assert a[1:3, ::2].tolist() == [[4, 6], [8, 10]]
+            assert [int(x) for x in np.arange(3)] == [0, 1, 2]
+            a[0, 0] = 99
+            assert a.max() == 99 and 99 in a
+            assert np.zeros(3, dtype=float).dtype == np.float64
+            assert isinstance(a, np.ndarray) and np.ndarray is np.ndarray
+            try:
+                np.testing.assert_allclose(a, a + 1)
+            except AssertionError as error:
+                assert "Not equal to tolerance" in str(error)
+            else:
+                raise SystemExit("it should have raised")
+            try:
+                np.linalg.inv(np.zeros((2, 2)))
+            except np.linalg.LinAlgError as error:
+                assert isinstance(error, ValueError) and "Singular" in str(error)
+            with np.errstate(divide="raise"):
+                try:
+                    np.ones(1) / 0
+                except FloatingPointError:
+                    print("state of the thread is kept")
+            if hasattr(memoryview(b"").__class__, "__buffer__"):  # PEP 688
+                view = memoryview(zeros)
+                assert (view.format, view.shape, view.readonly) == ("d", (1000,), False)
+                view[3] = 7.0
+                assert zeros[3] == 7.0
+            assert sum(np.vectorize(lambda x: x * 2)(np.arange(4)).tolist()) == 12
+            print("done")
+
+    ran = project.code(PRELUDE + source_of(program))
     assert ran.out == "state of the thread is kept\ndone\n"
 
 
@@ -112,53 +113,59 @@ print(open("out.csv").read().split()[0])
 
 
 def test_two_versions_of_each_interleaved_in_one_host(project: Project) -> None:
-    ran = project.code(
-        PRELUDE
-        + """
-with envknit.worker("numpy", OLD) as np1, envknit.worker("numpy", NEW) as np2:
-    for number in range(5):
-        one, two = np1.arange(number), np2.arange(number)
-        assert one.sum() == two.sum()
-        assert np2.asarray(one).tolist() == two.tolist()  # one worker's array in the other
-    print(np1.__version__ == OLD, np2.__version__ == NEW)
-with envknit.worker("pydantic", "1.10.24") as p1, envknit.worker("pydantic", "2.10.6") as p2:
-    for pydantic in (p1, p2, p1):
-        model = pydantic.create_model("Model", x=(int, ...))
-        assert model(x="5").x == 5
-        assert pydantic.create_model("Lists", x=(list[int | None], ...))(x=["1", None]).x == [1, None]
-        try:
-            model(x="no")
-        except pydantic.ValidationError as error:
-            assert isinstance(error, ValueError)
-    print(p1.VERSION, p2.VERSION)
-with envknit.worker("cryptography", "42.0.8") as c1, envknit.worker("cryptography", "44.0.1") as c2:
-    key = c1.fernet.Fernet.generate_key()
-    token = c1.fernet.Fernet(key).encrypt(b"secret")
-    print(c2.fernet.Fernet(key).decrypt(token), c1.__version__, c2.__version__)
-"""
-    )
+    def program():
+        import envknit
+
+        with envknit.worker("numpy", OLD) as np1, envknit.worker("numpy", NEW) as np2:
+            for number in range(5):
+                one, two = np1.arange(number), np2.arange(number)
+                assert one.sum() == two.sum()
+                assert np2.asarray(one).tolist() == two.tolist()  # one worker's array in the other
+            print(np1.__version__ == OLD, np2.__version__ == NEW)
+        with envknit.worker("pydantic", "1.10.24") as p1, envknit.worker("pydantic", "2.10.6") as p2:
+            for pydantic in (p1, p2, p1):
+                model = pydantic.create_model("Model", x=(int, ...))
+                assert model(x="5").x == 5
+                assert pydantic.create_model("Lists", x=(list[int | None], ...))(x=["1", None]).x == [1, None]
+                try:
+                    model(x="no")
+                except pydantic.ValidationError as error:
+                    assert isinstance(error, ValueError)
+            print(p1.VERSION, p2.VERSION)
+        with envknit.worker("cryptography", "42.0.8") as c1, envknit.worker("cryptography", "44.0.1") as c2:
+            key = c1.fernet.Fernet.generate_key()
+            token = c1.fernet.Fernet(key).encrypt(b"secret")
+            print(c2.fernet.Fernet(key).decrypt(token), c1.__version__, c2.__version__)
+
+    ran = project.code(PRELUDE + source_of(program))
     assert ran.out == "True True\n1.10.24 2.10.6\nb'secret' 42.0.8 44.0.1\n"
 
 
 def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> None:
     project.write("app.py", "")
-    ran = project.run(
-        "-c",
-        f"""if 1:
-        import collections, time, envknit, numpy as host
-        with envknit.worker("numpy", {OLD!r}, env="old") as np:
+
+    def program(old, pandas):
+        import collections
+        import time
+
+        import numpy as host
+
+        import envknit
+
+        with envknit.worker("numpy", old, env="old") as np:
             far = np.zeros((1000, 1000))
             near = host.asarray(far)
             assert near.shape == (1000, 1000) and near.dtype == float and near.flags.writeable
-            far[5, 6] = 7.0                      # there
-            assert near[5, 6] == 7.0             # is here
-            near[8, 9] = 11.0                    # and here
-            assert far[8, 9] == 11.0             # is there
+            far[5, 6] = 7.0  # there
+            assert near[5, 6] == 7.0  # is here
+            near[8, 9] = 11.0  # and here
+            assert far[8, 9] == 11.0  # is there
             again = host.asarray(far)
             assert again.__array_interface__["data"][0] == near.__array_interface__["data"][0]
             kept = np.ones(100_000)
-            holder = np.array([None]); holder[0] = kept
-            picture = host.asarray(kept)          # somebody there holds it: a picture, read-only
+            holder = np.array([None])
+            holder[0] = kept
+            picture = host.asarray(kept)  # somebody there holds it: a picture, read-only
             assert not picture.flags.writeable and picture[5] == 1.0
             fortran = host.asarray(np.asfortranarray(np.arange(12.0).reshape(3, 4)))
             assert fortran.tolist() == host.arange(12.0).reshape(3, 4).tolist()
@@ -169,29 +176,39 @@ def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> No
             back = host.asarray(there * 2)
             assert (back == big * 2).all()
             there[0] = -1.0
-            assert big[0] != -1.0                # what went over is a copy of its own
+            assert big[0] != -1.0  # what went over is a copy of its own
             assert time.perf_counter() - began < 10
-            for value in (host.float32(1.5), host.array(3), host.array(["a", "bc"]), host.zeros(0), host.arange(6)[::2],
-                          host.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), host.datetime64("2024-01-01")):
+            for value in (
+                host.float32(1.5),
+                host.array(3),
+                host.array(["a", "bc"]),
+                host.zeros(0),
+                host.arange(6)[::2],
+                host.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
+                host.datetime64("2024-01-01"),
+            ):
                 assert host.array_equal(host.asarray(np.asarray(value)), host.asarray(value)), value
             for shape in (0,), (0, 3), (3, 0), (2, 0, 4):  # empty ones keep shape and type, too
                 for kind in "f8", "i2", "?":
                     near = host.asarray(np.zeros(shape, kind))
                     assert (near.shape, near.dtype) == (shape, host.dtype(kind)), (shape, near)
             assert host.concatenate([np.zeros((0, 3)), host.ones((2, 3))]).shape == (2, 3)
-        with envknit.worker("pandas", {PANDAS!r}, env="old") as pd:
+        with envknit.worker("pandas", pandas, env="old") as pd:
             mine = pd.DataFrame([collections.OrderedDict(a=1, b=2), collections.Counter(a=3)])
             assert mine.columns.tolist() == ["a", "b"] and mine[mine.a > 9].a.to_numpy().tolist() == []
             pairs = pd.DataFrame([collections.namedtuple("Pair", "x y")(1, 2)])
             assert pairs.columns.tolist() == ["x", "y"]
             sent = envknit.send(envknit.fetch(pairs["x"].to_numpy()), to=pd)
             assert pairs.assign(z=sent).z.tolist() == [1]
-            frame = pd.DataFrame({{"a": [1.0, 2.0], "b": [3.0, 4.0]}})
+            frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
             assert host.asarray(frame).tolist() == [[1.0, 3.0], [2.0, 4.0]]
             assert host.asarray(frame["a"]).tolist() == [1.0, 2.0]
             assert envknit.fetch(frame["a"].to_numpy()).tolist() == [1.0, 2.0]
         print("done")
-        """,
+
+    ran = project.run(
+        "-c",
+        source_of(program, old=OLD, pandas=PANDAS),
         env={"ENVKNIT_ENV": "new"},
     )
     assert ran.out == "done\n"
@@ -199,33 +216,36 @@ def test_a_host_with_numpy_shares_memory_with_the_worker(project: Project) -> No
 
 def test_a_worker_saves_a_figure(project: Project) -> None:
     def program():
-        if 1:
-            import io
+        import io
 
-            import envknit
+        import envknit
 
-            with envknit.worker("matplotlib", "3.9.4", env="plots") as matplotlib:
-                matplotlib.use("Agg")
-                figure, axes = matplotlib.pyplot.subplots()
-                axes.plot([1, 2, 3], [1, 4, 9])
-                figure.savefig("figure.png")
-                here = io.BytesIO()
-                figure.savefig(here, format="png")
-            print(open("figure.png", "rb").read(8) == here.getvalue()[:8] == b"\x89PNG\r\n\x1a\n")
+        with envknit.worker("matplotlib", "3.9.4", env="plots") as matplotlib:
+            matplotlib.use("Agg")
+            figure, axes = matplotlib.pyplot.subplots()
+            axes.plot([1, 2, 3], [1, 4, 9])
+            figure.savefig("figure.png")
+            here = io.BytesIO()
+            figure.savefig(here, format="png")
+        print(open("figure.png", "rb").read(8) == here.getvalue()[:8] == b"\x89PNG\r\n\x1a\n")
 
     ran = project.run("-c", program)
     assert ran.out == "True\n"
 
 
 def test_use_gives_a_worker_where_extension_modules_stand_in_the_way(project: Project) -> None:
+    def program(old, new):
+        import numpy as host
+
+        import envknit
+
+        with envknit.use("numpy", old, auto_worker=True) as np:
+            print(np.__version__ == old, np.arange(4).sum() == 6)
+        print(host.__version__ == new)
+
     ran = project.run(
         "-c",
-        f"""if 1:
-        import envknit, numpy as host
-        with envknit.use("numpy", {OLD!r}, auto_worker=True) as np:
-            print(np.__version__ == {OLD!r}, np.arange(4).sum() == 6)
-        print(host.__version__ == {NEW!r})
-        """,
+        source_of(program, old=OLD, new=NEW),
         env={"ENVKNIT_ENV": "new"},
     )
     assert ran.out == "True True\nTrue\n"

@@ -17,6 +17,7 @@ from envknit.worker.orders import interpreter_path
 from kit.gadget import GADGET
 from kit.machine import RUNNING, UNMEASURED
 from kit.planned import make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 def test_the_child_is_clean(folder: Path, machine: Machine) -> None:
     (machine.root / "planted").mkdir()
-    ran = machine.run(
-        "-c",
-        f"""if 1:
-        import envknit, os
-        with envknit.worker("gadget", "1.0", install_path={str(folder)!r}) as gadget:
+
+    def program(folder):
+        import os
+
+        import envknit
+
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
             argv, main = gadget.argv()
             assert argv == [""] and main.endswith("worker/child.py"), (argv, main)
             path = gadget.path()
@@ -36,7 +39,10 @@ def test_the_child_is_clean(folder: Path, machine: Machine) -> None:
             assert os.getcwd() not in path and os.path.dirname(main) not in path and "" not in path, path
             assert gadget.finders() == ["BuiltinImporter", "FrozenImporter", "PathFinder"], gadget.finders()
         print("clean")
-        """,
+
+    ran = machine.run(
+        "-c",
+        source_of(program, folder=str(folder)),
         env={"PYTHONPATH": str(machine.root / "planted")} | UNMEASURED,
     )
     assert ran.out == "clean\n"
@@ -47,16 +53,20 @@ def test_a_worker_starts_whatever_the_flags_of_its_host(folder: Path, machine: M
     if flag == "-P" and sys.version_info < (3, 11):
         pytest.skip("this Python has no -P")
     site = str(Path(envknit.__file__).parents[1]), str(Path(_envknit_bootstrap.__file__).parent)
+
+    def program(site, folder):
+        import sys
+
+        sys.path += site
+        import envknit
+
+        with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            print(gadget.echo(sys.version_info[0]))
+
     ran = machine.run(
         flag,
         "-c",
-        f"""if 1:
-        import sys
-        sys.path += {site!r}
-        import envknit
-        with envknit.worker("gadget", "1.0", install_path={str(folder)!r}) as gadget:
-            print(gadget.echo(sys.version_info[0]))
-        """,
+        source_of(program, site=site, folder=str(folder)),
         env=UNMEASURED,
     )
     assert (ran.out, ran.err) == ("3\n", "")
@@ -64,12 +74,14 @@ def test_a_worker_starts_whatever_the_flags_of_its_host(folder: Path, machine: M
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 def test_processes_that_a_worker_starts_see_its_environment(project: Project, method: str) -> None:
-    ran = project.code(f"""
+    def program(method):
         import envknit
+
         with envknit.worker("gadget", "1.0") as gadget:
             here = gadget.where()
-            print(gadget.child({method!r}) == here, gadget.child_program() == here)
-    """)
+            print(gadget.child(method) == here, gadget.child_program() == here)
+
+    ran = project.code(source_of(program, method=method))
     assert ran.out == "True True\n"
 
 
@@ -169,16 +181,15 @@ def test_every_way_to_run_a_program_can_start_a_worker(project: Project) -> None
 
 def test_standard_streams_of_the_worker_are_the_hosts(project: Project) -> None:
     def program():
-        if 1:
-            import envknit
+        import envknit
 
-            with envknit.worker("gadget", "1.0") as gadget:
-                print("first", flush=True)
-                assert gadget.say("second") == 6
-                gadget.say("third", "stderr")
-                assert gadget.echo(4) == 4
-                assert gadget.ask() == "typed"
-                print("last")
+        with envknit.worker("gadget", "1.0") as gadget:
+            print("first", flush=True)
+            assert gadget.say("second") == 6
+            gadget.say("third", "stderr")
+            assert gadget.echo(4) == 4
+            assert gadget.ask() == "typed"
+            print("last")
 
     ran = project.run(
         "-c",
@@ -215,18 +226,20 @@ def test_a_worker_may_run_another_interpreter(project: Project) -> None:
     if not others:
         pytest.skip("this machine has one CPython only")
     other = others[0]
-    program = f"""
+
+    def program(other):
         import envknit
-        with envknit.worker("gadget", "1.0", python={other!r}) as gadget:
-            print(gadget.sys.version_info[:2], gadget.echo([1, "a", {{2.0}}]), gadget.__version__)
+
+        with envknit.worker("gadget", "1.0", python=other) as gadget:
+            print(gadget.sys.version_info[:2], gadget.echo([1, "a", {2.0}]), gadget.__version__)
             box = gadget.Box(5)
             print(box.get(), len(gadget.huge(100_000)))
             try:
                 gadget.apply(lambda: 1 / 0)
             except ZeroDivisionError as error:
                 print(error)
-        """
-    refused = project.code(program, status=1)
+
+    refused = project.code(source_of(program, other=other), status=1)
     assert "the lock is not installed for this interpreter" in refused.err
     assert "-m envknit install" in refused.err
     (plan,) = project.machine.home.glob("plans/2/*/*/trees/*/plan")
@@ -240,7 +253,10 @@ def test_a_worker_may_run_another_interpreter(project: Project) -> None:
     library.chmod(0o755)
     (library / f"python{RUNNING}").rename(library / f"python{other}")
     major, minor = other.split(".")
-    assert project.code(program).out == f"({major}, {minor}) [1, 'a', {{2.0}}] 1.0\n5 100000\ndivision by zero\n"
+    assert (
+        project.code(source_of(program, other=other)).out
+        == f"({major}, {minor}) [1, 'a', {{2.0}}] 1.0\n5 100000\ndivision by zero\n"
+    )
 
     def program_():
         import envknit
@@ -283,11 +299,13 @@ def test_a_worker_is_found_in_a_lock_that_the_program_configured(machine: Machin
     make_plan(project, {"lib==2.0": {"lib.py": "def version(): return '2.0'\n"}})
     elsewhere = machine.root / "elsewhere"
     elsewhere.mkdir()
-    program = f"""if 1:
+
+    def program(lock_file):
         import envknit
-        envknit.configure_from_lock({str(project.lock_file)!r}, auto_install=False)
+
+        envknit.configure_from_lock(lock_file, auto_install=False)
         with envknit.worker("lib", "2.0") as lib:
             print(lib.version())
         print(envknit.run_in("default", "lib:version"))
-    """
-    assert machine.run("-c", program, cwd=elsewhere).out == "2.0\n2.0\n"
+
+    assert machine.run("-c", source_of(program, lock_file=str(project.lock_file)), cwd=elsewhere).out == "2.0\n2.0\n"

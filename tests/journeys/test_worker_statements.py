@@ -14,6 +14,7 @@ import pytest
 import envknit
 from kit.gadget import GADGET, gone, write_gadget
 from kit.planned import make_plan
+from kit.programs import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,13 +53,16 @@ def test_the_install_path_is_looked_up_or_given(machine: Machine, folder: Path) 
     """'install_path looked up from registry' and 'Explicit install_path (bypasses registry lookup)'."""
     project = machine.project()
     make_plan(project, {"gadget==1.5": {"gadget/__init__.py": GADGET.replace("1.0", "1.5")}})
-    ran = project.code(f"""
+
+    def program(folder):
         import envknit
+
         with envknit.worker("gadget", "1.5") as found:
             print(found.__version__)
-        with envknit.worker("gadget", "1.0", install_path={str(folder)!r}) as given:
+        with envknit.worker("gadget", "1.0", install_path=folder) as given:
             print(given.__version__)
-    """)
+
+    ran = project.code(source_of(program, folder=str(folder)))
     assert ran.out == "1.5\n1.0\n"
 
 

@@ -1,7 +1,7 @@
 """Programs under test: functions whose bodies run elsewhere, with assertions that show values there.
 
 A program is written as a function, so that editors, linters and readers see code. It is never called: its body becomes
-the text of a program of its own. Its parameters are names that whoever runs it defines first.
+the text of a program of its own. Its parameters are names that whoever runs it gives or defines first.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     Program: TypeAlias = Callable[..., object] | str
 
 
-def source_of(program: Program) -> str:
-    """Return what runs: the body of a function, or a text as it is; both dedented."""
+def source_of(program: Program, **given: object) -> str:
+    """Return what runs: the names that are given, then the body of the function, or the text, dedented."""
     if isinstance(program, str):
         return textwrap.dedent(program)
     lines = inspect.getsource(program).splitlines(keepends=True)
     function = ast.parse(textwrap.dedent("".join(lines))).body[0]
     assert isinstance(function, ast.FunctionDef)
-    return _with_values(textwrap.dedent("".join(lines[function.body[0].lineno - 1 :])))
+    body = textwrap.dedent("".join(lines[function.body[0].lineno - 1 :]))
+    return "".join(f"{name} = {value!r}\n" for name, value in given.items()) + _with_values(body)
 
 
 def _with_values(source: str) -> str:

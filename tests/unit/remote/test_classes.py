@@ -189,7 +189,7 @@ def test_they_are_released_as_others_are(pair: Pair) -> None:
 
 def test_a_class_that_was_made_at_run_time_goes_with_its_objects(pair: Pair) -> None:
     def make() -> Any:
-        return collections.namedtuple("T", "a b")(1, 2)  # noqa: PYI024 - as itertuples() does
+        return collections.namedtuple("T", "a b")(1, 2)
 
     there = make()
     gone_there, proxy = weakref.ref(type(there)), pair.ask(there)

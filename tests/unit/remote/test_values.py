@@ -88,7 +88,7 @@ RICH = [
     http.HTTPStatus.OK,
     socket.AF_INET,
 ]
-Pair2 = collections.namedtuple("Pair2", "a b")  # noqa: PYI024 - both kinds are meant
+Pair2 = collections.namedtuple("Pair2", "a b")
 CHANGEABLE = [
     collections.OrderedDict([("b", 1), ("a", [2])]),
     collections.defaultdict(list, a=[1]),
