@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from _envknit_activation import Activation
 
 LOCK_NAME = "envknit.lock.yaml"
+SHARED = "environments"  # in the store: a folder for each shared environment, with its project file and lock
+USER = "user"  # the one of these that plain Python falls back to
 MODULES = (
     "_envknit_plans",
     "_envknit_activation",
@@ -101,6 +103,12 @@ def _stays_out() -> bool:
             _show_tool()
         # A tool that only the lock has is the lock's, as in a virtual environment
         return module == "envknit" or (module in OUTSIDERS and _is_there(module))
+    if (
+        os.path.basename(script) in OUTSIDERS
+        and not own_plan()
+        and _is_installed(os.path.dirname(os.path.realpath(script)))
+    ):
+        return True  # also where a variable names a lock
     # A file of the tool itself, which pip hands to other interpreters; scripts in a `bin` take no lock anyway
     folder = os.path.dirname(script)
     above = os.path.basename(os.path.dirname(folder))
@@ -154,6 +162,8 @@ def find() -> tuple[str, str, str]:
     """
     environment = setting("ENVKNIT_ENV")
     chosen = setting("ENVKNIT_LOCK")
+    if environment.startswith("@"):
+        return _shared(environment[1:])
     if chosen:
         return _plan_of(os.path.abspath(chosen), environment)
     script = _argument()
@@ -162,6 +172,46 @@ def find() -> tuple[str, str, str]:
         script = _wrapped(words[: words.index("-m")] if "-m" in words else words) or script
     path = "" if script in {"", "-", "-c", "-m"} else os.path.realpath(script)
     return _by_script_or_parent(path, environment) or _by_working_folder(environment)
+
+
+def _shared(name: str) -> tuple[str, str, str]:
+    """Answer as `find` does with a shared environment: a lock in the store's folder, installed like any other."""
+    if not name or os.path.basename(name) != name or name.startswith("."):
+        return LOCK_NAME, "", f"'@{name}' is not the name of a shared environment"
+    lock = os.path.join(home(), SHARED, name, LOCK_NAME)
+    if not os.path.exists(lock):
+        return lock, "", f"there is no shared environment '@{name}'; run: envknit env list"
+    return _plan_of(lock, "")
+
+
+def _by_person() -> tuple[str, str, str]:
+    """Answer as `find` does where no lock is in sight: with the environment that `envknit add --user` made, if any.
+
+    As with the user's own site-packages, it is not for virtual environments, nor where `-s` or `-I` was given. Where it
+    is not installed for this Python, only who misses a module hears of it: other Pythons here never asked for it.
+    """
+    if sys.prefix == sys.base_prefix and not sys.flags.no_user_site:
+        try:
+            lock = os.path.join(home(), SHARED, USER, LOCK_NAME)
+        except OSError:  # nobody asked for a store
+            return "", "", ""
+        if os.path.exists(lock):
+            lock, plan, words = _plan_of(lock, "")
+            return (lock, plan, "") if plan else ("", "", words)
+    return "", "", ""
+
+
+def home() -> str:
+    """Return the absolute path of the store: `ENVKNIT_HOME`, else the first of `ENVKNIT_STORES`, else `~/.envknit`.
+
+    Raises:
+        OSError: neither is an absolute path. One that is relative would be looked up in whatever folder one is in.
+    """
+    first = setting("ENVKNIT_STORES").partition(os.pathsep)[0]
+    path = os.path.expanduser(setting("ENVKNIT_HOME") or first or "~/.envknit")
+    if not os.path.isabs(path):
+        raise OSError(f"there is no store at {path!r}: set ENVKNIT_HOME to an absolute path")
+    return os.path.normpath(path)
 
 
 def _wrapped(words: "list[str]") -> str:
@@ -205,16 +255,18 @@ def _has_block(script: str) -> bool:
 def _by_working_folder(environment: str) -> tuple[str, str, str]:
     """Answer as `find` does where nothing else tells."""
     if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
-        return "", "", _overlooked(".", "-I, -P and PYTHONSAFEPATH say that the working folder may not be trusted")
+        words = _overlooked(".", "-I, -P and PYTHONSAFEPATH say that the working folder may not be trusted")
+        return ("", "", words) if words else _by_person()
     lock = _walk_up(".")
     if lock:
         return _plan_of(lock, environment)
     wrapped = os.path.dirname(_wrapped(sys.argv[1:]))  # python -m coverage run /project/app.py
     if not wrapped or _argument() != "-m" or not _can_run_under_lock(_module()):
         why = "a program that runs another looks in the working folder"
-        return "", "", _overlooked(wrapped, why) if wrapped else ""
+        words = _overlooked(wrapped, why) if wrapped else ""
+        return ("", "", words) if words else _by_person()
     lock = _walk_up(wrapped)
-    return _plan_of(lock, environment) if lock else ("", "", "")
+    return _plan_of(lock, environment) if lock else _by_person()
 
 
 def _overlooked(folder: str, why: str) -> str:

@@ -4,7 +4,7 @@ import _imp
 import os
 import sys
 
-from _envknit_bootstrap import LOCK_NAME, beside, own_plan, setting
+from _envknit_bootstrap import LOCK_NAME, beside, home, own_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,19 +20,6 @@ CHUNK = 32 * 1024  # bytes; a lock read at once would cost more in page faults t
 ABI = _imp.extension_suffixes()[0].split(".")[1]
 _THREADS = "t" if "t" in getattr(sys, "abiflags", "") else ""  # a build without the GIL has folders of its own
 SITE_PACKAGES = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}{_THREADS}/site-packages"  # in a view
-
-
-def home() -> str:
-    """Return the absolute path of the store: `ENVKNIT_HOME`, else the first of `ENVKNIT_STORES`, else `~/.envknit`.
-
-    Raises:
-        OSError: neither is an absolute path. One that is relative would be looked up in whatever folder one is in.
-    """
-    first = setting("ENVKNIT_STORES").partition(os.pathsep)[0]
-    path = os.path.expanduser(setting("ENVKNIT_HOME") or first or "~/.envknit")
-    if not os.path.isabs(path):
-        raise OSError(f"there is no store at {path!r}: set ENVKNIT_HOME to an absolute path")
-    return os.path.normpath(path)
 
 
 def key(data: bytes) -> str:

@@ -36,13 +36,13 @@ from __future__ import annotations
 import os
 import sys
 
+from _envknit_bootstrap import SHARED, USER, home
 from _envknit_plans import (
     ABI,
     PLAN_FORMAT,
     PLAN_HEADER,
     SITE_PACKAGES,
     current_plan,
-    home,
     interpreter_tag,
     key,
     lock_key,
@@ -55,7 +55,9 @@ from envknit.regular import read_regular
 __all__ = [
     "ABI",
     "PLAN_FORMAT",
+    "SHARED",
     "SITE_PACKAGES",
+    "USER",
     "Pin",
     "Plan",
     "bytecode_path",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from envknit.cli.edits import add_where, edit, finish, where_of
 from envknit.cli.parser import add_environment, add_script
 from envknit.cli.place import find_place
+from envknit.cli.shared import made_where_missing
 from envknit.errors import ProjectError
 from envknit.plan import home
 
@@ -42,9 +43,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
+    with made_where_missing(arguments.shared):
+        return _add(find_place(arguments), arguments, screen)
+
+
+def _add(place: Place, arguments: Namespace, screen: Screen) -> int:
     from envknit.projects.edit import add_requirement, file_to_edit  # loads the YAML editor
 
-    place = find_place(arguments)
     where = where_of(arguments)
     file = file_to_edit(place.require_nearest(), where)
     place = replace(place, nearest=file)

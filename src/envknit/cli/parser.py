@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from envknit import __version__
+from envknit.plan import USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ VERBS = {
     "sync": "lock where the lock is out of date, then install",
     "run": "run a command as in an activated virtual environment",
     "shell": "start a shell in which an environment is active",
-    "env": "print what a shell evaluates to activate an environment",
+    "env": "print what a shell evaluates to activate an environment; list, create, remove and show environments",
     "view": "let .venv be an environment, for editors and type checkers",
     "python": "list and find the interpreters of this machine, and pin the one that a project uses",
     "status": "show how project file, lock and this interpreter stand to each other",
@@ -59,6 +60,10 @@ _HABITS = {
     "activate": "shell",
     "check": "verify",
 }
+
+_NOWHERE = frozenset(
+    {"bundle", "doctor", "hook", "import", "init", "python", "store", "unbundle"}
+)  # verbs of no project
 
 _EPILOG = "exit status:\n" + "\n".join(f"  {status:<3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
 
@@ -114,7 +119,10 @@ class VerbParser(Parser):
             self.description = (module.__doc__ or "").strip()
             self.epilog = f"example:\n  {module.EXAMPLE}"
             module.configure(self)
-            add_common(self.add_argument_group("common options"))
+            common = self.add_argument_group("common options")
+            add_common(common)
+            if self.verb not in _NOWHERE:
+                add_shared(common)
             self.set_defaults(main=module.main, verb=self.verb)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -141,9 +149,22 @@ def add_common(group: Any) -> None:
         action.default = argparse.SUPPRESS
 
 
+def add_shared(group: Any) -> None:
+    """Declare how an environment of the person's own is named."""
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--shared", metavar="NAME", help="work on this shared environment of yours")
+    which.add_argument(
+        "--user", dest="shared", action="store_const", const=USER, help="the one that plain Python falls back to"
+    )
+
+
 def repeated(arguments: argparse.Namespace) -> list[str]:
     """Return the common options that a command in a hint must repeat, to be about the same project and interpreter."""
-    given = {"-C": arguments.project if arguments.project != "." else "", "--python": arguments.python}
+    given = {
+        "-C": arguments.project if arguments.project != "." else "",
+        "--shared": getattr(arguments, "shared", None),
+        "--python": arguments.python,
+    }
     return [f"{option} {shlex.quote(value)}" for option, value in given.items() if value]
 
 

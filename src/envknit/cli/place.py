@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import LockError, ProjectError
-from envknit.files.project import LOCK_FILE
+from envknit.files.project import LOCK_FILE, PROJECT_FILE
+from envknit.plan import SHARED, home
 from envknit.projects.load import find_project, find_project_file, load_project
 from envknit.projects.script import script_lock
 
@@ -62,11 +63,13 @@ class Place:
 
 
 def find_place(arguments: Namespace) -> Place:
-    """Find the project of the folder that `-C` names: its project file, or at least its lock.
+    """Find the project that is meant: that of the folder that `-C` names, or a shared environment.
 
     Raises:
         ProjectError: there is neither.
     """
+    if getattr(arguments, "shared", None):
+        return shared_place(arguments.shared)
     try:
         start = Path(arguments.project).absolute()
     except OSError as error:
@@ -86,6 +89,30 @@ def find_place(arguments: Namespace) -> Place:
                 return Place(root=folder, project=None, lock=folder / LOCK_FILE)
         raise
     return Place(root=project.parent, project=project, lock=project.parent / LOCK_FILE, nearest=nearest)
+
+
+def shared_folder(name: str) -> Path:
+    """Name the folder of a shared environment; it need not be there.
+
+    Raises:
+        ProjectError: that is no name for one.
+    """
+    from envknit.files.requested import read_environment_name  # few commands name one
+    from envknit.files.values import Value
+
+    name = name.removeprefix("@")
+    value = Value(data=name, file="the command line", error=ProjectError, kind="argument")
+    return Path(home(), SHARED, read_environment_name(value, name or "."))
+
+
+def shared_place(name: str) -> Place:
+    """Return the place of a shared environment; ProjectError where there is none of that name."""
+    folder = shared_folder(name)
+    if not (folder / PROJECT_FILE).is_file():
+        raise ProjectError(
+            f"there is no shared environment {name!r}", folder=folder, hint=f"run: envknit env create {name}"
+        )
+    return Place(root=folder, project=folder / PROJECT_FILE, lock=folder / LOCK_FILE)
 
 
 def script_place(script: Path) -> Place:

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
+from envknit.cli.screen import Screen
 from envknit.cli.script import ready_script
 from envknit.errors import InstallError, ProjectError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-
-    from envknit.cli.screen import Screen
 
 EXAMPLE = "envknit run -- pytest -x"
 
@@ -48,7 +47,8 @@ def main(arguments: Namespace, screen: Screen) -> int:
     place = ready_script(Path(arguments.project, command[0]), screen)
     where = place or find_place(arguments)
     if arguments.no_dev:
-        prefix = prefix_without(where, arguments.env, "dev", screen)
+        quiet = screen if screen.verbose else Screen(quiet=True)  # what the command prints stays alone
+        prefix = prefix_without(where, arguments.env, "dev", quiet)
     else:
         prefix = find_prefix(where, arguments.env)
     variables = activated(prefix)

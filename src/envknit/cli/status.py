@@ -5,6 +5,7 @@ The exit status is 1 unless plain Python in this folder imports what the lock sa
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -16,8 +17,11 @@ from envknit.cli.graph import copies
 from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import GREEN, RED
+from envknit.cli.shared import name_of, user_place
 from envknit.cli.situation import Answer, ask_python, is_outdated, plan_of
+from envknit.errors import ProjectError
 from envknit.install.own import changed
+from envknit.plan import USER
 from envknit.reporter import count
 
 if TYPE_CHECKING:
@@ -37,7 +41,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    place = find_place(arguments)
+    try:
+        place = find_place(arguments)
+    except ProjectError:
+        own = user_place()
+        if own is None:
+            raise
+        place = own
     facts = gather(place, ask_python(arguments))
     if arguments.json:
         screen.data(facts)
@@ -55,8 +65,12 @@ def gather(place: Place, shell: Answer) -> dict[str, Any]:
     """
     lock = place.read() if place.lock.exists() else None
     behind = is_outdated(place, lock) if lock else False
-    environments = _environments(place, lock)
+    environments = environments_of(place, lock)
     active = shell.environment if shell.uses(place.lock) else None
+    following = _next(lock, environments, shell, behind=behind, active=active)
+    shared = name_of(str(place.lock))
+    if following == "envknit doctor" and shared:  # nothing is wrong with it: it is not what this folder uses
+        following = f"envknit run --shared {shared} -- {shell.command}"
     return {
         "project": place.project,
         "lock": place.lock if lock else None,
@@ -71,12 +85,14 @@ def gather(place: Place, shell: Answer) -> dict[str, Any]:
         "outdated": behind,
         "hook": shell.hook,
         "active": active,
+        "used": {"lock": shell.lock, "environment": shell.environment, "why": why_used(shell.lock)},
         "ready": bool(active) and not behind and not any(row["changed"] for row in environments.values()),
-        "next": _next(lock, environments, shell, behind=behind, active=active),
+        "next": following,
     }
 
 
-def _environments(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
+def environments_of(place: Place, lock: Lock | None) -> dict[str, dict[str, Any]]:
+    """Describe the environments of a lock."""
     found = {}
     for name, environment in sorted(lock.environments.items()) if lock else ():
         python = python_of(place, environment)
@@ -129,6 +145,19 @@ def _python(row: dict[str, Any]) -> str:
     return f", Python {row['python']['version']} ({row['python']['executable']})" if other else ""
 
 
+def why_used(lock: str | None) -> str:
+    """Say why a plain Python in this folder uses a lock, or none."""
+    environment, path = os.environ.get("ENVKNIT_ENV", ""), os.environ.get("ENVKNIT_LOCK", "")
+    if environment.startswith("@"):
+        return f"ENVKNIT_ENV={environment}"
+    if path:
+        return f"ENVKNIT_LOCK={path}"
+    if lock is None:
+        return "none was found that is installed"
+    shared = name_of(lock)
+    return "yours, since no project's lock is in sight" if shared == USER else "the nearest to this folder"
+
+
 def _show(facts: dict[str, Any], screen: Screen) -> None:
     python = facts["python"]
     screen.show(f"project   {facts['project'] or 'none'}")
@@ -146,6 +175,9 @@ def _show(facts: dict[str, Any], screen: Screen) -> None:
             screen.show(f"          {name}: {label} could not be locked")
         for package, versions in row["copies"].items():
             screen.show(f"          {name}: {package} in several versions: {', '.join(versions)}")
+    used = facts["used"]
+    which = f"{used['lock']}, {used['environment']}" if used["lock"] else "no lock"
+    screen.show(f"uses      {which}: {used['why']}")
     shell = facts["shell"]
     if not shell["same"]:
         screen.show(f"shell     `{shell['command']}` is another: {shell['version']} ({shell['executable']})")

@@ -14,7 +14,7 @@ import sys
 from _frozen_importlib import module_from_spec
 from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
 
-from _envknit_plans import home
+from _envknit_bootstrap import home
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter import extension
 from envknit.interpreter.cpython import OWNS_GIL
