@@ -163,6 +163,20 @@ class Index:
         named = self._named.get(name, [])
         return (*named, *(self._pages.links(name) if name in self._bound or not named else ()))
 
+    def find(self, name: str, sha256: str) -> Link | None:
+        """Find a file that an index lists by its digest; None where only `links` can tell.
+
+        Args:
+            name: canonical name of the project.
+            sha256: the digest.
+
+        Raises:
+            PackageIndexError: an index does not answer.
+
+        Cost: the page of the project, which is not parsed.
+        """
+        return None if name in self._named else self._pages.find(name, sha256)
+
     def prefetch(self, names: Iterable[str]) -> None:
         """Begin to fetch the pages of these projects."""
         for name in names:

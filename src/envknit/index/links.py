@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from html.parser import HTMLParser
@@ -17,9 +18,10 @@ from envknit.files.filenames import version_in
 from envknit.http.urls import is_usable, redacted, without_login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.version import Version
+    from typing_extensions import Self
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPES = frozenset({"application/vnd.pypi.simple.v1+html", "text/html", "application/xhtml+xml"})
@@ -27,6 +29,9 @@ ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0
 
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
 _MOST_LINKS = 250_000  # of one page; the longest real ones have some 50,000
+_DEEPEST = 4  # objects around a digest on a page: hashes, or hashes of metadata beside others, and the file
+_LONGEST_OBJECT = 1 << 16
+_BASE = re.compile(rb"<base\b", re.IGNORECASE)  # links on such a page may be relative to somewhere else
 _DIGEST = re.compile("[0-9a-fA-F]{64}")
 _MOST_SIZE = 10**15  # bytes: what a lock can hold
 
@@ -64,6 +69,12 @@ class Link:
     subdirectory: str = ""
     source: str = ""
     answers: tuple[str, ...] = ()
+
+    def offered_by(self, source: str, answers: tuple[str, ...]) -> Self:
+        """Return the same file as one of a source that a person named, and of the requirements that it answers."""
+        link = copy(self)
+        vars(link).update(source=source, answers=answers)
+        return link
 
     @property
     def is_listed(self) -> bool:
@@ -125,6 +136,47 @@ def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:
     raise PackageIndexError(
         f"the answer is no page of a package index ({kind or 'no content type'})", url=redacted(url)
     )
+
+
+def find_link(body: bytes, content_type: str, url: str, name: str, sha256: str) -> Link | None:
+    """Find the link with a digest on a page, and read nothing else of it.
+
+    Args:
+        body: the page.
+        content_type: the media type it came with.
+        url: where it came from, after redirects.
+        name: canonical name of the project.
+        sha256: the digest that the index must state.
+
+    Returns:
+        None where there is none, or it takes the whole page to tell.
+    """
+    at = body.find(sha256.encode())
+    kind = content_type.partition(";")[0].strip().lower()
+    if at < 0:
+        return None
+    if kind in HTML_TYPES:
+        start, end = body.rfind(b"<a", 0, at), body.find(b">", at)
+        whole = start < 0 or end < 0 or _BASE.search(body)
+        entries = [] if whole else _read_html(body[start : end + 1], "utf-8", url)
+    else:
+        entries = [*_object_around(body, at, url)] if kind == JSON_TYPE else []
+    return next((link for link in links_of(entries, name, url) if link.sha256 == sha256), None)
+
+
+def _object_around(body: bytes, at: int, url: str) -> Iterator[dict[str, Any]]:
+    """Give the file object that holds a place in PEP 691 JSON, where one of the last objects before it does."""
+    start = at
+    for _ in range(_DEEPEST):
+        start = body.rfind(b"{", 0, start)
+        text = body[start : at + _LONGEST_OBJECT].decode("utf-8", "replace") if start >= 0 else ""
+        try:
+            entry, _ = json.JSONDecoder().raw_decode(text)
+        except (ValueError, RecursionError):
+            return
+        if "filename" in entry:
+            yield {**entry, "url": _joined(url, entry.get("url"))}
+            return
 
 
 def _read_json(body: bytes, url: str) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from envknit.errors import PackageIndexError
 from envknit.files.sources import ANY_INDEX
 from envknit.http.urls import local_path, redacted, unusable, without_login
 from envknit.index.cache import CachedPage, fresh_until
-from envknit.index.links import ACCEPT, links_of, read_page
+from envknit.index.links import ACCEPT, find_link, links_of, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +79,7 @@ class Pages:
             else:
                 places = ((place,), ()) if "://" in place else ((), (place,))
                 links, named = self._offered(name, *places), source
-            found += (replace(link, source=named, answers=(source,)) for link in links)
+            found += (link.offered_by(named, (source,)) for link in links)
         return tuple(found)
 
     def _offered(self, name: str, indexes: Sequence[str], find_links: Sequence[str]) -> tuple[Link, ...]:
@@ -98,18 +97,32 @@ class Pages:
         """Return the indexes that `links` did not ask because an earlier one lists the project, fit for a message."""
         return self._unasked.get(name, [])
 
+    def find(self, name: str, sha256: str) -> Link | None:
+        """Find a file by its digest on the page of the first index that lists its project; cheaper than `links`.
+
+        None where it is not there, or where the person bound the project to a source.
+        """
+        page, _ = self._first_page(name, self._indexes) if name not in self._bound else (None, [])
+        return find_link(page.body, page.content_type, page.url, name, sha256) if page else None
+
     def _of_first(self, name: str, indexes: Sequence[str]) -> tuple[list[Link], list[str]]:
         """Return the links of the first index that has a page, and the pages that were refused before it."""
+        page, refused = self._first_page(name, indexes)
+        if page is None:
+            return [], refused
+        return links_of(read_page(page.body, page.content_type, page.url), name, page.url), refused
+
+    def _first_page(self, name: str, indexes: Sequence[str]) -> tuple[CachedPage | None, list[str]]:
         refused: list[str] = []
         for position, index in enumerate(indexes):
             url = _page_url(index, name)
             page = self._page(url)
             if page.status == 200:
                 self._unasked[name] = [redacted(later) for later in indexes[position + 1 :]]
-                return links_of(read_page(page.body, page.content_type, page.url), name, page.url), refused
+                return page, refused
             if page.status == _REFUSED:
                 refused.append(url)
-        return [], refused
+        return None, refused
 
     def _list(self, source: str) -> tuple[str, list[dict[str, Any]]]:
         with self._guard:

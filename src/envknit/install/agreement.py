@@ -59,9 +59,8 @@ def differences(
     Which extras were asked for is not in a lock, so a dependency of any extra may have been locked. What an sdist was
     built into may require less here than where it was locked.
     """
-    extras = {found for requirement in metadata.requires_dist for found in _EXTRA.findall(str(requirement.marker))}
     variables = (target or this_target()).variables
-    needed, possible = _required(metadata, {""}, variables), _required(metadata, {"", *extras}, variables)
+    needed = _required(metadata.requires_dist, {""}, variables)
     locked: dict[str, set[str]] = {}
     for name, version in pin.dependencies:
         locked.setdefault(name, set()).add(version)
@@ -78,16 +77,25 @@ def differences(
     if pin.artifact is not None and pin.artifact.is_wheel:
         told += [
             f"it does not require {name}, which was locked"
-            for name in sorted(locked.keys() - possible.keys() - set(overridden))
+            for name in sorted(_never_required(locked.keys() - needed.keys() - set(overridden), metadata, variables))
         ]
         told += _python_range(metadata.requires_python, pin.pin.requires_python, variables["python_full_version"])
     return told
 
 
-def _required(metadata: Metadata, extras: Iterable[str], variables: Mapping[str, str]) -> dict[str, list[Requirement]]:
+def _never_required(names: Collection[str], metadata: Metadata, variables: Mapping[str, str]) -> set[str]:
+    """Return those of the names that no extra requires either."""
+    asked = [each for each in metadata.requires_dist if canonical_name(each.name) in names]
+    extras = {found for requirement in asked for found in _EXTRA.findall(str(requirement.marker))}
+    return set(names) - _required(asked, {"", *extras}, variables).keys()
+
+
+def _required(
+    requirements: Iterable[Requirement], extras: Collection[str], variables: Mapping[str, str]
+) -> dict[str, list[Requirement]]:
     found: dict[str, list[Requirement]] = {}
     environments = [{**variables, "extra": extra} for extra in extras]
-    for requirement in metadata.requires_dist:
+    for requirement in requirements:
         marker = requirement.marker
         if marker is None or any(marker.evaluate(facts) for facts in environments):
             found.setdefault(canonical_name(requirement.name), []).append(requirement)

@@ -16,12 +16,14 @@ from envknit.install.target import this_target
 from envknit.naming import store_folder
 from envknit.reporter import count
 from envknit.store.disk import disk_faults
+from envknit.store.entry import read_entry
 from envknit.store.shared import shared_stores, take
 from envknit.wheel.unpack import unpack_wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from envknit.files.model import Artifact
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
     from envknit.install.sources import Sources
     from envknit.install.target import Target
     from envknit.reporter import Reporter
+    from envknit.store.entry import Entry
     from envknit.store.store import Store
     from envknit.view.bytecode import Compiler
 
-_DOWNLOADS = 6  # at a time; more make index and network slower for everybody
+_DOWNLOADS = 16  # at a time: most files are small, and each waits for its index
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's
 _BATCH = 100  # artifacts that are claimed and placed together: bounds open files, and what an interruption costs
 
@@ -81,11 +84,11 @@ class Fetcher:
         self._compiler = compiler
         self.placed = 0
         self.downloaded = 0
+        self._unpacked: dict[str, Entry] = {}
         self._open_index = open_index
         self._index: Index | None = None
         self._reporter = reporter
         self._mutex = threading.Lock()
-        self._unpacking = threading.Semaphore(_UNPACKING)
         self._stop = threading.Event()
 
     def fetch(
@@ -130,6 +133,10 @@ class Fetcher:
             if not self._sources.is_folder(want.source):  # the person works on it: `install` says that the lock is old
                 refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden, self._target)
         return folders
+
+    def entry(self, folder: str) -> Entry:
+        """Read an entry that `fetch` named; of one that was unpacked just now, it is known what it holds."""
+        return self._unpacked.get(folder) or read_entry(str(self.store.root), folder)
 
     def _placed(self, want: _Want) -> str:
         folder = self._find(want)
@@ -188,32 +195,38 @@ class Fetcher:
         if not missing:
             return
         artifacts = self._opened().artifacts
-        asked = {want.name for want in missing if want.is_listed and not artifacts.has(want.sha256)}
-        self._opened().prefetch(sorted(asked))
         self._reporter.stage(f"Installing {count(len(missing), 'package')}", steps=len(missing))
         with self.store.workspace() as workspace:
             ready = self._in_parallel(missing, workspace)
             compiled = self._compiler.finish() if self._compiler else []
+            for want in missing:
+                artifacts.forget(want.sha256)  # it is unpacked: its bytes need not reach the disk with the rest
             places = {place for _, place in ready}
             self.placed += len(places.intersection(self.store.place([*ready, *compiled])))
-        for want in missing:
-            artifacts.forget(want.sha256)  # it is in the store now
 
     def _in_parallel(self, wants: Sequence[_Want], workspace: Path) -> list[tuple[Path, str]]:
-        threads = Threads(_DOWNLOADS, "envknit-install")
+        """Download some while others are unpacked, the largest first: what begins last shall not take longest."""
+        downloads, unpacking = Threads(_DOWNLOADS, "envknit-download"), Threads(_UNPACKING, "envknit-unpack")
+        soon: dict[Future[Path | None], _Want] = {}
         try:
-            done = [threads.submit(self._fetch_one, want, workspace / want.sha256) for want in wants]
+            for want in sorted(wants, key=lambda want: -(want.artifact.size or 0)):
+                soon[downloads.submit(self._download, want)] = want
+            done = [
+                unpacking.submit(self._unpack, want, one.result(), workspace / want.sha256)
+                for one in as_completed(soon)
+                for want in [soon[one]]
+            ]
             return [one.result() for one in as_completed(done)]
         except BaseException:
             self._stop.set()  # downloads under way see it with their next bytes
             raise
         finally:
-            threads.close()
+            downloads.close()
+            unpacking.close()
 
-    def _fetch_one(self, want: _Want, workspace: Path) -> tuple[Path, str]:
+    def _unpack(self, want: _Want, artifact: Path | None, workspace: Path) -> tuple[Path, str]:
         """Return an unpacked folder in the workspace, and the place it shall have."""
-        artifact = None if self._sources.is_built(want.source) else self._download(want)
-        with self._unpacking, disk_faults(self.store.root):
+        with disk_faults(self.store.root):
             if self._stop.is_set():
                 raise InstallError("stopped")
             workspace.mkdir(mode=0o700)
@@ -225,7 +238,7 @@ class Fetcher:
             if self._sources.is_folder(want.source):  # what the folder says now; the lock may be older
                 version = str(version_in(wheel, want.name) or version)
             folder = store_folder(want.name, version, wheel, want.sha256)
-            notes = unpack_wheel(
+            unpacked = unpack_wheel(
                 artifact,
                 workspace / "entry",
                 wheel=wheel,
@@ -236,13 +249,16 @@ class Fetcher:
             )
             if self._compiler is not None:
                 self._compiler.add(workspace / "entry", folder, workspace / "bytecode")
-        for note in notes:
-            self._reporter.warn(f"{want.name} {want.version}: {note}")
+        self._unpacked[folder] = unpacked.entry(str(self.store.root), folder)
+        for doubt in unpacked.doubts:
+            self._reporter.warn(f"{want.name} {want.version}: {doubt}")
         self._reporter.step(f"{want.name} {want.version}")
         return workspace / "entry", folder
 
-    def _download(self, want: _Want) -> Path:
-        """Return the artifact in the cache, its digest checked; downloads it where it is not there."""
+    def _download(self, want: _Want) -> Path | None:
+        """Return the artifact in the cache, its digest checked, downloaded where it is not there; None: it is built."""
+        if self._sources.is_built(want.source):
+            return None
         index = self._opened()
         if found := index.artifacts.cached(want.sha256):
             return found
@@ -270,6 +286,8 @@ class Fetcher:
 
 
 def _link(index: Index, want: _Want) -> Link:
+    if not want.source and (found := index.find(want.name, want.sha256)):
+        return found
     links = (link for link in index.links(want.name) if link.source == want.source)
     offered = [link for link in links if link.filename == want.artifact.name]
     same = [link for link in offered if link.sha256 in {None, "", want.sha256}]

@@ -23,7 +23,7 @@ from envknit.plan import ABI, lock_key, plans_folder
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
 from envknit.store.disk import disk_faults, distrust, replace_link, walk
-from envknit.store.entry import read_entry, read_foreign
+from envknit.store.entry import read_foreign
 from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store
 from envknit.view.bytecode import Compiler, compile_missing
@@ -111,7 +111,7 @@ def install(
         plans, warnings = [], []
         for name, pins in chosen.items():
             reporter.stage(f"Planning {name}")
-            placed = as_built([_placed(pin, folders, store, path, reporter) for pin in pins])
+            placed = as_built([_placed(pin, folders, fetcher, path, reporter) for pin in pins])
             plan, said = make_plan(
                 lock,
                 name,
@@ -187,11 +187,11 @@ def _select(
 
 
 def _placed(
-    pin: ChosenPin, folders: dict[tuple[str, str], str], store: Store, path: str, reporter: Reporter
+    pin: ChosenPin, folders: dict[tuple[str, str], str], fetcher: Fetcher, path: str, reporter: Reporter
 ) -> PlacedPin:
     """Read the entry that a pin became, or the folder that a lock of the older form names."""
     if pin.artifact is not None:
-        return PlacedPin(chosen=pin, entry=read_entry(str(store.root), folders[pin.pin.name, pin.pin.version]))
+        return PlacedPin(chosen=pin, entry=fetcher.entry(folders[pin.pin.name, pin.pin.version]))
     folder = os.path.realpath(os.path.join(os.path.dirname(path), os.path.expanduser(pin.pin.install_path)))
     title = f"{pin.pin.name} {pin.pin.version}"
     if not os.path.isdir(folder):

@@ -7,9 +7,10 @@ import csv
 import hashlib
 import io
 import os
+from dataclasses import dataclass
 
 from envknit.store.disk import seal
-from envknit.store.entry import NOTE, Note, RecordedFile
+from envknit.store.entry import NOTE, Entry, Note, RecordedFile
 from envknit.wheel.archive import read_file
 from envknit.wheel.gate import check_wheel
 
@@ -23,12 +24,34 @@ if TYPE_CHECKING:
     from envknit.wheel.gate import CheckedFile, CheckedWheel
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})  # that a RECORD can be compared by
+_OTHERS = frozenset({"sha384", "sha512"})  # than sha256, that a RECORD can be compared by
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unpacked:
+    """What a wheel became.
+
+    Args:
+        dist_info: its dist-info folder.
+        files: what its RECORD says now, in the order of that.
+        note: which artifact it came from.
+        doubts: what was left out or does not fit, one sentence each.
+    """
+
+    dist_info: str
+    files: tuple[RecordedFile, ...]
+    note: Note
+    doubts: tuple[str, ...]
+
+    def entry(self, root: str, folder: str) -> Entry:
+        """Return the entry that it is once it is placed, as `read_entry` would read it."""
+        location = f"{root}/{folder}"
+        return Entry(folder=folder, location=location, dist_info=self.dist_info, files=self.files, note=self.note)
 
 
 def unpack_wheel(
     path: Path, into: Path, *, wheel: str, name: str, version: str, sha256: str, origin: bytes = b""
-) -> tuple[str, ...]:
+) -> Unpacked:
     """Unpack a wheel into a new folder as it will lie in the store.
 
     Args:
@@ -39,9 +62,6 @@ def unpack_wheel(
         version: what the lock says it is.
         sha256: digest of the artifact that the lock names: the wheel itself, or the sdist that it was built from.
         origin: what `direct_url.json` says (PEP 610); empty for what an index has.
-
-    Returns:
-        What was left out or does not fit, one sentence each.
 
     Raises:
         UnsafeWheelError: it breaks a rule.
@@ -55,9 +75,10 @@ def unpack_wheel(
             entry.add(fd, file, checked.record.get(file.file.name))
     finally:
         os.close(fd)
-    entry.finish(checked, wheel, sha256, origin)
+    files, note = entry.finish(checked, wheel, sha256, origin)
     seal(into)
-    return (*checked.notes, *_doubts(entry.unfitting or list(checked.absent)))
+    doubts = (*checked.notes, *_doubts(entry.unfitting or list(checked.absent)))
+    return Unpacked(dist_info=checked.dist_info, files=files, note=note, doubts=doubts)
 
 
 class _NewEntry:
@@ -72,7 +93,9 @@ class _NewEntry:
     def add(self, fd: int, checked: CheckedFile, row: RecordEntry | None) -> None:
         """Unpack one file of the wheel that is open as `fd`, and compare it with its row of RECORD."""
         other = row.hash_.name if row and row.hash_ else ""
-        digests = {kind: hashlib.new(kind) for kind in ("sha256", *_ALGORITHMS & {other})}
+        digests = {"sha256": hashlib.sha256()}
+        if other in _OTHERS:
+            digests[other] = hashlib.new(other)
         mode = 0o555 if checked.is_executable else 0o444
         size = self._write(checked.place, read_file(fd, checked.file), mode, digests.values())
         file = RecordedFile(
@@ -87,19 +110,20 @@ class _NewEntry:
         if not row or not row.hash_ or row.hash_.value != fitting or row.size not in {None, size}:
             self.unfitting.append(checked.file.name)
 
-    def finish(self, checked: CheckedWheel, wheel: str, sha256: str, origin: bytes) -> None:
-        """Write what an installer writes, RECORD, and the note, which says what RECORD hashes to."""
+    def finish(
+        self, checked: CheckedWheel, wheel: str, sha256: str, origin: bytes
+    ) -> tuple[tuple[RecordedFile, ...], Note]:
+        """Write what an installer writes, RECORD, and the note, which says what RECORD hashes to; returns both."""
         for name, data in {"INSTALLER": b"envknit\n", "direct_url.json": origin}.items():
             path = f"{checked.dist_info}/{name}"
             if data:
                 self._write(path, [data], 0o444)
                 digest = hashlib.sha256(data).digest()
                 self._written.append(RecordedFile(path=path, algorithm="sha256", digest=digest, size=len(data)))
+        rows = {file.row(checked.dist_info): file for file in self._written}
         own = [(f"{checked.dist_info}/{text}", "", "") for text in ("RECORD", NOTE)]
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(
-            sorted([*own, *(file.row(checked.dist_info) for file in self._written)])
-        )
+        csv.writer(text, lineterminator="\n").writerows(sorted([*own, *rows]))
         record = text.getvalue().encode()
         self._write(f"{checked.dist_info}/RECORD", [record], 0o444)
         note = Note(
@@ -109,6 +133,7 @@ class _NewEntry:
             executables=frozenset(file.path for file in self._written if file.executable),
         )
         self._write(f"{checked.dist_info}/{NOTE}", [note.render()], 0o444)
+        return tuple(rows[row] for row in sorted(rows)), note
 
     def _write(self, place: str, pieces: Iterable[bytes], mode: int, digests: Iterable[hashlib._Hash] = ()) -> int:
         folder = place.rpartition("/")[0]
@@ -116,12 +141,18 @@ class _NewEntry:
             os.makedirs(f"{self._root}/{folder}", mode=0o755, exist_ok=True)
             self._known.add(folder)
         size = 0
-        with os.fdopen(os.open(f"{self._root}/{place}", _NEW_FILE, 0o600), "wb") as file:
+        fd = os.open(f"{self._root}/{place}", _NEW_FILE, 0o600)
+        try:
             for piece in pieces:
                 for digest in digests:
                     digest.update(piece)
-                size += file.write(piece)
-            os.fchmod(file.fileno(), mode)
+                size += len(piece)
+                rest = memoryview(piece)
+                while rest:  # a system call may take a part of it
+                    rest = rest[os.write(fd, rest) :]
+            os.fchmod(fd, mode)
+        finally:
+            os.close(fd)
         return size
 
 

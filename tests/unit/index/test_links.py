@@ -7,7 +7,7 @@ import json
 import pytest
 
 from envknit.errors import PackageIndexError
-from envknit.index.links import JSON_TYPE, Link, links_of, read_page
+from envknit.index.links import JSON_TYPE, Link, find_link, links_of, read_page
 
 URL = "https://index.example/simple/click/"
 HASH = "ab" * 32
@@ -249,3 +249,31 @@ def test_a_login_in_a_link_is_no_part_of_it() -> None:
     (link,) = html(f'<a href="https://ada:s3cret@files.example/{WHEEL}">x</a>')
 
     assert link.url == f"https://files.example/{WHEEL}"
+
+
+def test_a_link_is_found_by_its_digest_as_the_whole_page_would_give_it() -> None:
+    entry = {"filename": WHEEL, "hashes": {"sha256": HASH}, "size": 3, "core-metadata": {"sha256": "cd" * 32}}
+    other = {"filename": "click-8.0-py3-none-any.whl", "url": "b", "hashes": {"sha256": "ef" * 32}}
+    listed = json.dumps({"meta": {"api-version": "1.1"}, "files": [other, {**entry, "url": "a"}, other]}).encode()
+    anchors = f'<a href="b#sha256={"ef" * 32}">b</a><a data-requires-python="3" href="{WHEEL}#sha256={HASH}">c</a>'
+
+    for body, kind in ((listed, JSON_TYPE), (anchors.encode(), "text/html; charset=utf-8")):
+        found = find_link(body, kind, URL, "click", HASH)
+        (whole,) = (link for link in links_of(read_page(body, kind, URL), "click", URL) if link.sha256 == HASH)
+        assert found is not None
+        assert facts(found) == facts(whole)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("{}", JSON_TYPE),
+        (f'{{"hashes": {{"sha256": "{HASH}"}}', JSON_TYPE),
+        (f'{{"files": [{{"filename": "{WHEEL}", "url": "a", "core-metadata": {{"sha256": "{HASH}"}}}}]}}', JSON_TYPE),
+        (f'<base href="https://other.example/"><a href="{WHEEL}#sha256={HASH}">', "text/html"),
+        (f"sha256={HASH}", "text/html"),
+        (f'<a href="{WHEEL}#sha256={HASH}">', "text/plain"),
+    ],
+)
+def test_where_it_takes_the_whole_page_to_tell_no_link_is_found(body: str, kind: str) -> None:
+    assert find_link(body.encode(), kind, URL, "click", HASH) is None
