@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import as_completed
+from concurrent.futures import as_completed, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _DOWNLOADS = 16  # at a time: most files are small, and each waits for its index
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's
+_PATIENCE = 5.0  # seconds that a failed install waits for wheels that are being unpacked
 _BATCH = 100  # artifacts that are claimed and placed together: bounds open files, and what an interruption costs
 
 
@@ -208,17 +209,18 @@ class Fetcher:
         """Download some while others are unpacked, the largest first: what begins last shall not take longest."""
         downloads, unpacking = Threads(_DOWNLOADS, "envknit-download"), Threads(_UNPACKING, "envknit-unpack")
         soon: dict[Future[Path | None], _Want] = {}
+        done: list[Future[tuple[Path, str]]] = []
         try:
             for want in sorted(wants, key=lambda want: -(want.artifact.size or 0)):
                 soon[downloads.submit(self._download, want)] = want
-            done = [
-                unpacking.submit(self._unpack, want, one.result(), workspace / want.sha256)
-                for one in as_completed(soon)
-                for want in [soon[one]]
-            ]
+            for one in as_completed(soon):
+                want = soon[one]
+                done.append(unpacking.submit(self._unpack, want, one.result(), workspace / want.sha256))
             return [one.result() for one in as_completed(done)]
         except BaseException:
             self._stop.set()  # downloads under way see it with their next bytes
+            unpacking.close()
+            wait(done, timeout=_PATIENCE)  # what is still being written cannot be removed
             raise
         finally:
             downloads.close()

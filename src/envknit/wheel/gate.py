@@ -6,6 +6,7 @@ many. The rules and who else has which of them: docs/explanation/security.md.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from csv import Error as CsvError
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from envknit.wheel.archive import ArchivedFile
 
 _LONGEST_COMPONENT = 240  # bytes; every file system in use takes 255
+_USUAL_PATH = re.compile(r"(?:\w(?:[\w.+-]*\w)?/)*\w(?:[\w.+-]*\w)?", re.ASCII)  # breaks no rule, like nearly all
 _LONGEST_PATH = 1024  # bytes
 _MOST_PATHS = 400_000  # files and folders
 _MOST_PTH = 64 << 10  # bytes of all `.pth` files; real ones have one line
@@ -143,6 +145,8 @@ def _check(fd: int, wheel: str, name: str, version: str) -> CheckedWheel:
 
 def _refuse_path(path: str) -> None:
     """Refuse a member whose path is not plain, relative and the same on every file system."""
+    if len(path) <= _LONGEST_COMPONENT and _USUAL_PATH.fullmatch(path):
+        return
     components = path.removesuffix("/").split("/")
     facts = {"member": path.encode("unicode_escape").decode()}
     if any(part in {"", ".", ".."} for part in components) or "\\" in path or ":" in components[0]:
