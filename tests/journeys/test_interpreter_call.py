@@ -96,7 +96,7 @@ def test_what_cannot_travel_is_told(project: Project) -> None:
         captured = 1
 
         def outer():
-            inner = 2
+            inner = threading.Lock()
             return lambda: inner
 
         with SubInterpreterEnv() as interp:
@@ -108,10 +108,10 @@ def test_what_cannot_travel_is_told(project: Project) -> None:
                     print(type(error).__name__, str(error).splitlines()[0])
 
     assert inside(project, program).splitlines() == [
-        "WorkerError outer.<locals>.<lambda> closes over inner, which stay here",
+        "WorkerError outer.<locals>.<lambda> closes over inner, which is more than plain data and stays here",
         "WorkerError a function is named as package.module:name",
         "TypeError cannot pickle '_thread.lock' object",
-        "WorkerError only functions and classes can be called inside",
+        "WorkerError only what an import finds, and functions written in Python, can be called elsewhere",
         "TypeError cannot pickle 'generator' object",
     ]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envknit.interpreter.cpython import why_missing
 from kit.planned import write_plans
 from kit.versions import versions_project
 
@@ -360,5 +361,61 @@ def test_a_world_that_cannot_be_says_which_there_are(project: Project) -> None:
         ):
             try: asked()
             except envknit.LinkError as error: assert words in str(error), error
+            else: raise SystemExit
+    """)
+
+
+HELD = [
+    "worker",
+    pytest.param("interpreter", marks=pytest.mark.skipif(why_missing() != "", reason="no sub-interpreters")),
+]
+
+
+@pytest.mark.parametrize("isolation", HELD)
+def test_a_world_that_lives_elsewhere_has_the_same_interface(project: Project, isolation: str) -> None:
+    project.write("where.py", f"ISOLATION = {isolation!r}\nWRONG = dict(strict=True), dict(shared=['helper'])\n")
+    project.code("""
+        import os, envknit
+        from where import ISOLATION as isolation, WRONG
+        def outside(): return os.getpid()
+        if __name__ == "__main__":
+            old = envknit.world("old", isolation=isolation)
+            assert old is envknit.world("old", isolation=isolation) and old.isolation == isolation
+            c = old.import_module("client")
+            assert c.early() == ("1.0", "1.0") and c.late() == c.in_thread() == ("1.0",) * 3
+            assert c.Answer(c.Inner(3)).value.number == 3
+            assert old.load("helper.py").HELPED == "1.0" and old.run("client:late") == ("1.0",) * 3
+            assert (old.run(outside) == os.getpid()) is (isolation == "interpreter")
+            assert old.metadata.version("lib") == "1.0"
+            with old:
+                import client, lib
+                from pack import deep
+                assert lib.__version__ == deep.DEEP == "1.0" and client is c
+            import lib
+            assert lib.__version__ == "2.0"
+            old.reload()
+            assert old.import_module("client").early() == ("1.0", "1.0")
+            old.close(); old.close()
+            try: old.import_module("client")
+            except envknit.LinkError as error: assert "is closed" in str(error)
+            else: raise SystemExit
+            assert not envknit.workers()
+            for wrong in WRONG:
+                try: envknit.world("old", isolation=isolation, **wrong)
+                except ValueError: continue
+                raise SystemExit
+    """)
+
+
+@pytest.mark.ends
+def test_where_a_world_lives_is_chosen_by_evidence(project: Project) -> None:
+    project.code("""
+        import envknit
+        if __name__ == "__main__":
+            assert envknit.world("mixed", isolation="auto").isolation == "guest"
+            old = envknit.world("old", isolation="auto")  # native 1.0 has an extension module that no interpreter loads
+            assert old.isolation == "worker" and old.import_module("client").early() == ("1.0", "1.0")
+            try: envknit.world("old", isolation="elsewhere")
+            except ValueError: pass
             else: raise SystemExit
     """)

@@ -16,12 +16,12 @@ from envknit.errors import CExtIncompatibleError
 from envknit.interpreter.cpython import SHARES_MEMORY, poster
 from envknit.interpreter.guard import Guard, refusal_error
 from envknit.interpreter.parcels import decode, encode
+from envknit.remote.functions import found_by_path, function_of
 from envknit.wire import failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
     from typing import Any
 
     from envknit.remote.channel import Channel
@@ -59,6 +59,7 @@ class _Server:
         self.main = main
         self._post = post
         self._guard = guard
+        self._given: set[str] = set()  # names in `__main__` that came with functions
         self._sources: dict[str, str] = {}  # code that has no file, for tracebacks
         self._operations: dict[str, Callable[..., object]] = {
             "call": self._call,
@@ -124,9 +125,12 @@ class _Server:
         return packages[0] if packages else None
 
     def _call(self, target: tuple[Any, ...], args: tuple[Any, ...], options: dict[str, Any]) -> object:
-        return _function(target, self.main)(*args, **options)
+        kind, *told = target
+        function = found_by_path(*told) if kind == "path" else function_of(tuple(told), self.main, self._given)
+        result: object = function(*args, **options)
+        return result
 
-    def _configure(self, lock: str, plan: str) -> None:
+    def _configure(self, lock: str, plan: str, first: tuple[str, ...] = ()) -> None:
         from envknit.runtime.activation import activate
 
         # activate() tells children in os.environ which lock this is. putenv() would tell the host's children, too: the
@@ -138,6 +142,7 @@ class _Server:
         finally:
             os.putenv = putenv
         self._guard.activation = activation
+        sys.path[:0] = first
 
     def _serve_channel(self, descriptor: int, limit: int) -> None:
         """Serve a channel until the host closes it: see `worker`."""
@@ -187,24 +192,6 @@ def _open(channel: Channel, _: None, name: str, level: int | None = None) -> Non
         output.forward_logs(channel, level)
     if name:
         import_module(name)
-
-
-def _function(target: tuple[Any, ...], main: dict[str, Any]) -> Callable[..., object]:
-    kind, *rest = target
-    function: Any
-    if kind == "path":
-        from pkgutil import resolve_name
-
-        function = resolve_name(rest[0])
-        return function  # type: ignore[no-any-return]
-    import marshal
-    from types import FunctionType
-
-    text, name, defaults, keyword_defaults = rest
-    code: CodeType = marshal.loads(text)  # noqa: S302 - written by the host in this very process
-    function = FunctionType(code, main, name, defaults)
-    function.__kwdefaults__ = keyword_defaults
-    return function  # type: ignore[no-any-return]
 
 
 def _described(error: BaseException) -> tuple[object, ...]:

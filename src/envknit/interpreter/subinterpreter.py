@@ -6,9 +6,11 @@ import atexit
 import os
 import sys
 import weakref
+from types import FunctionType
 
 from envknit.errors import CExtIncompatibleError, WorkerError
 from envknit.interpreter.session import Session, close_dropped
+from envknit.remote.functions import told_by_code, told_by_path
 from envknit.wire.failures import RemoteTraceback
 
 TYPE_CHECKING = False
@@ -176,7 +178,8 @@ class SubInterpreterEnv:
 
         Args:
             fn: where to find the function inside, as `package.module:name`; or a function of the host, which travels
-                as its code: it must not close over variables, and its globals are those of `__main__` inside.
+                as its code: its globals are those of `__main__` inside, and what else it names of modules, importable
+                functions, plain data and functions of its own module; it may close over plain data alone.
             args: what it is called with.
             options: keyword arguments of the call.
 
@@ -221,28 +224,8 @@ def _forget_in_child() -> None:
 
 
 def _target(fn: Callable[..., Any] | str) -> tuple[object, ...]:
-    if isinstance(fn, str):
-        module, colon, name = fn.partition(":")
-        if not (module and colon and name):
-            raise WorkerError("a function is named as package.module:name", function=fn)
-        return "path", fn
-    code = getattr(fn, "__code__", None)
-    # Functions in C have no code, and a bound method would take its object along: both are named. The `__self__` of a
-    # function in C is its module
-    if code is None or getattr(fn, "__self__", None) is not None:
-        home_of, path = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
-        if not home_of or not path or getattr(fn, "__self__", None) not in (None, sys.modules.get(home_of)):
-            raise WorkerError("only functions and classes can be called inside", function=repr(fn))
-        return "path", f"{home_of}:{path}"
-    if code.co_freevars:
-        raise WorkerError(
-            f"{fn.__qualname__} closes over {', '.join(code.co_freevars)}, which stay here",
-            hint="hand them over as arguments",
-        )
-    import marshal  # code objects are what it was made for, and both ends are one version of Python
-
-    function: Any = fn
-    return "code", marshal.dumps(code), function.__name__, function.__defaults__, function.__kwdefaults__
+    path = None if isinstance(fn, FunctionType) else told_by_path(fn)
+    return ("code", *told_by_code(fn)) if path is None else ("path", *path)  # type: ignore[arg-type] # no text
 
 
 def _end_all() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from envknit.plans import Plans
+    from envknit.worlds.target import Target
 
 
 def world(
@@ -22,6 +23,7 @@ def world(
     *,
     lock: str | os.PathLike[str] | None = None,
     project: str | os.PathLike[str] | None = None,
+    isolation: str = "guest",
     strict: bool = False,
     shared: Iterable[str] = (),
     **pins: str,
@@ -41,12 +43,15 @@ def world(
         environment: the environment's name; None: it is made of `pins`, or of the environment `default` of `lock`.
         lock: the lock to take it from, or its folder, which need not be in use; by default those in use.
         project: the folder whose modules live in it; by default that of the lock, for a lock in use the whole program.
+        isolation: where it lives: `guest` (here), `interpreter` (a sub-interpreter), `worker` (a process of its own),
+            or `auto`: the first of these that can hold it, by evidence. Elsewhere than here, its modules are proxies.
         strict: hide what the world lacks, rather than give what the active environment has.
         shared: top-level names of modules of the project that are one for the program and all its worlds.
         pins: versions of distributions that the lock holds, by their names (`_` for `-` and `.`).
 
     Raises:
         LinkError: no environment of the lock holds it.
+        ValueError: the isolation is none, or `strict` or `shared` are asked of a world that does not live here.
         EnvknitError: the lock cannot be read, or is not installed.
     """
     if environment is not None and pins:
@@ -55,7 +60,19 @@ def world(
         environment = _only(lock)
     path = lock_file(lock) if lock is not None else ""
     home = os.path.abspath(project) if project is not None else ""
-    return open_world(Asked(environment, path, pins, project=home, strict=strict, shared=tuple(sorted(shared))))
+    mates = tuple(sorted(shared))
+    asked = Asked(environment, path, pins, project=home, strict=strict, shared=mates, isolation=isolation)
+    if isolation not in {"guest", "interpreter", "worker", "auto"}:
+        raise ValueError("isolation is one of 'guest', 'interpreter', 'worker' and 'auto'")
+    if isolation == "auto":
+        asked.isolation = _choose(asked.find())
+    if asked.isolation == "guest":
+        return open_world(asked)
+    if strict or shared:
+        raise ValueError("strict and shared are for a world that lives here: isolation='guest'")
+    from envknit.worker.world import HeldWorld
+
+    return open_world(asked, HeldWorld)
 
 
 def versions(name: str, *, lock: str | os.PathLike[str] | None = None) -> dict[str, list[str]]:
@@ -75,6 +92,17 @@ def environments(*, lock: str | os.PathLike[str] | None = None) -> list[str]:
         lock: as for `use`.
     """
     return _plans(lock).environments()
+
+
+def _choose(target: Target) -> str:
+    """Choose where a world is best held."""
+    refused = [(plan, pin) for plan, pin in target.held if pin.native and router.member(plan, pin).tag]
+    if not refused:
+        return "guest"
+    from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
+
+    fit = all(choose_isolation(plan, pin)[0] == INTERPRETER for plan, pin in refused)
+    return INTERPRETER if fit else PROCESS
 
 
 def _plans(lock: str | os.PathLike[str] | None) -> Plans:

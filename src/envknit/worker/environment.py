@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from envknit.errors import WorkerError
+from envknit.remote.functions import told_by_code, told_by_path
 from envknit.runtime.activation import active
 from envknit.wire.lines import check_timeout
 from envknit.worker.orders import order_for_environment
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 def run_in(env: str, fn: Callable[..., Any] | str, /, *args: object, lock: Lock = None, **options: object) -> Any:
     """Run a function of the project in a worker that has a whole environment of the lock, and return its result.
 
-    The function is named by its import path and imported there; its module is not run here for that. There is no
-    deadline; `in_env` takes one.
+    A function at the top level of a module is imported there. Any other (of the script, a notebook, an inner one, a
+    lambda) goes by its code, with what it names: modules, importable functions, plain data, other functions of the
+    script. There is no deadline; `in_env` takes one.
 
     Args:
         env: the environment's name.
-        fn: a function at the top level of a module (or of a class in it), or its path as `package.module:name`.
+        fn: the function, or its path as `package.module:name`.
         args: what it is called with; see `worker` for what crosses by value.
         lock: the lock that the environment is of, which need not be in use; None: the one in use that has it. (A
             function that has a `lock` of its own takes it by position.)
@@ -41,9 +43,9 @@ def run_in(env: str, fn: Callable[..., Any] | str, /, *args: object, lock: Lock 
 
     Raises:
         LinkError: no lock in use has the environment, or several have one of that name.
-        WorkerError: the function has no import path.
+        WorkerError: it is no function written in Python, or closes over what stays here.
     """
-    return _call(_worker_of(env, lock), fn, None, args, options)
+    return call_function(_worker_of(env, lock), fn, None, args, options)
 
 
 def in_env(
@@ -67,7 +69,7 @@ def in_env(
         def call(*args: object, **options: object) -> object:
             if _is_here(env, lock):  # one such function calls another, over there
                 return function(*args, **options)
-            return _call(_worker_of(env, lock, python), call, timeout, args, options)
+            return call_function(_worker_of(env, lock, python), call, timeout, args, options)
 
         call.__envknit_function__ = function  # type: ignore[attr-defined] # what the worker runs
         return call  # type: ignore[return-value]
@@ -125,7 +127,7 @@ class EnvironmentExecutor(Executor):
 
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start `fn(*args, **kwargs)` in the next worker that is free."""
-        _path(fn)  # an error of the caller, told to the caller
+        _ = told_by_path(fn) or told_by_code(_undecorated(fn))  # an error of the caller, told to the caller
         return self._threads.submit(self._run, fn, args, kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's
@@ -135,7 +137,7 @@ class EnvironmentExecutor(Executor):
     def _run(self, fn: Callable[..., Any] | str, args: tuple[object, ...], options: dict[str, object]) -> Any:
         worker = self._free.get()
         try:
-            return _call(worker, fn, self._timeout, args, options)
+            return call_function(worker, fn, self._timeout, args, options)
         finally:
             self._free.put(worker)
 
@@ -156,57 +158,32 @@ def _worker_of(env: str, lock: Lock, python: str | None = None, number: int = 0)
     return pool.worker(order_for_environment(env, lock=lock, python=python, number=number))
 
 
-def _call(
+def call_function(
     worker: Worker,
     fn: Callable[..., Any] | str,
     timeout: float | None,
     args: tuple[object, ...],
     options: dict[str, object],
 ) -> Any:
-    module, name, root = _path(fn)
+    """Call a function in a worker, and return its result."""
+    path = told_by_path(fn)
+    if path is None and worker.order.python != sys.executable:
+        raise WorkerError(
+            "a function that goes by its code can only be run by the same Python",
+            function=repr(fn),
+            hint="move it to the top level of a module that the script imports",
+        )
     pool.enter(worker)
     try:
         worker.open("", timeout)
+        if path is None:
+            return worker.call(timeout, "run-code", (told_by_code(_undecorated(fn)), *args), options)
+        module, name, root = path
         worker.asked.add(module.partition(".")[0])
         return worker.call(timeout, "run", (root, module, name, *args), options)
     finally:
         pool.leave(worker)
 
 
-def _path(fn: Callable[..., Any] | str) -> tuple[str, str, str]:
-    """Return a function's module, its name there, and the folder that the module is imported from (`""`: any)."""
-    if isinstance(fn, str):
-        module, colon, name = fn.partition(":")
-        if not (colon and module and name):
-            raise WorkerError("a function is named as package.module:name", function=fn)
-        return module, name, ""
-    module, name = getattr(fn, "__module__", None) or "", getattr(fn, "__qualname__", "")
-    where = sys.modules.get(module)
-    if module == "__main__":
-        spec = getattr(where, "__spec__", None)  # `python -m package.module` has an import path, a script has not
-        if spec is None:
-            raise WorkerError(
-                f"{name} is a function of the script itself, which a worker does not run",
-                hint="move it into a module of the project that the script imports",
-            )
-        module = spec.name
-    found: object = where
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if "<" in name or found is not fn:
-        raise WorkerError(
-            f"{module}.{name} cannot be found by its import path, as a lambda or an inner function cannot",
-            hint="use a function at the top level of a module; hand over what it closes over as arguments",
-        )
-    return module, name, _root(where, module)
-
-
-def _root(where: object, module: str) -> str:
-    file = getattr(where, "__file__", None)
-    if not isinstance(file, str):
-        return ""
-    parts = module.count(".") + (os.path.basename(file) == "__init__.py")
-    folder = os.path.dirname(os.path.abspath(file))
-    for _ in range(parts):
-        folder = os.path.dirname(folder)
-    return folder
+def _undecorated(fn: Any) -> Any:
+    return getattr(fn, "__envknit_function__", fn)

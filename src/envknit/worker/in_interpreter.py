@@ -55,7 +55,7 @@ class InterpreterWorker(Peer):
         self.is_overdue = False
         self._session = Session("own", order.label)
         try:
-            self._session.ask("configure", order.lock, order.plan)
+            self._session.ask("configure", order.lock, order.plan, order.first)
             ours, theirs = socket.socketpair()
         except BaseException:
             self._session.close()

@@ -89,7 +89,7 @@ class _Worker:
         self._serving: Line | None = None
         self._interrupted = False
         self._quitting = False
-        channel.operations.update({**modules.OPERATIONS, "import": self._import, "run": _run})
+        channel.operations.update({**modules.OPERATIONS, "import": self._import})
 
     def run(self, line: Line) -> None:
         signal.signal(signal.SIGINT, self._on_interrupt)
@@ -166,13 +166,3 @@ class _Worker:
         os.lseek(self._last_words, 0, os.SEEK_SET)
         quiet = {"c_stack": False} if sys.version_info >= (3, 14) else {}  # addresses would push the last_words out
         faulthandler.enable(self._last_words, all_threads=False, **quiet)
-
-
-def _run(_: None, root: str, module: str, name: str, /, *args: object, **options: object) -> object:
-    if root and root not in sys.path:
-        sys.path.insert(0, root)  # the folder from which the host imported the module
-    function: Any = import_module(module)
-    for part in name.split("."):
-        function = getattr(function, part)
-    # `in_env` left its own function in the module; here is the environment that it is to run in
-    return getattr(function, "__envknit_function__", function)(*args, **options)

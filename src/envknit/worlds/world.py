@@ -200,7 +200,7 @@ class World:
     def _find(self) -> tuple[Target, Inhabitants]:
         asked = self._asked
         target = asked.find()
-        folders = _folders(asked, target)
+        folders = folders_of(asked, target)
         own = Inhabitants(asked.tag, target, search=folders, strict=asked.strict, shared=asked.shared)
         return target, own
 
@@ -254,7 +254,7 @@ def _recall(tag: str) -> Asked | None:
     return Asked(None, "", dict(pins[word] for word in words)) if all(word in pins for word in words) else None
 
 
-def _folders(asked: Asked, target: Target) -> list[str] | None:
+def folders_of(asked: Asked, target: Target) -> list[str] | None:
     """Return where the modules lie that live in a world; None: wherever those of the program do."""
     if asked.project:
         inside = os.path.join(asked.project, "")
