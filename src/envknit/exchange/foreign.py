@@ -100,8 +100,9 @@ def read_text(path: Path) -> str:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; ProjectError where it is none."""
+    text = read_text(path)
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as cause:
         raise ProjectError(f"the file is not TOML: {cause}", file=path) from cause
 

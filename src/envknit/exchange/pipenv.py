@@ -37,8 +37,9 @@ def read_pipfile(path: Path) -> Foreign:
 def read_pipfile_lock(path: Path) -> Foreign:
     """Read the pins and hashes of a Pipfile.lock, of every category."""
     found = Foreign(origin=path)
+    text = read_text(path)
     try:
-        document = json.loads(read_text(path))
+        document = json.loads(text)
         for section, table in document.items():
             if section == "_meta":
                 continue
@@ -46,8 +47,10 @@ def read_pipfile_lock(path: Path) -> Foreign:
                 version = fields.get("version", "")
                 if version.startswith("=="):
                     found.pin(name, version.lstrip("="), fields.get("hashes", []))
-                else:
+                elif any(kind in fields for kind in _LOCATIONS):
                     found.note(f"{name} comes from a location of its own: add it as a source")
+                else:  # Pipenv locks for one platform: what another needs has no version
+                    found.note(f"{name} has no version in {path.name}")
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as cause:
         raise damaged(path, cause) from cause
     return found
