@@ -226,7 +226,7 @@ def _by_script_or_parent(script: str, environment: str) -> "tuple[str, str, str]
     lock, plan = _told()
     own = own_plan()
     if own:
-        lock, plan = ("", own) if folder or not plan else (lock, plan)
+        lock, plan = beside("_envknit_plans").in_view(own, lock, plan) if plan and not folder else ("", own)
     elif folder and os.path.exists(beside_it):
         return _plan_of(beside_it, environment)
     elif folder and _is_installed(folder):

@@ -122,6 +122,19 @@ def plan_of_view(folder: str) -> str:
     return plan if plan.startswith(plans_folder(store_of(plan), "")) else ""
 
 
+def in_view(own: str, lock: str, plan: str) -> tuple[str, str]:
+    """Choose for a child without a script in a view: the view as it is now, where its parent had it, too.
+
+    Args:
+        own: the plan of the view, to which `.venv` may lead since an install meanwhile.
+        lock: of the parent, which may have configured another.
+        plan: of the parent.
+    """
+    with open(own, encoding="utf-8", errors="surrogateescape") as file:
+        is_same = f"\nlock\t{lock}\n" in file.read() and environment_of(plan) == environment_of(own)
+    return ("", own) if plan == own or is_same else (lock, plan)
+
+
 def inherited(lock: str, plan: str, environment: str) -> tuple[str, str, str]:
     """Answer as `find` does for a child of an active process, or in a view.
 

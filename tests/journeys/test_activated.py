@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,30 @@ def test_what_runs_sees_the_next_install(project: Project) -> None:
     assert project.envknit("run", "--", "python", "session.py", env={"PATH": path}).out == "1.0\n2.0\nmoo 2.0\n"
 
 
+def test_a_script_that_starts_itself_again_sees_the_next_install(project: Project, index: LoopbackIndex) -> None:
+    """As the reloaders of Flask and uvicorn do, which were started by `envknit run` or in an activated shell."""
+    again = """
+        import lib, os, subprocess, sys
+        def main():
+            print(lib.__version__, flush=True)
+            if len(sys.argv) == 1:
+                subprocess.run([os.environ["HOST"], "-m", "envknit", "add", "-q", "lib==2.0", "again"], check=True)
+                subprocess.run([sys.executable, sys.argv[0], "script"], check=True)
+                subprocess.run([sys.executable, "-c", "import lib; print(lib.__version__)"], check=True)
+    """
+    points = {"console_scripts": {"again": "again:main"}}
+    index.publish("again", "1.0", {"again.py": textwrap.dedent(again)}, entry_points=points)
+    project.envknit("add", "-q", "again")
+    link = project.machine.root / "tools" / "again"
+    link.parent.mkdir()
+
+    host = {"HOST": sys.executable}
+    assert project.envknit("run", "--", "again", env=host).out == "1.0\n2.0\n2.0\n"
+    project.envknit("add", "-q", "lib==1.0")
+    link.symlink_to(project.envknit("run", "--", "which", "again").out.strip())
+    assert project.run(link, env=host).out.startswith("1.0\n")
+
+
 def test_the_command_line_works_in_an_activated_shell(project: Project) -> None:
     inside = ("run", "--", "python", "-m", "envknit")
 
@@ -116,7 +141,7 @@ def test_the_command_line_works_in_an_activated_shell(project: Project) -> None:
     assert "has a hook of its own" in project.envknit(*inside, "hook", "install", status=4).err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "direnv"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh", "direnv"])
 def test_env_prints_what_a_shell_evaluates(project: Project, shell: str) -> None:
     said = project.envknit("env", "--shell", shell).out
     if shell == "direnv":
@@ -131,15 +156,20 @@ def test_env_prints_what_a_shell_evaluates(project: Project, shell: str) -> None
 
 def test_env_speaks_the_language_of_the_person_s_shell(project: Project) -> None:
     assert "activate.fish" in project.envknit("env", env={"SHELL": "/usr/bin/fish"}).out
+    assert "activate.csh" in project.envknit("env", env={"SHELL": "/bin/csh"}).out
     assert project.envknit("env", env={"SHELL": "/bin/dash"}).out.rstrip().endswith("/bin/activate")
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
 def test_shell_starts_one_behind_what_its_own_start_up_files_do_to_path(project: Project, shell: str) -> None:
     program = shutil.which(shell)
-    assert program
-    _program(project.machine.root / "user" / "shims" / "say", "#!/bin/sh\necho a shim\n")
-    (project.machine.root / "user" / ".bashrc").write_text('PATH="$HOME/shims:$PATH"\n')
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    user = project.machine.root / "user"
+    _program(user / "shims" / "say", "#!/bin/sh\necho a shim\n")
+    for file in (".bashrc", ".zshrc"):
+        (user / file).write_text('PATH="$HOME/shims:$PATH"\n')
+    _program(user / ".config" / "fish" / "config.fish", "set -gx PATH $HOME/shims $PATH\n")
 
     ran = project.envknit("shell", env={"SHELL": program}, stdin="say\nexit 3\n", status=3)
 

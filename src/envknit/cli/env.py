@@ -2,6 +2,7 @@
 
 eval "$(envknit env)"                     bash, zsh, sh
 envknit env --shell fish | source         fish
+eval `envknit env --shell tcsh`           tcsh, csh
 eval "$(envknit env --shell direnv)"      in an .envrc
 
 The actions are about environments by name: those of the project, and shared ones of your own, which every verb works on
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "envknit env --shell fish | source"
 
-SHELLS = ("bash", "zsh", "fish", "direnv")
+SHELLS = ("bash", "zsh", "fish", "tcsh", "direnv")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -130,4 +131,6 @@ def lines_for(shell: str, prefix: Path) -> str:
         return f"export VIRTUAL_ENV={shlex.quote(str(prefix))}\nPATH_add {folder}\nunset PYTHONHOME"
     if shell == "fish":
         return f"source {shlex.quote(str(prefix / 'bin' / 'activate.fish'))}"
+    if shell in {"tcsh", "csh"}:
+        return f"source {shlex.quote(str(prefix / 'bin' / 'activate.csh'))}"
     return f". {shlex.quote(str(prefix / 'bin' / 'activate'))}"

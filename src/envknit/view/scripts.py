@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = b"#!python"  # the wheel's word for "whatever interpreter this is installed for" (PEP 427)
 # A shell starts the `python` beside the script; to Python, the first lines are a string. So a moved store works, and a
-# path may be longer than the 127 bytes that Linux takes behind `#!` (BINPRM_BUF_SIZE), or hold spaces.
+# path may be longer than the 127 bytes that Linux takes behind `#!` (BINPRM_BUF_SIZE), or hold spaces. Only a link to
+# the script itself is resolved: the folder may be that of `.venv`, whose `python` sees the next install.
 _START = b"""#!/bin/sh
-'''exec' "$(dirname -- "$(realpath -- "$0")")"/python "$0" "$@"
+'''exec' "$(self=$0; [ -L "$0" ] && self=$(realpath -- "$0"); dirname -- "$self")"/python "$0" "$@"
 ' '''
 """
 _SECTIONS = re.compile(r"^\[(?:console|gui)_scripts\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
-_ACTIVATE = os.path.join(os.path.dirname(__file__), "activate")
+ACTIVATE = os.path.join(os.path.dirname(__file__), "activate")
 
 
 def make_bin(store: Store, plan: Plan, into: Path, *, view: str, host: Host) -> list[str]:
@@ -51,7 +52,7 @@ def make_bin(store: Store, plan: Plan, into: Path, *, view: str, host: Host) -> 
     for name in ("python", "python3", f"python{host.minor}"):
         (into / name).symlink_to(host.program)
     for shell in ("activate", "activate.csh", "activate.fish"):
-        with open(os.path.join(_ACTIVATE, shell), encoding="utf-8") as file:
+        with open(os.path.join(ACTIVATE, shell), encoding="utf-8") as file:
             text = file.read().replace("@VIEW@", shlex.quote(view)).replace("@NAME@", _prompt(plan))
         (into / shell).write_text(text, encoding="utf-8")
         (into / shell).chmod(0o444)
