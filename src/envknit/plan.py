@@ -13,6 +13,7 @@ relative to the store and use `/`:
     pin         click 7.1.2 packages/... pure click-7.1.2.dist-info - click click guest
     pin         flask 3.0.3 packages/... pure flask-3.0.3.dist-info click==8.1.7 flask flask resident
     import      flask packages/...
+    node        ==20.*                                which Node `run` puts on PATH; this line is there if any
     shared      /opt/envknit                          a store of others to which links of this one lead
     path        /home/ada/app/src                     a folder of the person's own, behind the view on `sys.path`
     built       app /home/ada/app 0f3c...             a folder of the person's own, and the state that was built
@@ -171,11 +172,12 @@ class Plan:
         abi: the interpreter's ABI, as in the suffix of its extension modules.
         site_visible: whether the host's site-packages stay on `sys.path` behind the lock.
         chosen: the options of `install` that say which groups and extras are part of it; `""`: none.
+        node: which Node versions the environment is for, a specifier; `""`: none.
     """
 
     __slots__ = (
-        "abi", "built", "chosen", "environment", "imports", "lock", "path", "paths", "pins", "runtime", "shared",
-        "site_visible", "startup", "store",
+        "abi", "built", "chosen", "environment", "imports", "lock", "node", "path", "paths", "pins", "runtime",
+        "shared", "site_visible", "startup", "store",
     )  # fmt: skip
 
     def __init__(
@@ -194,6 +196,7 @@ class Plan:
         abi: str = ABI,
         site_visible: bool = False,
         chosen: str = "",
+        node: str = "",
         path: str = "",
     ) -> None:
         self.path = path
@@ -210,6 +213,7 @@ class Plan:
         self.startup = tuple(startup)
         self.site_visible = site_visible
         self.chosen = chosen
+        self.node = node
 
     def render(self) -> str:
         """Write the plan as text; equal plans give equal text."""
@@ -223,6 +227,7 @@ class Plan:
         ]
         rows += [("pin", *pin.row()) for _, pin in sorted(self.pins.items())]
         rows += [("import", name, *folders) for name, folders in sorted(self.imports.items())]
+        rows += [("node", self.node)] if self.node else []
         rows += [("shared", store) for store in self.shared]
         rows += [("path", folder) for folder in self.paths]
         rows += [("built", *row) for row in self.built]
@@ -281,6 +286,7 @@ class Plan:
                 abi=facts["abi"],
                 site_visible=facts["site"] == "visible",
                 chosen="" if facts["chosen"] == "-" else facts["chosen"],
+                node=facts.get("node", ""),
                 path=origin,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from envknit.cli.place import environment_of
 from envknit.errors import InstallError
-from envknit.plan import Plan
+from envknit.plan import Plan, read_plan
 
 if TYPE_CHECKING:
     from envknit.cli.place import Place
@@ -86,7 +86,20 @@ def require_plan(place: Place, environment: str) -> Plan:
 
 
 def activated(prefix: Path) -> dict[str, str]:
-    """Return the variables of this process as `activate` of a virtual environment would leave them."""
+    """Return the variables of this process as `activate` of a virtual environment would leave them.
+
+    The Node that the environment is for is on PATH as well: behind its `bin`, unless that has a `node` of its own.
+
+    Raises:
+        UnsupportedPlatformError: the environment is for a Node that is not here.
+    """
     variables = {name: value for name, value in os.environ.items() if name not in CLEARED}
-    path = [folder for folder in (str(prefix / "bin"), os.environ.get("PATH")) if folder]
+    node = ""
+    if "\nnode\t" in read_plan(prefix / "plan"):
+        from envknit.cli.node import node_folder  # most environments are for none
+
+        node = node_folder(Plan.read(str(prefix.resolve() / "plan")))
+    own = str(prefix / "bin")
+    first = [node, own] if (prefix / "bin" / "node").exists() else [own, node]
+    path = [folder for folder in (*first, os.environ.get("PATH")) if folder]
     return variables | {"VIRTUAL_ENV": str(prefix), "PATH": os.pathsep.join(path)}

@@ -25,7 +25,7 @@ from envknit.files.model import (
     Pin,
 )
 from envknit.files.plain_yaml import read_plain_yaml
-from envknit.files.requested import read_environment_name, read_python_version, read_requirement
+from envknit.files.requested import read_environment_name, read_node_version, read_python_version, read_requirement
 from envknit.files.sources import parse_source
 from envknit.naming import canonical_name
 from envknit.regular import read_regular
@@ -105,6 +105,7 @@ def _environment(name: str, value: Value) -> Environment:
         overrides=_requirements(fields.get("overrides")),
         unlocked=_texts(fields.get("unlocked")),
         pins=tuple(sorted(pins, key=_order)),
+        node_version=read_node_version(fields["node_version"]) if "node_version" in fields else "",
     )
 
 
@@ -308,19 +309,24 @@ def _lines(lock: Lock) -> Iterator[str]:
             yield f"{key}: {_quoted(getattr(lock, key))}"
     yield "environments:" if lock.environments else "environments: {}"
     for name, environment in sorted(lock.environments.items()):
-        yield f"  {_scalar(name)}:"
-        if environment.python_version:
-            yield f"    python_version: {_quoted(environment.python_version)}"
-        yield from _list("requirements", environment.requirements, "    ", empty=True)
-        yield from _list("dev_requirements", environment.groups.get("dev", ()), "    ")
-        yield from _lists("groups", {name: asked for name, asked in environment.groups.items() if name != "dev"})
-        yield from _lists("extras", environment.extras)
-        yield from _list("constraints", environment.constraints, "    ")
-        yield from _list("overrides", environment.overrides, "    ")
-        yield from _list("unlocked", environment.unlocked, "    ")
-        yield "    packages:" if environment.pins else "    packages: []"
-        for pin in sorted(environment.pins, key=_order):
-            yield from _pin_lines(pin)
+        yield from _environment_lines(name, environment)
+
+
+def _environment_lines(name: str, environment: Environment) -> Iterator[str]:
+    yield f"  {_scalar(name)}:"
+    for key in ("python_version", "node_version"):
+        if text := getattr(environment, key):
+            yield f"    {key}: {_quoted(text)}"
+    yield from _list("requirements", environment.requirements, "    ", empty=True)
+    yield from _list("dev_requirements", environment.groups.get("dev", ()), "    ")
+    yield from _lists("groups", {name: asked for name, asked in environment.groups.items() if name != "dev"})
+    yield from _lists("extras", environment.extras)
+    yield from _list("constraints", environment.constraints, "    ")
+    yield from _list("overrides", environment.overrides, "    ")
+    yield from _list("unlocked", environment.unlocked, "    ")
+    yield "    packages:" if environment.pins else "    packages: []"
+    for pin in sorted(environment.pins, key=_order):
+        yield from _pin_lines(pin)
 
 
 def _pin_lines(pin: Pin) -> Iterator[str]:

@@ -81,9 +81,9 @@ class Pin:
 class Environment:
     """One environment of a lock: what was asked for, and the pins that answer it, sorted by name and version.
 
-    `python_version` is a specifier (`>=3.11`); `requirements`, `groups`, `extras`, `constraints` and `overrides` are
-    what the project said, normalised, so that a changed project can be told from its lock. `unlocked` names the groups
-    and extras for which there was no answer (`group lint`): their requirements are not among the pins.
+    `python_version` and `node_version` are specifiers (`>=3.11`); `requirements`, `groups`, `extras`, `constraints` and
+    `overrides` are what the project said, normalised, so that a changed project can be told from its lock. `unlocked`
+    names the groups and extras for which there was no answer (`group lint`): their requirements are not among the pins.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Environment:
     overrides: tuple[str, ...] = ()
     unlocked: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
+    node_version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

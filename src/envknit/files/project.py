@@ -30,6 +30,7 @@ class RequestedEnvironment:
         constraints: limits for what something else needs.
         overrides: requirements that stand in place of whatever anything asks of their names.
         packages: the folders of the project's own packages that are part of it.
+        node_version: which Node `run` puts on PATH, a specifier; `""`: none.
     """
 
     name: str
@@ -40,9 +41,10 @@ class RequestedEnvironment:
     constraints: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    node_version: str = ""
 
     def joined(self, more: RequestedEnvironment) -> RequestedEnvironment:
-        """Add what another environment asks for; its `python_version` wins where it says one."""
+        """Add what another environment asks for; its `python_version` and `node_version` win where it says them."""
         return replace(
             self,
             python_version=more.python_version or self.python_version,
@@ -52,6 +54,7 @@ class RequestedEnvironment:
             constraints=union(self.constraints, more.constraints),
             overrides=union(self.overrides, more.overrides),
             packages=union(self.packages, more.packages),
+            node_version=more.node_version or self.node_version,
         )
 
 

@@ -157,17 +157,25 @@ def source_of(requirement: Requirement, value: Value) -> tuple[SpecifierSet, Sou
 
 def read_python_version(value: Value) -> str:
     """Read which Pythons an environment is for: a specifier, or a version (`3.12`) that stands for `==3.12.*`."""
+    return _specifier(value.text().strip(), value, "Python version", 'python_version: ">=3.11"')
+
+
+def read_node_version(value: Value) -> str:
+    """Read which Nodes an environment is for: a specifier, or a version (`20`, `v20.11`) that stands for `==20.*`."""
+    text = value.text().strip()
+    text = text[1:] if text[:1] == "v" else text
+    return _specifier(text, value, "Node version", 'node_version: "20"')
+
+
+def _specifier(text: str, value: Value, what: str, example: str) -> str:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    text = value.text().strip()
     if text[:1].isdigit():
         text = f"=={text}.*" if text.count(".") < 2 and not text.endswith("*") else f"=={text}"
     try:
         return normal_specifier(SpecifierSet(text))
     except InvalidSpecifier as cause:
-        raise value.bad(
-            f"`{value.text()}` is no Python version", hint='write it as in: python_version: ">=3.11"'
-        ) from cause
+        raise value.bad(f"`{value.text()}` is no {what}", hint=f"write it as in: {example}") from cause
 
 
 def read_environment_name(value: Value, name: str) -> str:

@@ -98,6 +98,7 @@ def make_plan(
         built=[row for pin, _ in seen if sources and (row := sources.built(pin.chosen.pin))],
         site_visible=lock.system_site_packages,
         chosen=str(selection),
+        node=lock.environments[environment].node_version if environment in lock.environments else "",
         abi=abi,
     )
     return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from envknit.files.model import DEFAULT_STARTUP, PLATFORMS, PRERELEASES, RESOLUTIONS
 from envknit.files.project import RequestedEnvironment
-from envknit.files.requested import read_environment_name, read_python_version, read_requirement
+from envknit.files.requested import read_environment_name, read_node_version, read_python_version, read_requirement
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ TOP = frozenset(
         "environments",
         "exclude_newer",
         "indexes",
+        "node_version",
         "prerelease",
         "resolution",
         "split",
@@ -31,7 +33,17 @@ TOP = frozenset(
     }
 )
 ENVIRONMENT = frozenset(
-    {"python_version", "packages", "dev_packages", "groups", "extras", "constraints", "overrides", "include"}
+    {
+        "python_version",
+        "node_version",
+        "packages",
+        "dev_packages",
+        "groups",
+        "extras",
+        "constraints",
+        "overrides",
+        "include",
+    }
 )
 
 
@@ -64,7 +76,11 @@ def read_environments(
     read = {name: _Described(read_environment_name(value, name), value) for name, value in described.items()}
     names = [*given, *(name for name in read if name not in given)]
     found = {name: _assembled(name, read, given, ()) for name in names}
-    return found or {"default": RequestedEnvironment(name="default")}
+    found = found or {"default": RequestedEnvironment(name="default")}
+    if "node_version" in settings:
+        usual = read_node_version(settings["node_version"])
+        found = {name: replace(one, node_version=one.node_version or usual) for name, one in found.items()}
+    return found
 
 
 class _Described:
@@ -114,6 +130,7 @@ def read_environment(name: str, fields: Mapping[str, Value], base: str = "") -> 
         extras=read_lists(fields.get("extras"), base),
         constraints=requirements(fields.get("constraints"), base),
         overrides=requirements(fields.get("overrides"), base),
+        node_version=read_node_version(fields["node_version"]) if "node_version" in fields else "",
     )
 
 

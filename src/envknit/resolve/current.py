@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project, RequestedEnvironment
 
-_ASKED = ("requirements", "groups", "extras", "constraints", "overrides")
+_ASKED = ("requirements", "groups", "extras", "constraints", "overrides", "node_version")
 SETTINGS = (
     *("targets", "system_site_packages", "startup", "default_groups"),
     *("exclude_newer", "resolution", "prerelease"),

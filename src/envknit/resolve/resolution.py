@@ -98,6 +98,7 @@ class Resolution:
             extras=dict(wanted.extras),
             constraints=wanted.constraints,
             overrides=wanted.overrides,
+            node_version=wanted.node_version,
             unlocked=tuple(sorted(unlocked)),
             pins=Pins(self._index, self._old, self._updated, self._reporter).make(*answer),
         )
