@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envknit.files.sources import Source, parse_source
+from envknit.files.sources import Source, is_of_ssh, parse_source
 from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _normal(text: str, value: Value, base: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement  # 19 ms, for this alone
 
     try:
+        if is_of_ssh(text):  # `git@host:path` reads as a package named `git` at a path
+            parse_source(text, value)
         requirement = Requirement(text)
     except InvalidRequirement as cause:
         if is_location(text):
@@ -101,7 +103,12 @@ def _normal(text: str, value: Value, base: str) -> str:
 
 def is_location(text: str) -> bool:
     """Whether a text is a URL or path, with no name before it."""
-    return text.startswith((".", "/", "~", "-", "file:")) or "://" in text or text.endswith((".whl", ".tar.gz", ".zip"))
+    return (
+        text.startswith((".", "/", "~", "-", "file:"))
+        or "://" in text
+        or text.endswith((".whl", ".tar.gz", ".zip"))
+        or is_of_ssh(text)
+    )
 
 
 def normal_requirement(requirement: Requirement) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -74,6 +75,8 @@ def parse_source(text: str, value: Value, *, base: str = "") -> Source:
     subdirectory, sha256 = facts.get("subdirectory", ""), facts.get("sha256", "")
     if body.startswith("index+"):
         return Source(kind="index", location=body.removeprefix("index+"))
+    if wanted := _of_ssh(body):
+        raise value.bad(f"`{text}` is no URL", hint=f"write it as in: {wanted}")
     if body.startswith("git+"):
         location, rev = _revision(body.removeprefix("git+"))
         commit = facts.get("commit", "")
@@ -86,6 +89,19 @@ def parse_source(text: str, value: Value, *, base: str = "") -> Source:
         return Source(kind="url", location=body, sha256=sha256, subdirectory=subdirectory)
     location = path_from(_path(body, value), base)
     return Source(kind="path", location=location, editable="editable" in facts, subdirectory=subdirectory)
+
+
+def is_of_ssh(text: str) -> bool:
+    """Whether a text is a repository as scp writes it, `git@host:path`: without a scheme, it could be anything."""
+    return bool(_of_ssh(text.partition("#")[0]))
+
+
+def _of_ssh(body: str) -> str:
+    """Write the URL of what is meant as a repository by ssh, and is none; `""` for anything else."""
+    if body.startswith("ssh://"):
+        return f"git+{body}"
+    found = re.fullmatch(r"(?:git\+)?(?:ssh://)?([\w.-]+@(?!file:)[\w.-]+):(?!\d+/|//)(.+)", body)
+    return f"git+ssh://{found[1]}/{found[2].lstrip('/')}" if found else ""
 
 
 def _fragment(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -85,16 +86,12 @@ class Credentials:
         program = shutil.which("keyring") if self._keyring in ("auto", "subprocess") else None
         if program is None:
             return ""
-        command = [program, "--mode=creds", "--output=json", "get", service, *([user] if user else [])]
-        done = subprocess.run(
-            command, env={**os.environ, "ENVKNIT": "0", "PYTHONIOENCODING": "utf-8"}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        try:
-            told = json.loads(done.stdout) if done.returncode == 0 else {}
-            return _basic(told["username"], told["password"]) if told else ""
-        except (ValueError, KeyError, TypeError):
-            return ""  # an old `keyring`, or something else of that name
+        asked = ["get", service, *([user] if user else [])]
+        with suppress(ValueError, KeyError, TypeError):  # an old `keyring`, or something else of that name
+            told = json.loads(_output(program, "--mode=creds", "--output=json", *asked))
+            return _basic(told["username"], told["password"])
+        password = _output(program, *asked).removesuffix("\n") if user else ""  # before 25.2, and as pip asks
+        return _basic(user, password) if user and password else ""
 
     @cached_property
     def _netrc(self) -> netrc.netrc | None:
@@ -107,6 +104,15 @@ class Credentials:
             return netrc.netrc(str(path))
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as cause:
             raise PackageIndexError(f"the netrc file cannot be read: {cause}", file=path) from cause
+
+
+def _output(*command: str) -> str:
+    """Return what a command writes; `""` where it fails."""
+    done = subprocess.run(
+        command, env={**os.environ, "ENVKNIT": "0", "PYTHONIOENCODING": "utf-8"}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    return "" if done.returncode else done.stdout
 
 
 def _basic(user: str, password: str) -> str:

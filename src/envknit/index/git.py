@@ -95,10 +95,12 @@ class Repositories:
         if self._run("-C", clone, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
             self._fetch(clone, url, commit)
         self._git("clone", "--quiet", "--no-checkout", "--", clone, into, url=url)
+        # Submodules are relative to it, and git-lfs gets its files from there
+        self._git("-C", into, "remote", "set-url", "origin", url, url=url)
         self._git("-C", into, "checkout", "--quiet", "--detach", commit, url=url)
         if (into / ".gitmodules").exists():
-            self._git("-C", into, "remote", "set-url", "origin", url, url=url)  # relative submodules are relative to it
             self._git("-C", into, "submodule", "update", "--quiet", "--init", "--recursive", url=url)
+        if redacted(url) != url:
             self._git("-C", into, "remote", "set-url", "origin", redacted(url), url=url)  # a build sees no login
         return into
 

@@ -97,6 +97,18 @@ def test_a_keyring_that_has_nothing_is_asked_for_the_host_too(tmp_path: Path, mo
     assert [line.split()[3] for line in asked.read_text(encoding="utf-8").splitlines()] == [INDEX, "index.example"]
 
 
+def test_a_keyring_of_before_credentials_is_asked_for_the_password_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(tmp_path / "bin", monkeypatch, None)
+    old = '#!/bin/sh\n[ "$1" = get ] && [ "$3" = ada ] && echo s3cret\n'
+    (tmp_path / "bin/keyring").write_text(old, encoding="utf-8")
+
+    known = Credentials(PipSettings(keyring="subprocess"), [INDEX.replace("//", "//ada@")])
+    assert login(known.ask_keyring(INDEX)) == "ada:s3cret"
+    assert Credentials(PipSettings(keyring="subprocess"), [INDEX]).ask_keyring(INDEX) == ""
+
+
 def test_a_keyring_that_is_disabled_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = command(tmp_path / "bin", monkeypatch, {"username": "ada", "password": "s3cret"})
 

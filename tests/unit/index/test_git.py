@@ -156,6 +156,36 @@ def test_submodules_come_with_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
     assert (out / "inner/lib/pyproject.toml").is_file()
 
 
+def test_a_filter_such_as_git_lfs_sees_where_the_files_are(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / ".gitattributes").write_text("*.bin filter=large\n", encoding="utf-8")
+    (repository / "x.bin").write_text("a pointer\n", encoding="utf-8")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "large")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "filter.large.smudge")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "git config remote.origin.url")
+
+    url = repository.as_uri()
+    out = repositories(tmp_path).check_out(url, git(repository, "rev-parse", "HEAD"), tmp_path / "out")
+    assert url == (out / "x.bin").read_text(encoding="utf-8").strip()
+
+
+def test_a_repository_is_cloned_over_ssh(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nwhile [ "$1" != git@host.example ]; do shift; done\nshift; exec sh -c "$*"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH", str(ssh))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "simple")
+
+    url = f"ssh://git@host.example{repository}"
+    its = repositories(tmp_path)
+    out = its.check_out(url, its.commit(url, "1.0"), tmp_path / "out")
+    assert (out / "lib/pyproject.toml").is_file()
+    assert git(out, "config", "remote.origin.url") == url.replace("git@", "")
+
+
 def test_metadata_and_wheel_of_a_commit_are_built_where_its_history_tells_the_version(
     tmp_path: Path, repository: Path, index: Index
 ) -> None:

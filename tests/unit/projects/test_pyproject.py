@@ -193,6 +193,24 @@ def test_a_name_with_a_location_means_that_location(tmp_path: Path, text: str, e
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "six @ git+git@host.example:a/six.git@v1",
+        "six @ git@host.example:a/six.git@v1",
+        "git@host.example:a/six.git@v1",
+        "six @ git+ssh://git@host.example:a/six.git@v1",
+        "six @ ssh://git@host.example/a/six.git@v1",
+    ],
+)
+def test_a_repository_as_scp_writes_it_is_told_as_a_url(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ProjectError) as caught:
+        read(tmp_path, f'[project]\nname = "app"\ndependencies = ["{text}"]\n')
+    assert caught.value.hint == "write it as in: git+ssh://git@host.example/a/six.git@v1"
+    for fine in ("git+ssh://git@host.example:22/a/six.git", "file:six", "git+https://me@host.example/six.git"):
+        read(tmp_path, f'[project]\nname = "app"\ndependencies = ["six@{fine}"]\n')
+
+
+@pytest.mark.parametrize(
     "text", ["six @ hg+https://h.example/six", "six @ ftp://h.example/six.zip", "six @ file://host/six"]
 )
 def test_a_location_that_is_not_understood_is_an_error(tmp_path: Path, text: str) -> None:
