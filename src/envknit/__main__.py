@@ -6,6 +6,6 @@ import sys
 if not sys.flags.safe_path if hasattr(sys.flags, "safe_path") else True:
     del sys.path[0]
 
-from envknit.cli.main import main
+from envknit.cli.start import main
 
 sys.exit(main())
