@@ -20,9 +20,10 @@ relative to the store and use `/`:
     startup     coverage packages/.../a1_coverage.pth
     end
 
-A `pin` line is: name, version, folder, `pure` or `native` (has extension modules), the dist-info folder in it, the pins
-it depends on (`name==version`, separated by spaces), its import names (separated by spaces), its main module, and
-`resident` or `guest`; `-` stands for none. A guest stands beside another pin of its name, which is the one that plain
+A `pin` line is: name, version, folder, `pure`, `native` (has extension modules) or `native-guest` (has them, and the
+project allows it as a guest all the same), the dist-info folder in it, the pins it depends on (`name==version`,
+separated by spaces), its import names (separated by spaces), its main module, and `resident` or `guest`; `-` stands for
+none. A guest stands beside another pin of its name, which is the one that plain
 imports get. An `import` line is a top-level import name and the folders that hold it: one, or several portions of a
 namespace package. Pins that must be physical neighbours share one folder.
 
@@ -92,6 +93,7 @@ class Pin:
         version: normalised version.
         folder: where its files lie, relative to the store; shared by pins that must be neighbours.
         native: whether it holds extension modules.
+        may_be_guest: whether the project allows it beside another version, though it holds them.
         dist_info: its `.dist-info` folder's name within `folder`.
         dependencies: the pins it was locked with, as (name, version).
         imports: the top-level import names that its wheel ships, sorted.
@@ -99,7 +101,10 @@ class Pin:
         resident: whether plain imports get it; a guest stands beside the resident of its name.
     """
 
-    __slots__ = ("dependencies", "dist_info", "folder", "imports", "main", "name", "native", "resident", "version")
+    __slots__ = (
+        "dependencies", "dist_info", "folder", "imports", "main", "may_be_guest", "name", "native", "resident",
+        "version",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -113,7 +118,9 @@ class Pin:
         imports: Sequence[str] = (),
         main: str = "",
         resident: bool = True,
+        may_be_guest: bool = False,
     ) -> None:
+        self.may_be_guest = may_be_guest
         self.name = name
         self.version = version
         self.folder = folder
@@ -131,7 +138,8 @@ class Pin:
     def row(self) -> tuple[str, ...]:
         """Return the fields of its line."""
         needs = " ".join(f"{name}=={version}" for name, version in sorted(self.dependencies))
-        kind, role = "native" if self.native else "pure", "resident" if self.resident else "guest"
+        kind = ("native-guest" if self.may_be_guest else "native") if self.native else "pure"
+        role = "resident" if self.resident else "guest"
         names = " ".join(self.imports)
         texts = (self.folder, kind, self.dist_info, needs, names, self.main, role)
         return (self.name, self.version, *(text or "-" for text in texts))
@@ -145,7 +153,8 @@ class Pin:
             name,
             version,
             folder,
-            native=kind == "native",
+            native=kind != "pure",
+            may_be_guest=kind == "native-guest",
             dist_info=dist_info,
             dependencies=[(other, locked) for other, _, locked in parts],
             imports=names.split(),

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from envknit.errors import CExtensionError, LinkError, SchemaVersionError
+from envknit.native.names import import_real
 from envknit.runtime import doors
-from envknit.runtime.guests import import_real
 from envknit.runtime.router import router
 from envknit.worlds.block import Block, compares_names
 from envknit.worlds.configure import configure_from_lock
@@ -46,6 +46,7 @@ def use(
     auto_worker: bool = False,
     isolation: str | None = None,
     pure: bool = False,
+    native: bool = False,
 ) -> Any:
     """Open a block in which this code's imports mean another version of a package, or another environment.
 
@@ -66,12 +67,15 @@ def use(
             `worker` (a process of its own); or `auto`: the first of these that can, by evidence. `envknit.explain` of
             the block or the module tells which, and why.
         pure: load a package that has extension modules without them; for those that can do without.
+        native: load the extension modules of the package, and of what it depends on, beside those of other versions; on
+            Linux. It is what the project's `native` list allows for good.
 
     Returns:
         A context manager that gives the module, and a decorator.
 
     Raises:
-        CExtensionError: the package has extension modules, and is to be a guest (unless they are resident, or `pure`).
+        CExtensionError: the package has extension modules, and is to be a guest (unless they are resident, `pure`, or
+            allowed); or they are allowed, and this Python cannot hold them, or a try of them in a child process failed.
         CExtIncompatibleError: it is to be in an interpreter, and a probe showed that it cannot.
         LinkError: no environment of the lock holds it (the error names the versions there are), or several locks have
             an environment of that name and `lock` does not say which.
@@ -91,7 +95,7 @@ def use(
     if isolation not in {"interpreter", "worker"}:
         block = Block(target, opener)
         try:
-            target.check_guest(pure=pure)
+            target.check_guest(pure=pure, native=native)
             if holder:
                 block.ready()
         except CExtensionError:
@@ -116,6 +120,7 @@ def import_version(
     env: str | None = None,
     lock: str | os.PathLike[str] | None = None,
     pure: bool = False,
+    native: bool = False,
 ) -> ModuleType:
     """Import one version of a package and return its module.
 
@@ -126,12 +131,13 @@ def import_version(
         env: as for `use`.
         lock: as for `use`.
         pure: as for `use`.
+        native: as for `use`.
 
     Raises:
         CExtensionError, LinkError: as `use` does; also where the alias is taken.
     """
     target = find_target(name, version, env, lock)
-    target.check_guest(pure=pure)
+    target.check_guest(pure=pure, native=native)
     if not target.main:
         raise LinkError(f"{name} {version} holds nothing to import")
     doors.install()

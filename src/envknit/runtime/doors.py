@@ -14,8 +14,10 @@ from _frozen_importlib import _resolve_name  # type: ignore[attr-defined] # not 
 from contextlib import suppress
 
 from envknit.errors import UnlockedError
+from envknit.native import askers, names
+from envknit.native.names import import_real
 from envknit.runtime.asking import current, find_asker, host, import_outside
-from envknit.runtime.guests import GuestFinder, import_real
+from envknit.runtime.guests import GuestFinder
 from envknit.runtime.importer import original_import
 from envknit.runtime.metadata import find_distributions
 from envknit.runtime.router import router
@@ -36,6 +38,7 @@ _finder = GuestFinder(find_distributions)
 # Read at every import statement of the host. Bound here, since for a name that a module has imported the compiler makes
 # no LOAD_ATTR for methods (`is_import_originated` in Python/compile.c), and a method object at each call costs 40 ns
 _open_blocks, _means, _defaults, _waiting = current.get, host.means, host.defaults, host.waiting
+_guarded = names.guarded
 
 _lazy: list[Any] = []  # the module `lazy`, where Python has lazy imports
 _replaced: list[tuple[Any, str, Any]] = []  # (where, name, the original) of every attribute but the two above
@@ -106,8 +109,12 @@ def _import(
     level: int = 0,
 ) -> ModuleType:
     """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
-    if level == 0 and (globals is None or _defaults or _open_blocks() is not None or _waiting):
+    if level == 0 and (globals is None or _defaults or _open_blocks() is not None or _waiting or _guarded):
         head, dot, rest = name.partition(".")
+        if head in _guarded and fromlist == [] and globals is locals:
+            world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
+            if world is not None:
+                return names.import_for(world, name)
         if head in router.routed or _is_in_world():
             if globals is None or _lazy:
                 real = _real_head(name, head, globals, fromlist, sys._getframe(1))
@@ -205,3 +212,7 @@ def _importing(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(modname, *args, **options)
 
     return functools.update_wrapper(import_or_skip, function)
+
+
+names.asks_for_itself(_import)
+names.asks_for_itself(_gcd_import)

@@ -11,6 +11,8 @@ import sys
 from _collections_abc import MutableMapping
 from types import ModuleType
 
+from envknit.native.names import Name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,6 +59,8 @@ class GuestModules(MutableMapping):  # type: ignore[type-arg] # subscripting nee
 
     def __iter__(self) -> Iterator[str]:
         for real in list(sys.modules):  # another thread may import meanwhile
+            if isinstance(real, Name) and real.is_alias:
+                continue  # it stands there by its own name, too
             head, dot, rest = real.partition(".")
             plain = head.partition("@")[0]
             if self._route(plain) == head:

@@ -7,10 +7,13 @@ imported late, after a block has closed, and by `pickle` in another process.
 from __future__ import annotations
 
 import os
-from _frozen_importlib import ModuleSpec, _find_and_load  # type: ignore[attr-defined] # not in typeshed
-from _frozen_importlib_external import SourcelessFileLoader, spec_from_file_location
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader, SourcelessFileLoader, spec_from_file_location
 
 from envknit.errors import CExtensionError, UnlockedError
+from envknit.native import loading, names
+from envknit.native.names import import_real
 from envknit.runtime.finder import EXTENSIONS, StoreFinder, StoreLoader
 from envknit.runtime.router import router
 
@@ -48,9 +51,7 @@ class GuestLoader(StoreLoader):
     # `_check_name` refuses another name than the loader's own (Lib/importlib/_bootstrap_external.py), and code asks
     # with the name that it knows itself by: `__spec__.loader.get_resource_reader("lib")`
     def _full(self, name: str | None) -> str | None:
-        head, _, rest = self.name.partition(".")
-        plain = head.partition("@")[0] + (f".{rest}" if rest else "")
-        return self.name if name == plain else name
+        return self.name if name == _plain(self.name) else name
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module, and with it every import statement in it, with its member's builtins.
@@ -59,6 +60,8 @@ class GuestLoader(StoreLoader):
         """
         vars(module)["__builtins__"] = self.member.builtins
         super().exec_module(module)
+        if self.member.is_native and self.member.tag:
+            self.member.rename(module)
 
 
 class GuestBytecodeLoader(SourcelessFileLoader):
@@ -74,40 +77,57 @@ class GuestBytecodeLoader(SourcelessFileLoader):
         super().exec_module(module)
 
 
-class NativeLoader:
-    """Refuse an extension module of a guest, at the moment when it would be loaded.
+class NativeLoader(ExtensionFileLoader):
+    """Load an extension module of a guest, where its package may be a native guest; else refuse it.
 
     The error is an ImportError, so a package whose compiled parts are accelerators does without them, as its own
     code says.
     """
 
     def __init__(self, fullname: str, path: str, member: Member) -> None:
-        self.name = fullname
-        self.path = path
+        super().__init__(fullname, path)
         self.member = member
 
     # Not in `find_spec`: `find_spec("x") is not None` must stay a question, and a later entry must not answer instead
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Raise CExtensionError."""
-        raise native_error(self.member, spec.name, path=self.path)
+        """Create the module.
+
+        Raises:
+            CExtensionError: nothing has said that its package may be a native guest.
+        """
+        if not self.member.is_native:
+            raise native_error(self.member, spec.name, path=self.path)
+        self.member.guard()
+        return loading.create(spec, self.path, self.member.source(self.path), _plain(spec.name), self.member)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Never reached: there is no module."""
+        """Execute the module, and let what it defines bear the guest's name."""
+        loading.execute(module, module.__spec__, _plain(self.name))
+        self.member.rename(module)
+
+
+def _plain(real: str) -> str:
+    head, dot, rest = real.partition(".")
+    return head.partition("@")[0] + dot + rest
 
 
 def native_error(member: Member, module: str, **facts: object) -> CExtensionError:
-    """Return the error that says that a member has extension modules and what there is instead.
+    """Return the error that says that a member's extension modules cannot be loaded, and what there is instead.
 
-    CPython finds a single-phase extension module again by its file and name (`_PyImport_FindExtensionObject` in
-    Python/import.c), and static variables are the process's in any case.
+    Args:
+        member: the member.
+        module: what was to be imported.
+        facts: what else is known; a `reason` says why they cannot be loaded though they are allowed.
     """
     name, version = member.pin.name, member.pin.version
+    why = "are not loaded here" if "reason" in facts else "are loaded beside another version only where that is allowed"
+    allow = "" if "reason" in facts else f"allow it: use(..., native=True), or `native: [{name}]` in the project; or "
     return CExtensionError(
-        f"{name} {version} has extension modules, which CPython loads once in a process",
+        f"{name} {version} has extension modules, which {why}",
         name=module,
         **facts,
-        hint=f"keep it in a process of its own: envknit.worker({name!r}, {version!r}), or use(..., auto_worker=True);"
-        " where its compiled parts are optional: use(..., pure=True)",
+        hint=f"{allow}keep it in a process of its own: envknit.worker({name!r}, {version!r}), or use(...,"
+        " auto_worker=True); where its compiled parts are optional: use(..., pure=True)",
     )
 
 
@@ -119,15 +139,6 @@ def lost_error(member: Member, module: str) -> UnlockedError:
         folder=member.folder,
         hint="run: python -m envknit install",
     )
-
-
-def import_real(name: str) -> ModuleType:
-    """Import a module, and its parents, by their names in `sys.modules`, whoever asks."""
-    # Below `__import__` and `_gcd_import`, which route by who asks. It takes the lock of the name as they do, so
-    # threads that import one guest at once wait for each other (`_ModuleLockManager` in Lib/importlib/_bootstrap.py);
-    # parents are imported by the function that it is given
-    module: ModuleType = _find_and_load(name, import_real)
-    return module
 
 
 class AliasLoader:
@@ -169,15 +180,17 @@ class _GuestFolder(StoreFinder):
         return spec_from_file_location(self.fullname, path, loader=loader, submodule_search_locations=locations)
 
     def _list(self, folder: str) -> frozenset[str]:
-        """List a folder without the extension modules that have a twin in Python beside them (mypyc, Cython)."""
+        """List a folder; without native modules that have a twin in Python (mypyc, Cython) where they cannot be had."""
         if not folder.startswith(self.store + os.sep):
             try:
-                names = frozenset(os.listdir(folder))  # no promise that it never changes
+                found = frozenset(os.listdir(folder))  # no promise that it never changes
             except OSError:
                 return frozenset()
         else:
-            names = super()._list(folder)
-        return frozenset(n for n in names if not (n.endswith(EXTENSIONS) and n.partition(".")[0] + ".py" in names))
+            found = super()._list(folder)
+        if self.member.is_native:
+            return found
+        return frozenset(n for n in found if not (n.endswith(EXTENSIONS) and n.partition(".")[0] + ".py" in found))
 
 
 def _find_in(paths: Iterable[str], fullname: str, tail: str, member: Member) -> ModuleSpec | None:
@@ -225,8 +238,7 @@ class GuestFinder:
         """
         head, dot, rest = fullname.partition(".")
         if "@" not in head:
-            real = router.aliases.get(head)
-            return None if real is None else _alias(fullname, real + dot + rest)
+            return self._find_plain(fullname, path)
         plain, _, tag = head.partition("@")
         if not tag:
             raise UnlockedError(f"No module named {plain!r} in this world, which is strict", name=plain)
@@ -239,6 +251,19 @@ class GuestFinder:
         # A name with an `@` that is none of ours is left to whoever made it: no other finder looks for such a file
         member = router.member_of(head)
         return None if member is None else _in_member(fullname, member, path)
+
+    def _find_plain(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Find an alias, or with the other finders a resident whose name means something else to C code of guests."""
+        head, dot, rest = fullname.partition(".")
+        if head in router.aliases:
+            return _alias(fullname, router.aliases[head] + dot + rest)
+        if head not in names.guarded:
+            return None
+        for finder in sys.meta_path:
+            if finder is not self and (spec := finder.find_spec(fullname, path)) is not None:
+                names.reserve(spec)
+                return spec
+        return None
 
     def invalidate_caches(self) -> None:
         """Forget the listings of folders; `importlib.invalidate_caches()` asks for it."""

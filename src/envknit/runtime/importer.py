@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 
+from envknit.native import askers, names
 from envknit.runtime.guest_sys import GuestBuiltins, GuestModules, GuestSys, copy_builtins
 
 TYPE_CHECKING = False
@@ -96,6 +97,10 @@ class Importer:
             if name in self._own:
                 return self._own[name]
             head, dot, rest = name.partition(".")
+            if head in names.guarded and fromlist == [] and globals is locals:  # as C code calls it: see doors.py
+                world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
+                if world is not None:
+                    return names.import_for(world, name)
             try:
                 real = self.routes[head] or self.real_name(head)  # (which raises)
             except KeyError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from envknit.errors import UnlockedError
+from envknit.native import names, renaming
 from envknit.plan import SITE_PACKAGES
 from envknit.runtime.importer import Importer
 
@@ -38,6 +39,8 @@ class Member(Importer):
         self._site = os.path.join(plan.view, SITE_PACKAGES) if plan.path and pin.resident else ""
         self.names = {head: os.path.join(plan.store, plan.folder_of(pin, head)) for head in pin.imports}
         self._resolve = resolve
+        self.is_native = pin.may_be_guest  # whether its extension modules are loaded where it is a guest
+        self._is_guarded = False
 
     def __repr__(self) -> str:
         return f"<{'guest' if self.tag else 'resident'} {self.title}>"
@@ -80,6 +83,16 @@ class Member(Importer):
             reason="it was locked without; only another environment has it",
             hint="add the package that provides it to that environment",
         )
+
+    def guard(self) -> None:
+        """Let its C code find what names mean to it, from now on."""
+        if not self._is_guarded:
+            names.guard(self, {head for pin in self.plan.pins.values() for head in pin.imports})
+            self._is_guarded = True
+
+    def rename(self, module: ModuleType) -> None:
+        """Give what one of its modules defines its own name, where it was compiled with the plain one."""
+        renaming.rename(module, {head: self.route(head) or head for head in self.names})
 
 
 def is_namespace(folder: str) -> bool:

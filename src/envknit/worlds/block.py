@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 
+from envknit.native.names import import_real
 from envknit.runtime import doors
 from envknit.runtime.asking import Blocks, current
-from envknit.runtime.guests import import_real
 from envknit.runtime.router import router
 from envknit.worlds.explain import Origin, origin_of
 

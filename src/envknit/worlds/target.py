@@ -11,6 +11,7 @@ from envknit.plans import Plans
 from envknit.runtime.guests import lost_error, native_error
 from envknit.runtime.router import router
 from envknit.worlds.lock_plans import lock_file, plans_of_lock
+from envknit.worlds.native import allow_native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +41,19 @@ class Target:
         self.main = main
         self.member = member
 
-    def check_guest(self, *, pure: bool) -> None:
+    def check_guest(self, *, pure: bool, native: bool = False) -> None:
         """Raise CExtensionError where it cannot be a guest in this process.
 
         Args:
             pure: whether it is to do without its extension modules.
+            native: whether it, and what it depends on, may have them as guests.
         """
         member = self.member
-        if member is not None and member.tag and member.pin.native and not pure:
+        if member is None or not member.tag or pure:
+            return
+        if native:
+            allow_native(member)
+        elif member.pin.native and not member.is_native:
             raise native_error(member, member.pin.main)
 
 

@@ -6,7 +6,7 @@ import sys
 from types import CodeType, FunctionType, ModuleType
 
 from envknit.errors import LinkError
-from envknit.runtime.guests import import_real
+from envknit.native.names import import_real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

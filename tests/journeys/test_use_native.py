@@ -1,0 +1,189 @@
+"""`use(native=True)`: extension modules of two versions side by side, and what plain names mean to their C code."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.native import write_native
+from kit.planned import write_plans
+
+if TYPE_CHECKING:
+    from kit import Machine, Project
+
+pytestmark = [
+    pytest.mark.ends,  # what differs between Pythons is tried by each: `why_missing`
+    pytest.mark.skipif(sys.platform != "linux", reason="native guests are for Linux"),
+]
+
+DEPENDS = {
+    f"{version}.0": {f"lib=={version}.0": (f"dep=={version}.0",), f"solo=={version}.0": (f"lib=={version}.0",)}
+    for version in (1, 2)
+}
+ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "default": {"dep==2.0": (), **DEPENDS["2.0"]},
+    "old": {"dep==1.0": (), **DEPENDS["1.0"]},
+    "mixed": {"dep==1.0": (), "lib==2.0": ("dep==1.0",)},
+}
+OLD = """
+import envknit, pickle, sys, threading
+with envknit.use("lib", "1.0", native=True) as old: pass
+"""
+
+
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    project = machine.project()
+    write_native(machine)
+    write_plans(machine.home, project.lock_file, ENVIRONMENTS)
+    return project
+
+
+def out(project: Project, source: str) -> str:
+    return project.code(source).out
+
+
+@pytest.mark.parametrize("first", ["", "import lib, lib.late\n"])
+def test_c_code_gets_what_its_own_world_means_however_it_asks(project: Project, first: str) -> None:
+    assert out(project, first + OLD + """
+import lib
+for module in (old._multi, old._single, lib._multi, lib._single):
+    ways = [module.imported, module.by_level, module.found, module.in_table]
+    print(module.__name__, module.at_start(), module.capsule(),
+          *[way(name).VERSION for name in ("lib.base", "lib.late", "lib", "dep") for way in ways])
+print(old.late is old._multi.found("lib.late"), lib.late is sys.modules["lib.late"], lib.late.BELOW, old.late.BELOW)
+""").splitlines() == [
+        "lib@1_0._multi 1.0 1.0" + " 1.0" * 16,
+        "lib@1_0._single 1.0 1.0" + " 1.0" * 16,
+        "lib._multi 2.0 2.0" + " 2.0" * 16,
+        "lib._single 2.0 2.0" + " 2.0" * 16,
+        "True True 2.0 1.0",
+    ]  # fmt: skip
+
+
+def test_what_only_the_other_version_has_is_missing(project: Project) -> None:
+    assert out(project, OLD + """
+import lib, lib.newer
+def why(way, name):
+    try:
+        return way(name)
+    except ImportError as error:
+        return type(error).__name__
+print(old._multi.found("lib.newer"), old._multi.in_table("lib.newer"), why(old._multi.imported, "lib.newer"),
+      why(old._single.by_level, "lib.newer"), old._multi.imported("lib.only").VERSION, "lib.only" in sys.modules)
+""") == "None None ModuleNotFoundError ModuleNotFoundError 1.0 False\n"  # fmt: skip
+
+
+def test_python_code_that_c_code_calls_asks_for_itself(project: Project) -> None:
+    assert out(project, OLD + """
+def ask():
+    import lib
+    return lib.VERSION, sys.modules["lib"].VERSION, "lib.base" in sys.modules
+print(old._multi.called(ask), old._single.called(ask))
+""") == "('2.0', '2.0', True) ('2.0', '2.0', True)\n"  # fmt: skip
+
+
+def test_an_extension_module_without_a_package_is_a_guest_of_its_own_name(project: Project) -> None:
+    assert out(project, """
+import envknit, sys
+old = envknit.import_version("solo", "1.0", native=True)
+import solo
+print(old.__name__, old.at_start(), solo.__name__, solo.at_start(), sys.modules["solo"] is solo)
+print(old.count(), old.count(), solo.count(), sorted({str(name) for name in sys.modules if "solo" in name}))
+""").splitlines() == ["solo@1_0 1.0 solo 2.0 True", "1 2 1 ['solo', 'solo@1_0']"]  # fmt: skip
+
+
+def test_one_file_in_two_worlds_is_two_libraries(project: Project) -> None:
+    assert out(project, """
+import envknit, lib, os, tempfile
+with envknit.use("lib", "2.0", env="mixed", native=True) as mixed: pass
+print(mixed is lib, mixed._multi.count(), mixed._multi.count(), lib._multi.count(), mixed._single.count())
+print(mixed._multi.imported("lib.late").BELOW, lib._multi.imported("lib.late").BELOW)
+print(mixed._multi.__file__.startswith(lib.__spec__.loader.store), os.listdir(tempfile.gettempdir()))
+""").splitlines()[:2] == ["False 1 2 1 1", "1.0 2.0"]  # fmt: skip
+
+
+def test_types_and_functions_of_c_code_are_pickled_by_the_guests_name(project: Project) -> None:
+    assert out(project, OLD + """
+import lib
+for value in (old._multi.Thing, old._single.Thing, old._multi.count, lib._multi.Thing, lib._single.count):
+    for data in (pickle.dumps(value), pickle._dumps(value)):
+        assert pickle.loads(data) is value
+print(old._multi.Thing, lib._multi.Thing, old._single.count.__module__)
+""") == "<class 'lib@1_0._multi.Thing'> <class 'lib._multi.Thing'> lib@1_0._single\n"  # fmt: skip
+
+
+def test_threads_import_both_at_once_and_each_gets_its_own(project: Project) -> None:
+    # A short form of scripts/torture: fresh processes, since only the first import of a process can go wrong
+    program = """
+import envknit, sys, threading
+sys.setswitchinterval(1e-5)
+begin, wrong = threading.Barrier(8), []
+def work(number):
+    begin.wait()
+    try:
+        if number % 2:
+            with envknit.use("lib", "1.0", native=True) as lib: pass
+        else:
+            import lib
+        want = "1.0" if number % 2 else "2.0"
+        for _ in range(100):
+            for module in (lib._multi, lib._single):
+                found = {module.at_start(), module.capsule(), module.by_level("lib.late").BELOW,
+                         module.imported("lib.base").VERSION, module.found("lib").VERSION}
+                if found != {want}: wrong.append((number, found))
+    except BaseException as error:
+        wrong.append(repr(error))
+threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(wrong[:3])
+"""
+    assert [out(project, program) for _ in range(3)] == ["[]\n"] * 3
+
+
+def test_a_forked_child_imports_on(project: Project) -> None:
+    assert out(project, OLD + """
+import os
+child = os.fork()
+if not child:
+    os._exit(old._multi.imported("lib.late").BELOW != "1.0")
+print(os.waitpid(child, 0)[1])
+""") == "0\n"  # fmt: skip
+
+
+def test_the_table_of_modules_shows_no_name_that_is_not_one(project: Project) -> None:
+    assert out(project, OLD + """
+import lib, lib.late
+plain = [name for name in sys.modules if name.partition(".")[0] == "lib"]
+print(len(plain) == len(set(map(str, plain))), {*plain} >= {"lib", "lib.late"}, sys.modules["lib"] is lib,
+      pickle.loads(pickle.dumps(plain)) == [str(name) for name in plain], "lib" in sorted(sys.modules))
+""") == "True True True True True\n"  # fmt: skip
+
+
+def test_without_leave_the_error_names_it_as_a_way_out(project: Project) -> None:
+    error = project.code("import envknit; envknit.use('lib', '1.0')", status=1).err
+
+    assert "CExtensionError: lib 1.0 has extension modules, which are loaded beside another version only where" in error
+    assert "use(..., native=True)" in error
+    assert "`native: [lib]` in the project" in error
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        ("sys.platform = 'darwin'", "native guests are for Linux so far, and this is darwin"),
+        ("sys.modules['ctypes'] = None", "this Python has no ctypes, which native guests need"),
+    ],
+)
+def test_a_platform_that_cannot_says_so_at_once(project: Project, world: str, reason: str) -> None:
+    error = project.code(
+        f"import sys, envknit\nenvknit.use\n{world}\nenvknit.use('lib', '1.0', native=True)", status=1
+    ).err
+
+    assert f"reason: {reason}" in error
+    assert "envknit.worker('lib', '1.0')" in error
+    assert "native=True" not in error.partition("hint:")[2]

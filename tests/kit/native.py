@@ -1,0 +1,136 @@
+"""A small package with extension modules whose C code asks for modules by plain names in every way that there is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit.planned import EXTENSION, folder_of, write_packages
+
+if TYPE_CHECKING:
+    from kit import Machine
+    from kit.planned import Files
+
+SOURCE = r"""
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+static int calls = 0;          /* what two worlds that share one file would share */
+static PyObject *seen = NULL;  /* what the plain name of a dependency meant at initialisation */
+
+static PyObject *count(PyObject *self, PyObject *none) { return PyLong_FromLong(++calls); }
+static PyObject *at_start(PyObject *self, PyObject *none) { return Py_NewRef(seen); }
+static PyObject *imported(PyObject *self, PyObject *name) { return PyImport_Import(name); }
+static PyObject *by_level(PyObject *self, PyObject *name) {  /* as the imports in Cython's functions are */
+    PyObject *names = Py_BuildValue("[s]", "VERSION");
+    PyObject *found = PyImport_ImportModuleLevelObject(name, NULL, NULL, names, 0);
+    Py_DECREF(names);
+    return found;
+}
+static PyObject *found(PyObject *self, PyObject *name) {
+    PyObject *module = PyImport_GetModule(name);
+    if (module == NULL && !PyErr_Occurred()) Py_RETURN_NONE;
+    return module;
+}
+static PyObject *in_table(PyObject *self, PyObject *name) {
+    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
+    if (module == NULL && !PyErr_Occurred()) Py_RETURN_NONE;
+    return Py_XNewRef(module);
+}
+static PyObject *called(PyObject *self, PyObject *function) { return PyObject_CallNoArgs(function); }
+static const char *interface = INTERFACE;
+static PyObject *capsule(PyObject *self, PyObject *none) {
+    const char *text = PyCapsule_Import("lib.API", 0);
+    return text ? PyUnicode_FromString(text) : NULL;
+}
+
+static PyMethodDef methods[] = {
+    {"count", count, METH_NOARGS, NULL}, {"at_start", at_start, METH_NOARGS, NULL},
+    {"imported", imported, METH_O, NULL}, {"by_level", by_level, METH_O, NULL},
+    {"found", found, METH_O, NULL}, {"in_table", in_table, METH_O, NULL}, {"called", called, METH_O, NULL},
+    {"capsule", capsule, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject Thing = {
+    PyVarObject_HEAD_INIT(NULL, 0) .tp_name = PLAIN ".Thing", .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = PyType_GenericNew,
+};
+
+static int fill(PyObject *module) {
+    PyObject *base = PyImport_ImportModule("lib.base");
+    if (base == NULL || PyType_Ready(&Thing) < 0) return -1;
+    seen = PyObject_GetAttrString(base, "VERSION");
+    Py_DECREF(base);
+    Py_INCREF(&Thing);
+    PyModule_AddObject(module, "API", PyCapsule_New((void *)interface, "lib.API", NULL));
+    return seen == NULL ? -1 : PyModule_AddObject(module, "Thing", (PyObject *)&Thing);
+}
+
+#ifdef SINGLE
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = NAME, .m_size = -1, .m_methods = methods};
+PyMODINIT_FUNC INIT(void) {
+    PyObject *module = PyModule_Create(&definition);
+    if (module == NULL || fill(module) < 0) return NULL;
+    /* as Cython does */
+    PyObject *modules = PyImport_GetModuleDict();
+    if (!PyDict_GetItemString(modules, PLAIN)) PyDict_SetItemString(modules, PLAIN, module);
+    return module;
+}
+#else
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = NAME, .m_size = 0, .m_methods = methods, .m_slots = slots,
+};
+PyMODINIT_FUNC INIT(void) { return PyModuleDef_Init(&definition); }
+#endif
+"""
+
+
+@cache
+def compiled(plain: str, version: str, *, single: bool) -> Path:
+    """Compile the extension module under a full name, once a run; skips the test where there is no compiler."""
+    compiler = shutil.which("gcc") or pytest.skip("needs a C compiler")
+    include = sysconfig.get_path("include")
+    if not Path(include, "Python.h").exists():
+        pytest.skip("needs Python.h")
+    tail = plain.rpartition(".")[2]
+    folder = Path(mkdtemp(prefix="envknit-test-native-"))
+    source, target = folder / f"{tail}.c", folder / f"{tail}.{EXTENSION}"
+    source.write_text(SOURCE, encoding="utf-8")
+    names = [f'-DNAME="{tail}"', f'-DPLAIN="{plain}"', f"-DINIT=PyInit_{tail}", f'-DINTERFACE="{version}"']
+    flags = ["-DSINGLE"] if single else []
+    command = [compiler, "-shared", "-fPIC", "-O1", f"-I{include}", *names, *flags, source, "-o", target]
+    subprocess.run(command, check=True)
+    return target
+
+
+def native_files(version: str) -> Files:
+    """Return what a version of `lib` holds beside its extension modules."""
+    return {
+        "lib/__init__.py": f"VERSION = {version!r}\nfrom lib._multi import API\nfrom lib import _multi, _single\n",
+        "lib/base.py": f"VERSION = {version!r}\n",
+        "lib/late.py": f"import dep\nVERSION = {version!r}\nBELOW = dep.VERSION\n",
+        "lib/only.py" if version == "1.0" else "lib/newer.py": f"VERSION = {version!r}\n",
+    }
+
+
+def write_native(machine: Machine) -> None:
+    """Write `lib` 1.0 and 2.0, the extension modules `solo` of both versions, and what they depend on."""
+    versions = "1.0", "2.0"
+    packages = {f"lib=={version}": native_files(version) for version in versions}
+    packages |= {f"dep=={version}": {"dep.py": f"VERSION = {version!r}\n"} for version in versions}
+    packages |= {f"solo=={version}": {"solo-notes.txt": ""} for version in versions}
+    packages["user==1.0"] = {"user.py": "import lib\ndef late():\n    return lib._multi.by_level('lib.late').VERSION\n"}
+    write_packages(machine.home, packages)
+    for version in versions:
+        root = machine.home / folder_of(f"lib=={version}") / "lib"
+        for tail, single in (("_multi", False), ("_single", True)):
+            shutil.copy(compiled(f"lib.{tail}", version, single=single), root)
+        shutil.copy(compiled("solo", version, single=True), machine.home / folder_of(f"solo=={version}"))
