@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.native import write_native
+from kit.native import compiled, native_files, write_native
 from kit.planned import write_plans
 
 if TYPE_CHECKING:
-    from kit import Machine, Project
+    from kit import LoopbackIndex, Machine, Project
 
 pytestmark = [
     pytest.mark.ends,  # what differs between Pythons is tried by each: `why_missing`
@@ -118,7 +118,8 @@ print(old._multi.Thing, lib._multi.Thing, old._single.count.__module__)
 def test_threads_import_both_at_once_and_each_gets_its_own(project: Project) -> None:
     # A short form of scripts/torture: fresh processes, since only the first import of a process can go wrong
     program = """
-import envknit, sys, threading
+import dep, envknit, sys, threading
+envknit.use
 sys.setswitchinterval(1e-5)
 begin, wrong = threading.Barrier(8), []
 def work(number):
@@ -187,3 +188,38 @@ def test_a_platform_that_cannot_says_so_at_once(project: Project, world: str, re
     assert f"reason: {reason}" in error
     assert "envknit.worker('lib', '1.0')" in error
     assert "native=True" not in error.partition("hint:")[2]
+
+
+def publish(index: LoopbackIndex) -> None:
+    """Two dependencies that want different versions of a package with extension modules."""
+    tags = f"cp{sys.version_info.major}{sys.version_info.minor}-" * 2 + "manylinux_2_17_x86_64"
+    for version in ("1.0", "2.0"):
+        files: dict[str, bytes | str] = {**native_files(version)}
+        for tail, single in (("_multi", False), ("_single", True)):
+            path = compiled(f"lib.{tail}", version, single=single)
+            files[f"lib/{path.name}"] = path.read_bytes()
+        index.publish("lib", version, files, tags=tags, requires=[f"dep=={version}"])
+        index.publish("dep", version, {"dep.py": f"VERSION = {version!r}\n"})
+    for name, wanted in (("dep-a", "2.0"), ("dep-b", "1.0")):
+        code = "import lib\ndef seen():\n    late = lib._single.by_level('lib.late')\n"
+        code += "    return lib.VERSION, lib._multi.at_start(), late.BELOW, lib._multi.imported('lib').VERSION\n"
+        index.publish(name, "1.0", {f"{name.replace('-', '_')}.py": code}, requires=[f"lib=={wanted}"])
+
+
+def test_a_split_lock_holds_extension_modules_that_the_project_allows(index: LoopbackIndex, machine: Machine) -> None:
+    publish(index)
+    project = machine.project(["dep-a", "dep-b"], more="native: [lib]\nsplit: [lib, dep]\n").ready()
+    assert 'native:\n  - "lib"\n' in project.lock_file.read_text()
+
+    program = "import dep_a, dep_b, sys\nprint(dep_a.seen(), dep_b.seen(), sys.modules['lib'].VERSION)"
+    expected = f"{('2.0',) * 4} {('1.0',) * 4} 2.0\n"
+
+    assert project.code(program).out == expected
+    assert project.code(program.replace("dep_a, dep_b", "dep_b, dep_a", 1)).out == expected
+
+
+def test_what_the_project_allows_needs_no_leave_in_the_code(index: LoopbackIndex, machine: Machine) -> None:
+    publish(index)
+    project = machine.project(["lib>=2"], environments={"old": ["lib<2"]}, more="native: [lib]\n").ready()
+
+    assert project.code("import envknit\nprint(envknit.import_version('lib', '1.0')._multi.at_start())").out == "1.0\n"

@@ -106,6 +106,7 @@ class Lock:
     targets: tuple[str, ...] = ()
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
+    native: tuple[str, ...] = ()
     default_groups: tuple[str, ...] = DEFAULT_GROUPS
     exclude_newer: str = ""
     resolution: str = RESOLUTIONS[0]

@@ -106,6 +106,7 @@ class Project:
         targets: platforms to lock for; `()`: all that we know.
         system_site_packages: whether the host's site-packages stay visible behind the lock.
         startup: pins whose start-up code may run.
+        native: pins that may be guests though they have extension modules.
         split: names of which an environment may hold several versions where it must; None: any name.
         exclude_newer: the time (RFC 3339) after which nothing that was uploaded counts; `""`: none.
         resolution: one of `RESOLUTIONS`.
@@ -120,6 +121,7 @@ class Project:
     targets: tuple[str, ...] = ()
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
+    native: tuple[str, ...] = ()
     split: frozenset[str] | None = frozenset()
     exclude_newer: str = ""
     resolution: str = RESOLUTIONS[0]

@@ -23,6 +23,7 @@ TOP = frozenset(
         "environments",
         "exclude_newer",
         "indexes",
+        "native",
         "node_version",
         "prerelease",
         "resolution",
@@ -53,6 +54,7 @@ def read_settings(settings: Mapping[str, Value]) -> dict[str, Any]:
         "targets": _targets(settings["targets"]) if "targets" in settings else (),
         "system_site_packages": "system_site_packages" in settings and settings["system_site_packages"].flag(),
         "startup": _names(settings["startup"]) if "startup" in settings else DEFAULT_STARTUP,
+        "native": _names(settings["native"]) if "native" in settings else (),
         "split": _split(settings["split"]) if "split" in settings else frozenset(),
     }
     if "indexes" in settings:

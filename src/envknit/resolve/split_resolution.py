@@ -63,6 +63,7 @@ class Splitting:
     Args:
         judge: knows the candidates.
         accepted: names of which the person accepts several copies; None: any.
+        native: names whose copies may stand beside another though they have extension modules.
         reporter: hears of what the person should know.
     """
 
@@ -71,10 +72,12 @@ class Splitting:
         judge: Judge,
         *,
         accepted: Collection[str] | None,
+        native: Collection[str],
         reporter: Reporter,
     ) -> None:
         self._catalogue = JudgeCatalogue(judge)
         self._accepted = accepted
+        self._native = native
         self._reporter = reporter
 
     def find(self) -> Graph | None:
@@ -121,7 +124,7 @@ class Splitting:
         unbuilt = []
         for name, version, release in self._guests(split):
             kind = _kind(release)
-            if kind == "native":
+            if kind == "native" and name not in self._native:
                 raise _native(split, name, version, error)
             if kind == "sdist":
                 unbuilt.append(
@@ -151,10 +154,12 @@ def _native(split: Split, name: str, version: Version, error: ResolutionError | 
     there = split.residents[name]
     facts = error.facts if error is not None else {}
     return ResolutionError(
-        f"{name} {version} cannot be loaded beside {name} {there}: it has extension modules, which CPython loads once",
+        f"{name} {version} cannot be loaded beside {name} {there}: it has extension modules, and the project does not"
+        " allow that",
         **facts,
         **describe(split),
-        hint="give one side an environment of its own, and reach it through envknit.worker() (a process of its own) or"
+        hint=f"allow it, on Linux: `native: [{', '.join(split.copies)}]` in the project; or give one side an"
+        " environment of its own, and reach it through envknit.worker() (a process of its own) or"
         " envknit.SubInterpreterEnv",
     )
 

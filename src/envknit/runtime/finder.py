@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
 _MOST_LINKS = 40  # on one path, as in the kernel (path_resolution(7))
-linked_loader: Callable[[str, str, str], StoreLoader | None] | None = None  # set where a plan has guests: see linked.py
+# Set where a plan has guests: see linked.py
+linked_loader: Callable[[str, str, str], StoreLoader | None] | None = None
+linked_extension: Callable[[str, str, str], ExtensionFileLoader] | None = None
 
 
 class StoreLoader(SourceFileLoader):
@@ -147,7 +149,7 @@ class StoreFinder(FileFinder):
         elif suffix == ".pyc":
             loader = SourcelessFileLoader(fullname, path)
         else:
-            loader = ExtensionFileLoader(fullname, path)
+            loader = (linked_extension or _extension_loader)(fullname, path, source)
         locations = [os.path.dirname(path)] if is_package else None
         spec: ModuleSpec | None = spec_from_file_location(
             fullname, path, loader=loader, submodule_search_locations=locations
@@ -169,6 +171,10 @@ class StoreFinder(FileFinder):
                 return frozenset()
             self._listings[folder] = names
         return names
+
+
+def _extension_loader(fullname: str, path: str, _: str) -> ExtensionFileLoader:
+    return ExtensionFileLoader(fullname, path)
 
 
 def _resolved(path: str, store: str) -> str:

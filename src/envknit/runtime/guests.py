@@ -13,6 +13,7 @@ from _frozen_importlib_external import ExtensionFileLoader, SourcelessFileLoader
 
 from envknit.errors import CExtensionError, UnlockedError
 from envknit.native import loading, names
+from envknit.native.askers import why_missing
 from envknit.native.names import import_real
 from envknit.runtime.finder import EXTENSIONS, StoreFinder, StoreLoader
 from envknit.runtime.router import router
@@ -97,6 +98,8 @@ class NativeLoader(ExtensionFileLoader):
         """
         if not self.member.is_native:
             raise native_error(self.member, spec.name, path=self.path)
+        if reason := why_missing():
+            raise native_error(self.member, spec.name, path=self.path, reason=reason)
         self.member.guard()
         return loading.create(spec, self.path, self.member.source(self.path), _plain(spec.name), self.member)
 
@@ -236,7 +239,7 @@ class GuestFinder:
         Raises:
             ModuleNotFoundError: the store lost the member's folder, or a strict world lacks the name.
         """
-        head, dot, rest = fullname.partition(".")
+        head, _, rest = fullname.partition(".")
         if "@" not in head:
             return self._find_plain(fullname, path)
         plain, _, tag = head.partition("@")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from _frozen_importlib_external import ExtensionFileLoader
 
+from envknit.native import askers
+from envknit.native.askers import why_missing
 from envknit.plans import Plans
 from envknit.runtime import doors, finder
 from envknit.runtime.activation import plan_of
@@ -39,15 +42,26 @@ def start(activation: Activation) -> None:
         elif not all(needed.resident for needed in plan.closure(pin)):
             member = router.member(plan, pin)
             _linked[member.folder + os.sep] = member
+    finder.linked_extension = _extension_loader
     finder.linked_loader = _loader  # a hook, so that the finder knows nothing of members: most plans have no guests
     doors.install()
 
 
+def _member_of(source: str) -> Member | None:
+    return next((member for folder, member in _linked.items() if source.startswith(folder)), None)
+
+
 def _loader(fullname: str, path: str, source: str) -> LinkedLoader | None:
-    for folder, member in _linked.items():
-        if source.startswith(folder):
-            return LinkedLoader(fullname, path, member, source)
-    return None
+    member = _member_of(source)
+    return None if member is None else LinkedLoader(fullname, path, member, source)
+
+
+def _extension_loader(fullname: str, path: str, source: str) -> ExtensionFileLoader:
+    member = _member_of(source)
+    if member is not None and not why_missing():
+        askers.note(path, member)  # its C code means what the member means, too
+        member.guard()
+    return ExtensionFileLoader(fullname, path)
 
 
 class LinkedLoader(GuestLoader):

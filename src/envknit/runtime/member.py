@@ -12,6 +12,7 @@ from envknit.runtime.importer import Importer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from envknit.plan import Links, Pin, Plan
 

@@ -9,9 +9,9 @@ from binascii import crc32
 
 from envknit.errors import LinkError
 from envknit.naming import canonical_name, guest_tag
+from envknit.native.names import import_real
 from envknit.runtime import doors
 from envknit.runtime.activation import active
-from envknit.native.names import import_real
 from envknit.runtime.router import router
 from envknit.worlds.block import Block, close_innermost
 from envknit.worlds.inhabitants import Inhabitants
