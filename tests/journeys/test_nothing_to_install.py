@@ -43,6 +43,8 @@ def test_the_short_way_and_the_whole_way_say_the_same(installed: Machine) -> Non
     assert (SAID, "short") == answer(installed)
     assert ("", "short") == answer(installed, "-q")
     assert (SAID, "whole") == answer(installed, "--offline")
+    installed.envknit("view")
+    assert (SAID, "short") == answer(installed)
 
 
 @pytest.mark.parametrize("change", ["project", "version", "venv", "lost", "workspace"])
@@ -53,7 +55,7 @@ def test_what_is_not_plain_goes_the_whole_way(installed: Machine, change: str) -
     elif change == "version":
         (root / ".python-version").write_text("3\n")
     elif change == "venv":
-        (root / ".venv").mkdir()
+        (root / ".venv").symlink_to("store")
     elif change == "lost":
         (next((installed.home / "packages/site-packages").glob("alpha-*"))).rename(root / "away")
     else:

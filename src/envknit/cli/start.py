@@ -39,19 +39,21 @@ def _is_installed() -> bool:
         done = find_installed(LOCK_NAME)
     except EnvknitError:
         return False  # the whole way tells it
-    return done is not None and not done.skipped
+    if done is None or done.skipped:
+        return False
+    return not os.path.islink(".venv") or os.path.realpath(".venv") in map(os.path.realpath, done.views.values())
 
 
 def _is_plain() -> bool:
     """Tell whether the working folder is a project by itself, whose file is no newer than its lock.
 
-    Not where a folder above may be a workspace or names a Python, where `.venv` has to follow, or where `python` in the
-    person's shell is another, of which `install` warns.
+    Not where a folder above may be a workspace or names a Python, or where `python` in the person's shell is another:
+    `install` warns of that.
     """
     try:
         here = os.getcwd()
         changed = [os.stat(name).st_mtime for name in _PROJECTS if os.path.isfile(name)]
-        if not changed or max(changed) > os.stat(LOCK_NAME).st_mtime or os.path.lexists(".venv"):
+        if not changed or max(changed) > os.stat(LOCK_NAME).st_mtime:
             return False
     except OSError:
         return False
