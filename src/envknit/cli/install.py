@@ -41,7 +41,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
     place = find_place(arguments)
     place.require_lock()
-    _warn_if_outdated(place, screen)
+    warn_if_outdated(place, screen)
     install_from(place, arguments, screen)
     return 0
 
@@ -189,7 +189,7 @@ def left_out(skipped: Mapping[str, str]) -> list[str]:
     return [f"environment {name!r} is for Python {python}, and is left out here" for name, python in skipped.items()]
 
 
-def _warn_if_outdated(place: Place, screen: Screen) -> None:
+def warn_if_outdated(place: Place, screen: Screen) -> None:
     """Warn where the project asks for what the lock does not answer.
 
     Only a project file newer than its lock is read: a warm install must not pay for YAML.

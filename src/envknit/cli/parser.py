@@ -24,6 +24,8 @@ VERBS = {
     "lock": "choose a version of everything, and write them to the lock",
     "install": "put what the lock says into the store, and let this folder's Python see it",
     "sync": "lock where the lock is out of date, then install",
+    "bundle": "write a file that installs the lock where there is no network",
+    "unbundle": "install what a bundle holds",
     "run": "run a command as in an activated virtual environment",
     "shell": "start a shell in which an environment is active",
     "env": "print what a shell evaluates to activate an environment; list, create, remove and show environments",

@@ -80,14 +80,19 @@ def find_place(arguments: Namespace) -> Place:
         raise ProjectError("no such folder", folder=start)
     if getattr(arguments, "script", None):
         return script_place(start / arguments.script)
+    problem: ProjectError | None = None
     try:
         nearest = find_project_file(start)
         project = find_project(start)
-    except ProjectError:
-        for folder in (start, *start.parents):
-            if (folder / LOCK_FILE).is_file():
-                return Place(root=folder, project=None, lock=folder / LOCK_FILE)
-        raise
+    except ProjectError as error:
+        problem = error
+    for folder in (start, *start.parents):
+        if problem is None and folder == nearest.parent:
+            break
+        if (folder / LOCK_FILE).is_file():  # nearer than a project file: Python takes it, too
+            return Place(root=folder, project=None, lock=folder / LOCK_FILE)
+    if problem is not None:
+        raise problem
     return Place(root=project.parent, project=project, lock=project.parent / LOCK_FILE, nearest=nearest)
 
 

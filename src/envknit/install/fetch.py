@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
+    from typing import TypeVar
 
     from envknit.files.model import Artifact
     from envknit.index.index import Index, Link
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from envknit.store.entry import Entry
     from envknit.store.store import Store
     from envknit.view.bytecode import Compiler
+
+    _T = TypeVar("_T")
+    Work = Callable[["_Want", Path | None, Path], _T]
 
 _DOWNLOADS = 16  # at a time: most files are small, and each waits for its index
 _UNPACKING = 2  # at a time; inflating and hashing release the GIL, writing is the disk's
@@ -128,12 +132,39 @@ class Fetcher:
                     self._fetch_batch(batch)
                 folders |= {(want.name, want.version): self._placed(want) for want in batch}
         finally:
-            if self._index is not None:
-                self._index.close()
+            self.close()
         for want, pin in wants:
             if not self._sources.is_folder(want.source):  # the person works on it: `install` says that the lock is old
                 refuse_other(pin, self.store.path(folders[want.name, want.version]), overridden, self._target)
         return folders
+
+    def wheels(self, pins: Iterable[ChosenPin], workspace: Path) -> dict[str, tuple[Path, str]]:
+        """Get the wheels of pins as files, whatever the store holds; `close` when they were used.
+
+        Args:
+            pins: each with an artifact.
+            workspace: an existing folder for what is built.
+
+        Returns:
+            Path and file name of the wheel of each artifact, by the artifact's sha256.
+
+        Raises:
+            InstallError: one could not be had.
+        """
+
+        def keep(want: _Want, artifact: Path | None, folder: Path) -> tuple[str, tuple[Path, str]]:
+            found = self._wheel(want, artifact, folder)
+            self._reporter.step(f"{want.name} {want.version}")
+            return want.sha256, found
+
+        wants = sorted({_want(pin) for pin in pins})
+        self._reporter.stage(f"Fetching {count(len(wants), 'package')}", steps=len(wants))
+        return dict(self._in_parallel(keep, wants, workspace))
+
+    def close(self) -> None:
+        """Let go of the index, where one was opened."""
+        if self._index is not None:
+            self._index.close()
 
     def entry(self, folder: str) -> Entry:
         """Read an entry that `fetch` named; of one that was unpacked just now, it is known what it holds."""
@@ -198,24 +229,24 @@ class Fetcher:
         artifacts = self._opened().artifacts
         self._reporter.stage(f"Installing {count(len(missing), 'package')}", steps=len(missing))
         with self.store.workspace() as workspace:
-            ready = self._in_parallel(missing, workspace)
+            ready = self._in_parallel(self._unpack, missing, workspace)
             compiled = self._compiler.finish() if self._compiler else []
             for want in missing:
                 artifacts.forget(want.sha256)  # it is unpacked: its bytes need not reach the disk with the rest
             places = {place for _, place in ready}
             self.placed += len(places.intersection(self.store.place([*ready, *compiled])))
 
-    def _in_parallel(self, wants: Sequence[_Want], workspace: Path) -> list[tuple[Path, str]]:
-        """Download some while others are unpacked, the largest first: what begins last shall not take longest."""
+    def _in_parallel(self, work: Work[_T], wants: Sequence[_Want], workspace: Path) -> list[_T]:
+        """Download some while others are worked on, the largest first: what begins last shall not take longest."""
         downloads, unpacking = Threads(_DOWNLOADS, "envknit-download"), Threads(_UNPACKING, "envknit-unpack")
         soon: dict[Future[Path | None], _Want] = {}
-        done: list[Future[tuple[Path, str]]] = []
+        done: list[Future[_T]] = []
         try:
             for want in sorted(wants, key=lambda want: -(want.artifact.size or 0)):
                 soon[downloads.submit(self._download, want)] = want
             for one in as_completed(soon):
                 want = soon[one]
-                done.append(unpacking.submit(self._unpack, want, one.result(), workspace / want.sha256))
+                done.append(unpacking.submit(work, want, one.result(), workspace / want.sha256))
             return [one.result() for one in as_completed(done)]
         except BaseException:
             self._stop.set()  # downloads under way see it with their next bytes
@@ -226,22 +257,27 @@ class Fetcher:
             downloads.close()
             unpacking.close()
 
+    def _wheel(self, want: _Want, artifact: Path | None, workspace: Path) -> tuple[Path, str]:
+        """Return path and name of the wheel that an artifact is, or is built into; makes the workspace."""
+        if self._stop.is_set():
+            raise InstallError("stopped")
+        workspace.mkdir(mode=0o700)
+        if artifact is not None and want.artifact.is_wheel:
+            return artifact, want.artifact.name
+        self._reporter.stage(f"Building {want.name} {want.version}")
+        built = self._sources.wheel(want.source, artifact, want.artifact.name, self._opened(), workspace)
+        return built, built.name
+
     def _unpack(self, want: _Want, artifact: Path | None, workspace: Path) -> tuple[Path, str]:
         """Return an unpacked folder in the workspace, and the place it shall have."""
         with disk_faults(self.store.root):
-            if self._stop.is_set():
-                raise InstallError("stopped")
-            workspace.mkdir(mode=0o700)
-            version, wheel = want.version, want.artifact.name
-            if artifact is None or not want.artifact.is_wheel:
-                self._reporter.stage(f"Building {want.name} {want.version}")
-                artifact = self._sources.wheel(want.source, artifact, want.artifact.name, self._opened(), workspace)
-                wheel = artifact.name
+            path, wheel = self._wheel(want, artifact, workspace)
+            version = want.version
             if self._sources.is_folder(want.source):  # what the folder says now; the lock may be older
                 version = str(version_in(wheel, want.name) or version)
             folder = store_folder(want.name, version, wheel, want.sha256)
             unpacked = unpack_wheel(
-                artifact,
+                path,
                 workspace / "entry",
                 wheel=wheel,
                 name=want.name,
