@@ -1,4 +1,7 @@
-"""A plan in use by this interpreter: its view stands on `sys.path`, and what is found there comes from the plan."""
+"""A plan in use by this interpreter: its view stands on `sys.path`, and what is found there comes from the plan.
+
+PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
+"""
 
 import _frozen_importlib as _bootstrap
 import _frozen_importlib_external as _external
@@ -277,10 +280,25 @@ class Hint:
         return found
 
     def find_distributions(self, context: "Any") -> "Any":
-        # `envknit` can be imported and is no pin: its metadata is there for who asks by name, and in no list of all
-        if self.activation is None or context.name != "envknit":
+        # `envknit` can be imported and is no pin: its metadata is there for who asks by name, and in no list of all but
+        # that by which pytest finds its plugins
+        if self.activation is None or (context.name is None and not _is_pytest_asking()):
+            return ()
+        if context.name not in {None, "envknit"}:
             return ()
         return self.activation.load("envknit.runtime.metadata").find_envknit()
+
+
+def _is_pytest_asking() -> bool:
+    """Tell whether the plugin manager of pytest lists distributions; the frames between are importlib.metadata's."""
+    frame = sys._getframe(2)
+    for _ in range(6):
+        if frame.f_globals.get("__name__") == "pluggy._manager":
+            return True
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return False
 
 
 def hide(*owners: object) -> None:

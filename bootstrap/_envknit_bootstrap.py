@@ -3,6 +3,8 @@
 Importing this module does nothing; `start()` does, once per interpreter. Every Python program on the machine pays for
 it, so it loads no other module; what is needed once there is a lock lies beside it. The rules are told in
 docs/explanation/startup.md.
+
+PYTEST_DONT_REWRITE: pytest wants to rewrite the modules of its plugins' distributions, and these are loaded before it.
 """
 
 import _frozen_importlib as _bootstrap

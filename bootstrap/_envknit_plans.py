@@ -1,4 +1,7 @@
-"""Which plan belongs to a lock, where plans lie, and whether one may be trusted."""
+"""Which plan belongs to a lock, where plans lie, and whether one may be trusted.
+
+PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
+"""
 
 import _imp
 import os

@@ -1,4 +1,7 @@
-"""What is said of a lock that is not used, and of a module that nobody found; loaded when there is something to say."""
+"""What is said of a lock that is not used, and of a module that nobody found; loaded when there is something to say.
+
+PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
+"""
 
 import os
 import sys

@@ -1,6 +1,8 @@
 """One shared store of packages, a lock file per project, and plain `python app.py`.
 
 Each public name is loaded when it is first used; importing this package loads nothing else.
+
+PYTEST_DONT_REWRITE: pytest wants to rewrite the modules of its plugins' distributions.
 """
 
 __version__ = "0.1.0"

@@ -24,7 +24,7 @@ _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
 
 # Packages that take a name from their caller as the library does: the backport of importlib.metadata, and pytest
 # (`monkeypatch.setattr("requests.get", …)`, `mocker.patch`; `unittest.mock.patch` itself is part of the library)
-_PASSING_ON = frozenset(["importlib_metadata", "_pytest", "pytest", "pytest_mock"])
+_PASSING_ON = frozenset(["importlib_metadata", "_pytest", "pytest", "pytest_mock", "pluggy", "xdist", "execnet"])
 
 
 class Blocks:
@@ -176,4 +176,7 @@ def _passes_on(frame: FrameType) -> bool:
         return True
     if file.startswith(_LIBRARY) and file[len(_LIBRARY) :].partition(os.sep)[0] not in _SITE:
         return True
-    return str(frame.f_globals.get("__name__")).partition(".")[0].partition("@")[0] in _PASSING_ON
+    name = str(frame.f_globals.get("__name__"))
+    if name == "__main__":
+        name = str(frame.f_globals.get("__package__"))  # `python -m pytest`
+    return name.partition(".")[0].partition("@")[0] in _PASSING_ON
