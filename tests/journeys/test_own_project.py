@@ -153,6 +153,24 @@ def test_what_only_the_backend_knows_is_asked_of_it(shop: Project) -> None:
     shop.envknit("add", "--dev", "docs")
 
 
+def test_what_only_the_backend_knows_is_compared_with_the_lock_once_it_is_built(shop: Project) -> None:
+    text = (shop.root / "pyproject.toml").read_text(encoding="utf-8")
+    shop.write(
+        "pyproject.toml", text.replace('dependencies = ["alpha"]', 'dynamic = ["dependencies"]  # dependencies.txt')
+    )
+    shop.write("dependencies.txt", "alpha\n")
+    shop.ready()
+    assert "ready" in shop.envknit("status").out
+
+    shop.write("dependencies.txt", "alpha\ndocs\n")
+    assert "changed since it was built: shop" in shop.envknit("status", status=1).out
+    told = shop.envknit("install").err
+    assert "shop has changed: it requires docs, and nothing of that name was locked; run: envknit lock" in told
+    assert "next      envknit lock" in shop.envknit("status", status=1).out
+    shop.ready()
+    assert "ready" in shop.envknit("status").out
+
+
 def test_a_backend_that_fails_is_one_error_and_changes_nothing(shop: Project) -> None:
     shop.ready()
     before = shop.run("-c", "import shop; shop.main()").out

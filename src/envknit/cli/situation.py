@@ -93,11 +93,24 @@ def usual_python() -> str | None:
 
 
 def is_outdated(place: Place, lock: Lock) -> bool:
-    """Tell whether the project file asks for something else than the lock answers; False without a project file."""
+    """Tell whether the project asks for something else than the lock answers; False without a project file."""
     from envknit.resolve.current import is_current  # only where there is a lock to compare
 
     project = place.load_if_any()
-    return project is not None and not is_current(project, lock)
+    if project is None:
+        return False
+    return not is_current(project, lock) or any(_is_outgrown(place, name, lock) for name in lock.environments)
+
+
+def _is_outgrown(place: Place, environment: str, lock: Lock) -> bool:
+    """Tell whether what is installed of the person's own folders requires what the lock does not hold."""
+    plan = plan_of(place, environment)
+    if plan is None or not plan.built:
+        return False
+    from envknit.files.requested import name_in
+    from envknit.install.agreement import outgrown  # loads `packaging`
+
+    return bool(outgrown(plan, [name_in(text) for text in lock.environments[environment].overrides]))
 
 
 def plan_of(place: Place, environment: str, abi: str = ABI) -> Plan | None:

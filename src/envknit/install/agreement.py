@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -14,14 +15,13 @@ from envknit.naming import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from packaging.requirements import Requirement
 
     from envknit.index.metadata import Metadata
     from envknit.install.choose import ChosenPin
     from envknit.install.target import Target
-
+    from envknit.plan import Plan
 
 _EXTRA = re.compile(r"""\bextra\s*[=!]=\s*["']([^"']+)""")
 
@@ -60,9 +60,43 @@ def differences(
     built into may require less here than where it was locked.
     """
     variables = (target or this_target()).variables
+    locked, told = _unmet(metadata, pin.dependencies, overridden, variables)
+    if pin.artifact is not None and pin.artifact.is_wheel:
+        told += [
+            f"it does not require {name}, which was locked"
+            for name in sorted(_never_required(locked - set(overridden), metadata, variables))
+        ]
+        told += _python_range(metadata.requires_python, pin.pin.requires_python, variables["python_full_version"])
+    return told
+
+
+def outgrown(plan: Plan, overridden: Collection[str] = (), target: Target | None = None) -> list[str]:
+    """Say what folders of the person's own require, as they were built, that their lock does not hold.
+
+    Only their builds know it: a `setup.py` or another dynamic field may say more now than when they were locked.
+
+    Cost: reads one file for each of them.
+    """
+    told = []
+    for pin in plan.pins.values():
+        file = Path(plan.store, pin.folder, pin.dist_info, "METADATA")
+        if pin.name in {name for name, _, _ in plan.built} and file.is_file():
+            metadata = read_metadata(file.read_bytes())
+            _, more = _unmet(metadata, pin.dependencies, overridden, (target or this_target()).variables)
+            told += [f"{pin.name} has changed: {text}" for text in more]
+    return told
+
+
+def _unmet(
+    metadata: Metadata,
+    dependencies: Iterable[tuple[str, str]],
+    overridden: Collection[str],
+    variables: Mapping[str, str],
+) -> tuple[set[str], list[str]]:
+    """Return what was locked though nothing requires it without an extra, and what is required and was not locked."""
     needed = _required(metadata.requires_dist, {""}, variables)
     locked: dict[str, set[str]] = {}
-    for name, version in pin.dependencies:
+    for name, version in dependencies:
         locked.setdefault(name, set()).add(version)
     told = [
         f"it requires {requirement}, and {' and '.join(sorted(locked.get(name, {'nothing of that name'})))} was locked"
@@ -74,13 +108,7 @@ def differences(
             requirement.url or any(requirement.specifier.contains(v, prereleases=True) for v in locked.get(name, ()))
         )
     ]
-    if pin.artifact is not None and pin.artifact.is_wheel:
-        told += [
-            f"it does not require {name}, which was locked"
-            for name in sorted(_never_required(locked.keys() - needed.keys() - set(overridden), metadata, variables))
-        ]
-        told += _python_range(metadata.requires_python, pin.pin.requires_python, variables["python_full_version"])
-    return told
+    return locked.keys() - needed.keys(), told
 
 
 def _never_required(names: Collection[str], metadata: Metadata, variables: Mapping[str, str]) -> set[str]:

@@ -13,6 +13,7 @@ from envknit.errors import LockError
 from envknit.files.atomic import write_atomically
 from envknit.files.lockfile import parse_lock
 from envknit.index.index import open_index
+from envknit.install.agreement import outgrown
 from envknit.install.choose import ChosenPin, PlacedPin, accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
 from envknit.install.installed import ALL, Installed, find_installed
@@ -123,7 +124,7 @@ def install(
                 abi=target.abi if target else ABI,
             )
             plans.append(plan)
-            warnings += said
+            warnings += [*said, *(f"{text}; run: envknit lock" for text in outgrown(plan, overridden, target))]
         if compiler is not None:
             compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
         everything = skipped if environments is None else None

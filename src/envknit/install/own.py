@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 _DECIDING = frozenset(
     {
         "pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "meson.build", "meson_options.txt", "CMakeLists.txt",
-        "Cargo.toml", "Cargo.lock", "build.rs", "hatch_build.py", "build.py", "requirements.txt", "VERSION",
+        "Cargo.toml", "Cargo.lock", "build.rs", "hatch_build.py", "build.py", "VERSION",
     }
 )  # fmt: skip
 _COMPILED = (
     ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".pyx", ".pxd", ".pxi", ".f", ".f90", ".rs", ".cu", ".i", ".swg",
     "meson.build", "CMakeLists.txt",
 )  # fmt: skip
+_SEPARATORS = bytes.maketrans(b"\0\"'`,;:=()[]{}<>", b" " * 16)
 _PURE = (b"flit_core", b"hatchling", b"poetry.core", b"pdm.backend", b"uv_build")  # build nothing but what hooks add
 _HOOKS = (b".hooks", b"[tool.poetry.build]", b"[tool.pdm.build]")
 _SKIPPED = frozenset({"__pycache__", "build", "dist", "node_modules", "target"})
@@ -39,18 +40,32 @@ def digest_of(folder: str, *, in_place: bool) -> str:
     Cost: reads the files that say how it is built; where those may compile something, or it is copied, a stat a file.
     """
     parts = [os.path.realpath(folder), ABI if in_place else ""]
-    texts = []
-    for name in sorted(_DECIDING & set(os.listdir(folder))):
-        with open(os.path.join(folder, name), "rb") as file:
-            texts.append(file.read())
-        parts.append(f"{name} {key(texts[-1])}")
-    whole = b"\0".join(texts)
+    texts = _read(folder, _DECIDING.intersection(os.listdir(folder)))
+    whole = b"\0".join(texts.values())
+    texts |= _read(folder, _named(whole))
+    parts += (f"{name} {key(text)}" for name, text in sorted(texts.items()))
     pure = any(word in whole for word in _PURE) and not any(word in whole for word in _HOOKS)
     if not in_place:
         parts += _states(folder, "")
     elif not pure:
         parts += _states(folder, _COMPILED)
     return key("\0".join(parts).encode(errors="surrogateescape"))
+
+
+def _read(folder: str, names: Iterable[str]) -> dict[str, bytes]:
+    found = {}
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                found[name] = file.read()
+    return found
+
+
+def _named(text: bytes) -> set[str]:
+    """Find the files that a build reads what it needs from, by their names: `dependencies = {file = ["base.txt"]}`."""
+    words = text.translate(_SEPARATORS).split()
+    return {os.fsdecode(word) for word in words if word.endswith((b".txt", b".in"))}
 
 
 def changed(built: Iterable[tuple[str, str, str]]) -> list[str]:
