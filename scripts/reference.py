@@ -1,4 +1,4 @@
-"""Write docs/reference/commands.md and errors.md out of the code: `python scripts/reference.py`.
+"""Write what docs/reference has out of the code, commands, errors and schemas: `python scripts/reference.py`.
 
 A test runs this with `--check`, so that the pages cannot fall behind.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,11 +96,23 @@ def rows_of(kinds: list[type[Exception]]) -> Iterator[str]:
         yield f"| `{kind.__name__}` | {parents} | {(kind.__doc__ or '').partition(chr(10))[0]} |"
 
 
+def as_json(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2) + "\n"
+
+
 def main() -> int:
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "bootstrap")]
+    import schemas
+
+    texts = {
+        "commands.md": commands(),
+        "errors.md": errors(),
+        "project.schema.json": as_json(schemas.project()),
+        "lock.schema.json": as_json(schemas.lock()),
+    }
     check = "--check" in sys.argv[1:]
     behind = []
-    for name, text in (("commands.md", commands()), ("errors.md", errors())):
+    for name, text in texts.items():
         page = PAGES / name
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             behind.append(name)

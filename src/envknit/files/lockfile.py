@@ -117,8 +117,8 @@ def _pin(value: Value) -> Pin:
     files = [_artifact(item, name, version) for item in fields["files"].items()] if "files" in fields else []
     edges = [_edge(item) for item in fields["dependencies"].items()] if "dependencies" in fields else []
     roots = tuple(sorted({_marker(item) for item in fields["roots"].items()})) if "roots" in fields else ()
-    if not roots and "direct" in fields and fields["direct"].flag():
-        roots = ("",)
+    if "direct" in fields and fields["direct"].flag():
+        roots = roots or ("",)
     if len({file.name for file in files}) != len(files):
         raise fields["files"].bad("a file is named twice")
     return Pin(
