@@ -1,0 +1,2 @@
+# plugins/greet/words.py
+GREETING = "hello"

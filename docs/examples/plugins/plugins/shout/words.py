@@ -1,0 +1,2 @@
+# plugins/shout/words.py
+GREETING = "HELLO"
