@@ -135,20 +135,23 @@ def _pin(value: Value) -> Pin:
 
 
 def _artifact(value: Value, name: str, version: str) -> Artifact:
-    fields = value.fields()
     filename = value.field("name").text()
     if version_in(filename, name) != parse_version(version):  # `demo-1.0.tar.gz` is a file of 1.0.0, too (PEP 440)
-        raise fields["name"].bad(f"`{filename}` is not a file of {name} {version}")
-    size = fields["size"].text() if "size" in fields else None
-    if size is not None and not (size.isascii() and size.isdigit() and len(size) <= len(str(MOST_SIZE))):
-        raise fields["size"].bad(f"`{size}` is not a number of bytes")
+        raise value.field("name").bad(f"`{filename}` is not a file of {name} {version}")
+    stated = value.optional("size")
+    size = stated.text() if stated else None
+    if stated and size is not None and not (size.isascii() and size.isdigit() and len(size) <= len(str(MOST_SIZE))):
+        raise stated.bad(f"`{size}` is not a number of bytes")
     return Artifact(name=filename, sha256=_sha256(value.field("sha256")), size=None if size is None else int(size))
 
 
 def _edge(value: Value) -> Edge:
-    fields = value.fields()
-    marker = _marker(fields["marker"]) if "marker" in fields else ""
-    return Edge(name=_name(value.field("name")), version=_version(value.field("version")), marker=marker)
+    marker = value.optional("marker")
+    return Edge(
+        name=_name(value.field("name")),
+        version=_version(value.field("version")),
+        marker=_marker(marker) if marker else "",
+    )
 
 
 def _check_edges(pins: Iterable[Pin], environment: Value) -> None:
@@ -223,7 +226,7 @@ def _version(value: Value, *, strict: bool = True) -> str:
 
 def _sha256(value: Value) -> str:
     digest = value.text()
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+    if len(digest) != 64 or digest.strip("0123456789abcdef"):
         raise value.bad(f"`{digest}` is not a sha256 in lower-case hexadecimal")
     return digest
 

@@ -37,10 +37,17 @@ class Value:
 
     def field(self, key: str) -> Value:
         """Look up one key of a mapping; a missing one is an error."""
-        fields = self.fields()
-        if key not in fields:
+        found = self.optional(key)
+        if found is None:
             raise self.bad(f"`{key}` is missing")
-        return fields[key]
+        return found
+
+    def optional(self, key: str) -> Value | None:
+        """Look up one key of a mapping; None where it is missing. Cheaper than `fields` where one is wanted of many."""
+        if not isinstance(self.data, dict):
+            self.fields()
+            return None
+        return self._child(self.data[key], key) if key in self.data else None
 
     def fields(self, known: Collection[str] | None = None) -> dict[str, Value]:
         """Read a mapping; with `known`, any other key is an error that suggests the nearest."""

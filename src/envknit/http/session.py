@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from envknit.http.settings import PipSettings
 
-CONNECTIONS = 16  # to one host
+CONNECTIONS = 50  # to one host; pages and metadata are small, so that the way there and back is most of the time
 MOST_PAGE_BYTES = 64 << 20
 _TRIES = 5
 _REDIRECTS = 5

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Index", "Link", "open_index"]
 
-_THREADS = 16
+_THREADS = 50  # each waits for an answer, most of the time; as many as `http.session.CONNECTIONS`
 
 _T = TypeVar("_T")
 
