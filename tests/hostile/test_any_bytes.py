@@ -22,7 +22,8 @@ from envknit.wheel.archive import read_archive, read_file
 from envknit.wheel.elf import library_paths
 from envknit.wheel.entrypoints import scripts_of
 from envknit.wheel.unpack import unpack_wheel
-from envknit.wire.frames import dumps, frame, header, loads
+from envknit.wire.bounded import loads_bounded
+from envknit.wire.frames import dumps, frame, header
 from kit.badwheels import FILE, NAME, VERSION, wheel
 
 pytestmark = pytest.mark.ends
@@ -160,6 +161,8 @@ def test_frames_of_workers(splices: list[tuple[float, int, bytes]]) -> None:
     body = dumps((1, "call", [1.5, None, b"x", {"a": True}]), 1 << 20)
     with suppress(WorkerError):
         header(spliced(frame(1, 2, body), splices), 1 << 20)
+    with suppress(WorkerError):
+        loads_bounded(spliced(body, splices))
     for end in range(len(body)):
         with pytest.raises(WorkerError):
-            loads(body[:end])
+            loads_bounded(body[:end])

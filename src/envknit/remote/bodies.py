@@ -7,7 +7,7 @@ from envknit.remote.pack import Packer
 from envknit.remote.unpack import Unpacker
 from envknit.remote.values import are_atoms, is_plain
 from envknit.wire.failures import text_of
-from envknit.wire.frames import CALL, CALL_RICH, dumps, loads
+from envknit.wire.frames import CALL, CALL_RICH, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,6 @@ def unpacked(channel: Caller, body: bytes | memoryview, descriptors: Sequence[in
     """Return the value of a body and the descriptors with it; calls through its proxies may take `timeout` seconds."""
     unpacker = Unpacker(channel, descriptors, timeout)
     try:
-        return unpacker.unpack(loads(body))
+        return unpacker.unpack(channel.loads(body))
     finally:
         unpacker.close()

@@ -73,6 +73,11 @@ class Channel:
     ) -> None:
         self.control = control
         self.is_host = is_host
+        self.loads: Callable[[bytes | memoryview], Any] = loads
+        if is_host:
+            from envknit.wire.bounded import loads_bounded  # a worker need not doubt its host, and starts without `re`
+
+            self.loads = loads_bounded
         self.limit = limit
         self.peer: Peer = peer or Peer()
         self.mirror: Mirror = mirror or Mirror()
@@ -138,7 +143,7 @@ class Channel:
             self._give_up(line, error, timeout)
         free.append(line)
         if kind == RETURN:
-            return loads(answer)
+            return self.loads(answer)
         value = unpacked(self, answer, descriptors, timeout)
         if kind == RAISE:
             try:
@@ -244,7 +249,7 @@ class Channel:
     def _between(self, line: Line, kind: int, ident: int, body: bytes | memoryview, descriptors: Sequence[int]) -> None:
         """Deal with a frame that is no answer: objects that the other side dropped, or a call of it."""
         if kind == RELEASE:
-            self.exports.release(loads(body))
+            self.exports.release(self.loads(body))
             return
         thread = self.lines.thread
         outer = thread.prints_there
@@ -275,7 +280,7 @@ class Channel:
             if depth > _DEEPEST:
                 raise RecursionError("calls between host and worker nest too deeply")  # noqa: TRY301 - as any failure
             if kind == CALL:
-                operation, ref, args, options = loads(body)
+                operation, ref, args, options = self.loads(body)
             else:
                 operation, ref, args, options = unpacked(self, body, descriptors, None)
             # Extension modules may know the names of parameters by their identity (orjson does)

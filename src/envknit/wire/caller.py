@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
     from envknit.wire.awaiting import Loop
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         arena: Arena
         lines: Lines
         loop: Loop
+        loads: Callable[[bytes | memoryview], Any]
 
         def call(
             self,
