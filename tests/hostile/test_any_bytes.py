@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,6 +123,12 @@ def test_notes_of_entries(splices: list[tuple[float, int, bytes]]) -> None:
     except StoreError:
         return
     assert NOTE == note.render()  # no change of it passes
+
+
+@pytest.mark.parametrize("body", [b"", b"artifact x\nsha256 a\n", b"\xff\n"])
+def test_notes_that_check_and_say_too_little(body: bytes) -> None:
+    with pytest.raises(StoreError, match="damaged"):
+        Note.parse(body + f"check {zlib.crc32(body):08x}\n".encode(), "note")
 
 
 @UNHURRIED

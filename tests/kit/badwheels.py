@@ -254,9 +254,14 @@ def _scripts() -> Iterator[BadWheel]:
     }.items():
         text = f"[gui_scripts]\n{line}\n"
         yield BadWheel(f"console script: {title}", wheel(entry_points=text), "not module:attribute")
-    for title, line in {"twice": "x = pkg:a\nx = pkg:b", "interpolation": "x = pkg:%(y)s"}.items():
-        yield BadWheel(f"console script: {title}", wheel(entry_points=f"[console_scripts]\n{line}\n"), "cannot be read")
-    for title, value in {"no identifier": "pkg.1:x", "two dots": "pkg..a:b", "a line": "pkg:a\u2028b"}.items():
+    twice = "[console_scripts]\nx = pkg:a\nx = pkg:b\n"
+    yield BadWheel("console script: twice", wheel(entry_points=twice), "two scripts of one name")
+    for title, value in {
+        "no identifier": "pkg.1:x",
+        "two dots": "pkg..a:b",
+        "interpolation": "pkg:%(y)s",
+        "a line": "pkg:a\u2028b",
+    }.items():
         text = f"[console_scripts]\nx = {value}\n"
         yield BadWheel(f"console script: {title}", wheel(entry_points=text), "not module:attribute")
     lines = "".join(f"d{at}\n" for at in range(100_000)).encode()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from envknit.errors import ProjectError
+from envknit.files.plain_toml import loads_toml
 from envknit.naming import canonical_name
 from envknit.regular import read_regular
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 MOST_BYTES = 64 * 1024 * 1024  # of one file; uv.lock of a large workspace has a few
+_MOST = 10_000  # requirements of a group, or notes
 MAIN, DEV = "", "dev"
 
 
@@ -49,9 +45,7 @@ class Foreign:
 
     def ask(self, text: str, group: str = MAIN) -> None:
         """Add a requirement to a group, once."""
-        texts = self.requirements.setdefault(group, [])
-        if text not in texts:
-            texts.append(text)
+        self._add(self.requirements.setdefault(group, []), text)
 
     def pin(self, name: str, version: str, hashes: Iterable[str] = ()) -> None:
         """Add a pin; of hashes, `sha256:…` is kept and any other algorithm is told."""
@@ -66,21 +60,26 @@ class Foreign:
 
     def note(self, text: str) -> None:
         """Tell what cannot be kept, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        self._add(self.notes, text)
+
+    def _add(self, texts: list[str], text: str) -> None:
+        if len(texts) == _MOST:
+            raise ProjectError(f"the file says more than {_MOST} things", file=self.origin)
+        if text not in texts:
+            texts.append(text)
 
     def join(self, other: Foreign) -> None:
         """Add what a second file says, as of a project beside its lock."""
         for group, texts in other.requirements.items():
             for text in texts:
                 self.ask(text, group)
-        self.constraints += [text for text in other.constraints if text not in self.constraints]
+        self.constraints = list(dict.fromkeys([*self.constraints, *other.constraints]))
         for name, versions in other.pins.items():
             self.pins.setdefault(name, set()).update(versions)
         for key, digests in other.hashes.items():
             self.hashes.setdefault(key, set()).update(digests)
         self.python = self.python or other.python
-        self.indexes += [index for index in other.indexes if index not in self.indexes]
+        self.indexes = list(dict.fromkeys([*self.indexes, *other.indexes]))
         for text in other.notes:
             self.note(text)
 
@@ -102,8 +101,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; ProjectError where it is none."""
     text = read_text(path)
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as cause:
+        return loads_toml(text)
+    except ValueError as cause:
         raise ProjectError(f"the file is not TOML: {cause}", file=path) from cause
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -33,6 +34,7 @@ _DEEPEST = 4  # objects around a digest on a page: hashes, or hashes of metadata
 _LONGEST_OBJECT = 1 << 16
 _BASE = re.compile(rb"<base\b", re.IGNORECASE)  # links on such a page may be relative to somewhere else
 _DIGEST = re.compile("[0-9a-fA-F]{64}")
+_SLOW_CHARSETS = frozenset({"punycode", "idna"})  # of Python: decoded in a time with the square of the length
 _MOST_SIZE = 10**15  # bytes: what a lock can hold
 
 
@@ -196,7 +198,7 @@ def _read_json(body: bytes, url: str) -> list[dict[str, Any]]:
 
 def _read_html(body: bytes, charset: str, url: str) -> list[dict[str, Any]]:
     try:
-        text = body.decode(charset, "replace")
+        text = body.decode("utf-8" if codecs.lookup(charset).name in _SLOW_CHARSETS else charset, "replace")
     except (LookupError, ValueError):  # no such charset, one that is no text encoding, or one that refuses
         text = body.decode("utf-8", "replace")
     anchors = _Anchors(url)

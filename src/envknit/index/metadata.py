@@ -117,18 +117,18 @@ def is_static(data: bytes) -> bool:
 
 def read_headers(data: bytes) -> dict[str, list[str]]:
     """Read the headers that matter, by lower-case name; the description, often most of the file, is not looked at."""
-    fields: dict[str, list[str]] = {name: [] for name in _WANTED}
-    current: list[str] | None = None
+    fields: dict[str, list[list[str]]] = {name: [] for name in _WANTED}  # each field by its lines
+    current: list[list[str]] | None = None
     # Only an empty line ends the headers: licence texts among them hold form feeds and lines of mere blanks
     for line in data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
         if not line:
             break
         if line[0] in " \t":
             if current:
-                current[-1] += " " + line.strip()
+                current[-1].append(line.strip())
             continue
         key, _, value = line.partition(":")
         current = fields.get(key.strip().lower())
         if current is not None:
-            current.append(value.strip())
-    return fields
+            current.append([value.strip()])
+    return {name: [" ".join(lines) for lines in found] for name, found in fields.items()}

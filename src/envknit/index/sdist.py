@@ -121,6 +121,7 @@ def _members(archive: Path, filename: str) -> Generator[_Member, None, None]:
                 yield _Member(parts=parts, size=member_size, open=opened, executable=executable)
 
 
+# What is neither file nor folder has no name, and counts: it is read to get past it
 _Raw = tuple[str, int, "Callable[[], IO[bytes] | None] | None", bool]
 
 
@@ -132,6 +133,8 @@ def _zip_members(path: Path) -> Generator[_Raw, None, None]:
                 yield member.filename, 0, None, False
             elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
                 yield member.filename, member.file_size, partial(archive.open, member), bool(mode & 0o100)
+            else:
+                yield "", 0, None, False
 
 
 def _tar_members(path: Path) -> Generator[_Raw, None, None]:
@@ -146,6 +149,8 @@ def _tar_members(path: Path) -> Generator[_Raw, None, None]:
                     partial(archive.extractfile, member),
                     bool(member.mode & 0o100),
                 )
+            else:
+                yield "", member.size, None, False
 
 
 class _Header(tarfile.TarInfo):

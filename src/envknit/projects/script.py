@@ -10,10 +10,9 @@ from envknit.files.project import LOCK_FILE
 from envknit.projects.toml import read_project_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_BLOCK = re.compile(r"(?m)^# /// script\r?$\s(?P<content>(^#(| .*)\r?$\s)+)^# ///\r?$")
 _FIRST = re.compile(r"\A(#![^\n]*\n)?(#[^\n]*coding[:=][^\n]*\n)?")  # what must stay first: PEP 263 and the kernel
 
 
@@ -33,13 +32,34 @@ def read_block(script: Path) -> str | None:
 
 def block_in(text: str, script: Path) -> str | None:
     """Return the TOML of the block in a text; see `read_block`."""
-    found = list(_BLOCK.finditer(text))
+    lines = text.split("\n")
+    found = list(_blocks(lines))
     if len(found) > 1:
         raise ProjectError("the script has two blocks that say what it needs", script=script)
     if not found:
         return None
-    lines = found[0]["content"].replace("\r\n", "\n").splitlines(keepends=True)
-    return "".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    first, last = found[0]
+    inside = (line.removesuffix("\r") for line in lines[first + 1 : last])
+    return "".join(f"{line[2:] if line.startswith('# ') else line[1:]}\n" for line in inside)
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """Find the blocks of PEP 723: the lines with which each begins and ends.
+
+    Its regular expression, which gives the same, takes time with the square of the lines.
+    """
+    at = 0
+    while at < len(lines):
+        first, at = at, at + 1
+        if lines[first].removesuffix("\r") != "# /// script":
+            continue
+        last = 0
+        while at < len(lines) and (lines[at].removesuffix("\r") == "#" or lines[at].startswith("# ")):
+            last = at if lines[at].removesuffix("\r") == "# ///" else last
+            at += 1
+        if last > first + 1:
+            yield first, last
+            at = last + 1
 
 
 def edited_script(text: str, script: Path, empty: str, change: Callable[[str], str]) -> str:
@@ -56,7 +76,9 @@ def edited_script(text: str, script: Path, empty: str, change: Callable[[str], s
     rows = [f"# {line}" if line else "#" for line in toml.split("\n")]
     block = "\n".join(["# /// script", *rows, "# ///"])
     if there is not None:
-        return _BLOCK.sub(lambda _: block, text)
+        lines = text.split("\n")
+        ((begin, end),) = _blocks(lines)
+        return "\n".join([*lines[:begin], block, *lines[end + 1 :]])
     first = _FIRST.match(text)
     at = first.end() if first else 0
     return f"{text[:at]}{block}\n{text[at:]}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from envknit.errors import ProjectError
+from envknit.files.plain_toml import loads_toml
 from envknit.files.values import Value
 from envknit.regular import read_regular
 
@@ -28,13 +28,9 @@ def read_toml(path: Path) -> Value:
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """Parse the text of a TOML file, or what stands in one; errors as `read_toml`."""
-    if sys.version_info >= (3, 11):
-        import tomllib  # most projects have no TOML to read
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as cause:  # not only its own: `a = 999…` is a ValueError of `int`
+        return loads_toml(text)
+    except ValueError as cause:
         raise ProjectError(f"the project file is not TOML: {cause}", project=path) from cause
 
 

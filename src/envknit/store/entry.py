@@ -68,17 +68,21 @@ class Note:
         """Read a note; StoreError where one bit of it differs from what was written."""
         body, _, check = data.rpartition(b"check ")
         fields: dict[str, list[str]] = {"executable": []}
+        damage = StoreError("the note of a store entry is damaged", file=origin, hint=_REINSTALL)
         if check != f"{zlib.crc32(body):08x}\n".encode():
-            raise StoreError("the note of a store entry is damaged", file=origin, hint=_REINSTALL)
-        for line in body.decode().splitlines():
-            kind, _, value = line.partition(" ")
-            fields.setdefault(kind, []).append(value)
-        return cls(
-            artifact=fields["artifact"][0],
-            sha256=fields["sha256"][0],
-            record=fields["record"][0],
-            executables=frozenset(fields["executable"]),
-        )
+            raise damage
+        try:
+            for line in body.decode().splitlines():
+                kind, _, value = line.partition(" ")
+                fields.setdefault(kind, []).append(value)
+            return cls(
+                artifact=fields["artifact"][0],
+                sha256=fields["sha256"][0],
+                record=fields["record"][0],
+                executables=frozenset(fields["executable"]),
+            )
+        except (ValueError, KeyError) as error:
+            raise damage from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

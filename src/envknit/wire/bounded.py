@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LARGE = 16 * 1024  # bytes; to go through more would take longer than to read it
-_HOLDERS = frozenset(b"([<>{\xa8\xdb")  # (Python/marshal.c); other kinds that `dumps` writes hold nothing
+_ATOMS = frozenset(b"NTFSilgyus.")  # (Python/marshal.c) hold no others
 # Where a list or tuple of 4,096 items or more may begin; `marshal` nests 2,000 at most, so smaller ones are 64 MB
 _PROMISE = re.compile(rb"[(\[\xa8\xdb](?:..[\x01-\xff][\0-\x7f]|...[\x01-\x7f]|.[\x10-\xff]\0\0)", re.DOTALL)
 _SIZE = struct.Struct("<Bi")
@@ -35,7 +35,7 @@ def loads_bounded(body: bytes | memoryview) -> Any:
 
     Cost: less than a microsecond for most bodies; at most a millisecond.
     """
-    if body and body[0] in _HOLDERS and _PROMISE.search(body, 0, _LARGE):
+    if body and body[0] not in _ATOMS and _PROMISE.search(body, 0, _LARGE):
         _check(body, min(len(body), _LARGE))  # it may be a text or a number that looks like a list
     return loads(body)
 

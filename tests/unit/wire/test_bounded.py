@@ -41,7 +41,16 @@ def test_what_was_sent_is_read(value: Any, times: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "start", [b"", b"[\x02\0\0\0", b"(\x02\0\0\0u\x03\0\0\0abc", b"{u\x01\0\0\0a", b"[\x01\0\0\0" * 900]
+    "start",
+    [
+        b"",
+        b"[\x02\0\0\0",
+        b"(\x02\0\0\0u\x03\0\0\0abc",
+        b"{u\x01\0\0\0a",
+        b"[\x01\0\0\0" * 900,
+        b")\x02",
+        b"\xfbi\0\0\0\0",
+    ],
 )
 @pytest.mark.parametrize("count", [0x7FFFFFFF, 0x01000000, 0x00100000, 0x00010000])
 @pytest.mark.parametrize("kind", [b"(", b"[", b"\xa8", b"\xdb"])
