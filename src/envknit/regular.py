@@ -5,6 +5,7 @@ Locks, projects and plans come with a clone or an archive: somebody else may hav
 
 from __future__ import annotations
 
+import errno
 import os
 
 from _envknit_plans import LARGEST_LOCK, open_regular
@@ -16,7 +17,11 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     Raises:
         OSError: there is none, it may not be read, or it is something that could block or never end.
     """
-    with os.fdopen(open_regular(os.fspath(path)), "rb") as file:
+    try:
+        opened = open_regular(os.fspath(path))
+    except ValueError as error:  # one file can name another with a NUL in it
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+    with os.fdopen(opened, "rb") as file:
         return file.read(LARGEST_LOCK + 1)
 
 

@@ -154,3 +154,10 @@ def test_a_store_whose_path_cannot_stand_on_path_is_refused(machine: Machine) ->
     ran = project.envknit("install", env={"ENVKNIT_HOME": str(machine.root / "a:b")}, status=4)
 
     assert "set ENVKNIT_HOME" in ran.err
+
+
+def test_a_module_that_cannot_be_loaded_is_one_error(project: Project) -> None:
+    program = "import sys; sys.modules['envknit.store.store'] = None; from envknit.cli.main import main"
+    ran = project.run("-c", f"{program}; sys.exit(main(['store', 'stats']))", status=4)
+
+    assert ran.err.startswith("error: a module cannot be loaded")

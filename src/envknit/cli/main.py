@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from envknit.cli.choice import interpreter_for
 from envknit.cli.parser import parse, repeated
 from envknit.cli.screen import Screen
-from envknit.errors import EnvknitError, LockError, ProjectError, ResolutionError
+from envknit.errors import EnvknitError, InstallError, LockError, ProjectError, ResolutionError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -58,6 +58,14 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
         # `envknit tree | head`: whoever read is satisfied; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
+    except ImportError as error:
+        screen.fail(
+            InstallError(
+                f"a module cannot be loaded: {error}",
+                hint="see whether the disk answers; what envknit or Python was installed from is damaged, or gone",
+            )
+        )
+        return 4
     except OSError as error:
         # The net under the rooms that know more about their files: the disk of the person is no fault of envknit
         from envknit.store.disk import disk_error  # most commands end well

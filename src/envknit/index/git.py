@@ -25,7 +25,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-fA-F]{4,64}")
 _OF_HOOKS = frozenset({"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"})
 _LAST_LINES = 10
-_PROTOCOLS = "file:git:http:https:ssh"  # not `ext`, which runs a command that the URL names
+_REMOTE = "git:http:https:ssh"  # not `ext`, which runs a command that the URL names
+_LOCAL = ("file:", "/", ".", "~")
 _SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")  # bytes a second, over so many seconds
 
 
@@ -99,7 +100,7 @@ class Repositories:
         self._git("-C", into, "remote", "set-url", "origin", url, url=url)
         self._git("-C", into, "checkout", "--quiet", "--detach", commit, url=url)
         if (into / ".gitmodules").exists():
-            self._git("-C", into, "submodule", "update", "--quiet", "--init", "--recursive", url=url)
+            self._git("-C", into, "submodule", "update", "--quiet", "--init", "--recursive", url=url, inner=True)
         if redacted(url) != url:
             self._git("-C", into, "remote", "set-url", "origin", redacted(url), url=url)  # a build sees no login
         return into
@@ -181,20 +182,21 @@ class Repositories:
         if commit and self._run("-C", clone, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
             self._git("-C", clone, "fetch", "--quiet", "--", url, commit, url=url)
 
-    def _git(self, *command: str | Path, url: str) -> str:
-        done = self._run(*command)
+    def _git(self, *command: str | Path, url: str, inner: bool = False) -> str:
+        # A repository from elsewhere does not say which of this machine's are cloned into it (CVE-2022-39253)
+        done = self._run(*command, protocols=_REMOTE if inner and not url.startswith(_LOCAL) else f"file:{_REMOTE}")
         if done.returncode:
             lines = [_redacted_line(line, url) for line in done.stderr.splitlines()[-_LAST_LINES:]]
             raise PackageIndexError("git failed", url=redacted(url), output="\n    " + "\n    ".join(lines))
         return done.stdout
 
-    def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    def _run(self, *command: str | Path, protocols: str = f"file:{_REMOTE}") -> subprocess.CompletedProcess[str]:
         # A hook of git that runs this has variables that would lead git to the repository that it belongs to
         outer = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
         try:
             return subprocess.run(
                 ["git", *_SLOW, *map(str, command)],  # noqa: S607 - whichever git the user has
-                env=outer | {"GIT_ALLOW_PROTOCOL": _PROTOCOLS, "GIT_TERMINAL_PROMPT": "0", "ENVKNIT": "0"},
+                env=outer | {"GIT_ALLOW_PROTOCOL": protocols, "GIT_TERMINAL_PROMPT": "0", "ENVKNIT": "0"},
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
             )  # fmt: skip
         except FileNotFoundError as cause:

@@ -186,6 +186,36 @@ def test_a_repository_is_cloned_over_ssh(tmp_path: Path, repository: Path, monke
     assert git(out, "config", "remote.origin.url") == url.replace("git@", "")
 
 
+def test_a_repository_from_elsewhere_has_no_submodules_of_this_machine(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", repository.as_uri(), "inner")
+    git(outer, "commit", "-q", "-m", "with a submodule")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # which plays a server
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{outer.as_uri()}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://git.example/outer")
+
+    with pytest.raises(PackageIndexError, match="transport 'file' not allowed"):
+        repositories(tmp_path).check_out("https://git.example/outer", git(outer, "rev-parse", "HEAD"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "url", ["--upload-pack=touch PWNED", "ext::sh -c touch% PWNED", "-x", "fd::7", "ssh://-oProxyCommand=x/y"]
+)
+def test_a_url_is_no_option_and_names_no_command(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for work in (
+        lambda: repositories(tmp_path).commit(url),
+        lambda: repositories(tmp_path).check_out(url, "0" * 40, tmp_path / "out"),
+    ):
+        with pytest.raises(PackageIndexError, match="git failed"):
+            work()
+    assert not (tmp_path / "PWNED").exists()
+
+
 def test_metadata_and_wheel_of_a_commit_are_built_where_its_history_tells_the_version(
     tmp_path: Path, repository: Path, index: Index
 ) -> None:
