@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,59 +11,79 @@ from typing import TYPE_CHECKING
 from harness import CACHE, ROOT, Rival, alternate, environment, fresh, interpreter, pip, printed, table, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-PINS = 120
-IMPORTED = ("django", "sympy", "pandas", "boto3")
+PINS = (120, 1000)
+IMPORTED = ("django", "sympy", "pandas", "boto3", "sqlalchemy", "fastapi")
 
 _NOTHING = "pass"
-_IMPORT = "import time; began = time.perf_counter(); import {name}; print(time.perf_counter() - began)"
-# start() alone, in a fresh process each: what the budgets of the design are about
+_IMPORT = "import time; began = time.process_time(); import {name}; print(time.process_time() - began)"
+# The hook alone, in a fresh process each: what the budgets of the design are about
 _START = (
-    "import sys, time; sys.path.insert(0, {folder!r}); import _envknit_bootstrap as hook; "
-    "began = time.perf_counter(); hook.start(); print(time.perf_counter() - began)"
+    "import os, sys, time; sys.path.insert(0, {folder!r}); began = time.process_time(); "
+    "import _envknit_bootstrap as hook; hook.start(); print(time.process_time() - began)"
 )
 
 
 def main(rounds: int) -> None:
     versions()
-    store = fresh("store")
     bare = interpreter("bare", ROOT)
     for file in bare.parent.parent.glob("lib/*/site-packages/envknit.*"):
         file.unlink()  # the same packages, but for the hook
-    knit = interpreter("envknit", ROOT)
-    _startup(rounds, store, bare, knit)
-    _imports(max(5, rounds // 4), store, knit)
-    _warm_install(max(5, rounds // 4), store, knit)
+    knit = {"": interpreter("envknit", ROOT)}
+    if commit := os.environ.get("BENCH_AGAINST"):  # to see whether it became slower
+        knit[f" at {commit}"] = interpreter("before", _source(commit))
+    stores = {name: fresh(f"store{name.replace(' ', '-')}") for name in knit}
+    _startup(rounds, stores, bare, knit)
+    _first_run(max(3, rounds // 8), knit[""])
+    _imports(max(5, rounds // 4), stores[""], knit[""])
+    _warm_install(max(5, rounds // 4), stores[""], knit[""])
 
 
-def _startup(rounds: int, store: Path, bare: Path, knit: Path) -> None:
+def _startup(rounds: int, stores: Mapping[str, Path], bare: Path, knit: Mapping[str, Path]) -> None:
     wheels = fresh("wheels")
-    names = _make_wheels(wheels)
-    locked = _project(knit, store, "locked", names, indexes=[wheels])
-    same = interpreter("same")
-    pip(same, "install", "--no-index", "--find-links", wheels, *names)
+    names = _make_wheels(wheels, max(PINS))
     empty = fresh("empty")
-    env = environment(ENVKNIT_HOME=str(store))
-    lock = f"hook and a lock of {PINS} pins"
-    venv = f"venv with the same {PINS} packages"
-    rivals = [
-        Rival("no hook", [bare, "-c", _NOTHING], empty, env),
-        Rival("hook and no lock", [knit, "-c", _NOTHING], empty, env),
-        Rival(lock, [knit, "-c", _NOTHING], locked, env),
-        Rival(venv, [same, "-c", _NOTHING], locked, env),
-    ]
-    found = alternate(rivals, rounds)
-    table("start-up of Python, whole process", found, "no hook")
-    table("the same, against the virtual environment", {name: found[name] for name in (lock, venv)}, venv)
+    same = interpreter("same")
+    pip(same, "install", "--no-index", "--find-links", wheels, *names[: min(PINS)])
+    rivals, alone = [Rival("no hook", [bare, "-c", _NOTHING], empty, environment())], []
+    for which, python in knit.items():
+        env = environment(ENVKNIT_HOME=str(stores[which]))
+        folder = next((python.parent.parent / "lib").glob("*/site-packages"))
+        code = _START.format(folder=str(folder))
+        rivals.append(Rival(f"no lock{which}", [python, "-c", _NOTHING], empty, env))
+        alone.append(Rival(f"no lock{which}", [bare, "-S", "-c", code], empty, env))
+        for count in PINS:
+            name = f"{count} pins{which}"
+            locked = _project(python, stores[which], name.replace(" ", "-"), names[:count], indexes=[wheels])
+            rivals.append(Rival(name, [python, "-c", _NOTHING], locked, env))
+            alone.append(Rival(name, [bare, "-S", "-c", code], locked, env))
+    rivals.append(Rival(f"venv of {min(PINS)} pins", [same, "-c", _NOTHING], empty, environment()))
+    table("start-up of Python, whole process", alternate(rivals, rounds), "no hook")
+    table("import of the hook and start() alone", printed(alternate(alone, rounds)), alone[0].name)
 
-    code = _START.format(folder=str(ROOT / "bootstrap"))
-    rivals = [
-        Rival("no lock in sight (budget 0.2 ms)", [bare, "-S", "-c", code], empty, env),
-        Rival(f"{PINS} pins (budget 0.5 ms)", [bare, "-S", "-c", code], locked, env),
-    ]
-    table("start() alone", printed(alternate(rivals, rounds)), rivals[0].name)
+
+def _first_run(rounds: int, knit: Path) -> None:
+    """Import everything for the first time after an install, and once more."""
+    wheels, found = CACHE / "wheels", {"second run": [], "first run": []}  # type: dict[str, list[Run]]
+    names = [f"bench-package-{number:04}" for number in range(min(PINS))]
+    code = "; ".join(f"import {name.replace('-', '_')}" for name in names)
+    for _ in range(rounds):
+        store = fresh("first-store")
+        project = _project(knit, store, "first", names, indexes=[wheels])
+        run = Rival("first run", [knit, "-c", code], project, environment(ENVKNIT_HOME=str(store)))
+        found["first run"].append(run.run())
+        found["second run"].append(run.run())
+    table("the first run after an install", found, "second run")
+
+
+def _source(commit: str) -> Path:
+    """Take the project as it was at a commit."""
+    folder = fresh("source")
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    subprocess.run(["tar", "x"], cwd=folder, check=True, input=archive)
+    return folder
 
 
 def _imports(rounds: int, store: Path, knit: Path) -> None:
@@ -90,11 +111,11 @@ def _warm_install(rounds: int, store: Path, knit: Path) -> None:
     table("a warm install", alternate(rivals, rounds), "pip --version")
 
 
-def _make_wheels(folder: Path) -> list[str]:
+def _make_wheels(folder: Path, count: int) -> list[str]:
     sys.path.insert(0, str(ROOT / "tests"))
     from kit import make_wheel, wheel_name
 
-    names = [f"bench-package-{number:03}" for number in range(PINS)]
+    names = [f"bench-package-{number:04}" for number in range(count)]
     for name in names:
         (folder / wheel_name(name, "1.0")).write_bytes(make_wheel(name, "1.0"))
     return names
