@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import suppress
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit import Machine
+from kit.debugger import Debugger
 
 if TYPE_CHECKING:
     from kit import Project, Ran
@@ -83,18 +86,26 @@ def test_libraries_are_told_from_a_person_s_own_code(project: Project) -> None:
     assert run(project, "-c", source).out == "True\n"
 
 
-def test_a_debugger_steps_over_libraries(project: Project) -> None:
-    source = """
-        from debugpy import _version
-        from _pydevd_bundle.pydevd_filtering import FilesFiltering
-        import requests, sys
-        filtering = FilesFiltering()
-        print(filtering.in_project_roots(requests.__file__), filtering.in_project_roots(sys.argv[0]))
-    """
-    bundled = "import debugpy, sys, os; sys.path.insert(0, os.path.dirname(debugpy.__file__) + '/_vendored/pydevd')\n"
-    script = project.write("debugged.py", bundled + "\n".join(map(str.strip, source.splitlines())))
+@pytest.mark.parametrize("just_my_code", [True, False])
+def test_a_debugger_steps_over_libraries_where_only_ones_own_code_counts(
+    project: Project, *, just_my_code: bool
+) -> None:
+    script = project.write("debugged.py", "import requests\ncode = requests.codes\nrequests.session()\nprint('over')\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "debugpy", "--listen", str(port), "--wait-for-client", script]
+    # From elsewhere: the lock is that of the script
+    with subprocess.Popen(command, cwd="/", env=project.machine.env, stdout=subprocess.PIPE, text=True) as process:
+        debugger = Debugger(port)
+        file, line = debugger.step_in(script, 3, just_my_code=just_my_code)
+        debugger.close()  # the adapter ends with its client, and holds stdout until then
+        assert ("over\n", None) == process.communicate(timeout=60)
 
-    assert run(project, str(script)).out.endswith("False True\n")
+    if just_my_code:
+        assert (str(script), 4) == (file, line)
+    else:
+        assert "/site-packages/requests/" in file
 
 
 def test_cython_finds_declarations_and_data_files_lie_under_the_prefix(project: Project) -> None:
