@@ -175,6 +175,16 @@ def test_no_page_sends_people_to_the_other_product_of_this_name(page: str) -> No
     assert not re.search(r"pip install (-\S+ )*envknit\b(?!/)", (ROOT / page).read_text(encoding="utf-8"))
 
 
+@pytest.mark.once
+def test_every_error_has_its_entry_among_the_troubles() -> None:
+    from envknit import errors
+
+    page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text(encoding="utf-8")
+    headings = "".join(re.findall(r"^## (.*)$", page, re.MULTILINE))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.EnvknitError)]
+    assert [] == [kind.__name__ for kind in kinds if kind.__name__ not in headings and kind is not errors.EnvknitError]
+
+
 def _walk(page: str, machine: Machine) -> None:
     folder = machine.root / "project"
     folder.mkdir()

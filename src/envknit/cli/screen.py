@@ -106,7 +106,7 @@ class Screen(Reporter):
         if self.verbose:
             self._traceback(error)
         lines = [f"{self._colour('error:', RED)} {_plain(error.message)}"]
-        lines += [f"  {name.replace('_', ' ')}: {_indented(fact)}" for name, fact in error.facts.items()]
+        lines += [f"  {name.replace('_', ' ')}:{_indented(fact)}" for name, fact in error.facts.items()]
         if error.hint:
             lines.append(f"{self._colour('hint:', CYAN)} {_plain(self.command(error.hint))}")
         sys.stderr.write("\n".join(lines) + "\n")
@@ -223,7 +223,15 @@ def _painted(text: str, colour: str) -> str:
 
 
 def _indented(fact: object) -> str:
-    return _plain(str(fact)).replace("\n", "\n    ")
+    """Write a fact behind its name; one of several lines below it."""
+    text = _plain(str(fact))
+    if "\n" not in text:
+        return f" {text}"
+    import textwrap  # few facts have several lines
+
+    first, _, rest = text.partition("\n")
+    below = "".join(f"\n    {line}" for line in textwrap.dedent(rest).split("\n"))
+    return (f" {first}" if first else "") + below
 
 
 def _plain(text: str) -> str:

@@ -34,6 +34,12 @@ def test_an_error_has_one_shape(capsys: pytest.CaptureFixture[str]) -> None:
     assert "error: it is bad\n  lock: a.yaml\n  found at: x[1]\nhint: mend it\n" == err
 
 
+def test_a_fact_of_several_lines_stands_below_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().fail(LockError("it is bad", because="\n    one\n      two", output="a\nb"))
+
+    assert "error: it is bad\n  because:\n    one\n      two\n  output: a\n    b\n" == capsys.readouterr().err
+
+
 def test_verbose_shows_the_traceback_of_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(verbose=True)
     with pytest.raises(LockError) as caught:
