@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +22,8 @@ BACKENDS = {
     "setuptools": "setuptools.build_meta",
     "flit_core": "flit_core.buildapi",
     "poetry-core": "poetry.core.masonry.api",
+    "pdm-backend": "pdm.backend",
+    "uv_build": "uv_build",
 }
 
 
@@ -78,6 +83,48 @@ def test_a_project_is_there_as_pip_would_have_it(online: Machine, backend: str) 
     online.run(python, "-m", "pip", "install", "-q", "-e", shop.root, env={"ENVKNIT": "0"}, timeout=300)
     plain = online.run(python, "-c", probe, cwd=online.root, env={"ENVKNIT": "0"})
     assert json.loads(plain.out) == locked
+
+
+CORE = """
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "core", 0, -1, 0};
+PyMODINIT_FUNC PyInit_core(void) {
+    PyObject *made = PyModule_Create(&module);
+    PyModule_AddIntConstant(made, "VALUE", VALUE);
+    return made;
+}
+"""
+
+
+def test_what_is_compiled_in_place_is_built_again_when_its_source_changes(online: Machine) -> None:
+    if not (shutil.which("cc") and Path(sysconfig.get_paths()["include"], "Python.h").is_file()):
+        pytest.skip("there is no compiler")
+    shop = Project(online, online.root / "shop")
+    shop.write(
+        "pyproject.toml",
+        """
+        [project]
+        name = "shop"
+        version = "1"
+        requires-python = ">=3.10"
+        [build-system]
+        requires = ["setuptools"]
+        build-backend = "setuptools.build_meta"
+        [tool.setuptools]
+        packages = ["shop"]
+        package-dir = { "" = "src" }
+        ext-modules = [{ name = "shop.core", sources = ["core.c"] }]
+        """,
+    )
+    shop.write("src/shop/__init__.py", "from shop.core import VALUE\n")
+    shop.write("core.c", CORE.replace("VALUE)", "7)"))
+    shop.ready()
+    assert shop.run("-c", "import shop; print(shop.VALUE)").out == "7\n"
+
+    shop.write("core.c", CORE.replace("VALUE)", "8)"))
+    assert "changed since it was built: shop" in shop.envknit("status", status=1).out
+    shop.install()
+    assert shop.run("-c", "import shop; print(shop.VALUE)").out == "8\n"
 
 
 def test_uv_and_envknit_lock_the_same_of_one_file(online: Machine) -> None:

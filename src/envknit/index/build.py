@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,13 @@ class Builder:
 
         Cost: starts pip for the build requirements; seconds to hours.
         """
+        if editable and _builds_at_import(source) and not shutil.which("ninja"):
+            raise InstallError(
+                f"{source.name} cannot be used in place: meson-python builds it again at every import, with a `ninja` "
+                "that must not go when this build ends",
+                folder=source,
+                hint="put `ninja` on PATH; or, to have it copied: package = false, and no `editable` at its source",
+            )
         with tempfile.TemporaryDirectory(prefix="envknit-", dir=into) as scratch:
             wheels = sorted(self._run("wheel", source, Path(scratch), editable=editable).glob("*.whl"))
             if len(wheels) != 1:
@@ -130,6 +138,13 @@ class Builder:
                 hint="its build may need a compiler, a library or another Python; or choose a version that has a wheel",
             )
         return out
+
+
+def _builds_at_import(source: Path) -> bool:
+    try:
+        return b"mesonpy" in (source / "pyproject.toml").read_bytes()
+    except OSError:
+        return False
 
 
 def _environment() -> dict[str, str]:

@@ -175,3 +175,16 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     child = Path("/proc", (tmp_path / "pid").read_text(encoding="utf-8"), "stat")
     assert not child.exists() or child.read_text(encoding="utf-8").split()[2] == "Z"
     building.close()
+
+
+def test_what_builds_again_at_every_import_needs_a_ninja_that_stays(
+    tmp_path: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "project"
+    source.mkdir()
+    text = '[build-system]\nrequires = ["meson-python"]\nbuild-backend = "mesonpy"\n'
+    (source / "pyproject.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(InstallError, match="every import"):
+        builder.wheel(source, tmp_path, editable=True)
