@@ -106,6 +106,31 @@ def test_a_store_for_another_python_works_at_another_path_with_no_index(
     assert wanted == project.run(view / "bin/say", env=env).out
 
 
+@pytest.mark.skipif(not HERE, reason="no platform that has a name among wheels")
+def test_a_store_works_in_a_container_without_network_in_which_nothing_lies_where_it_lay(
+    project: Project, other: Interpreter, tmp_path: Path
+) -> None:
+    store, root, work = tmp_path / "store", tmp_path / "root", project.machine.root
+    python = f"{Path(other.executable).resolve().parent}/python{'.'.join(other.version.split('.')[:2])}"
+    project.envknit("install", "--platform", HERE, "--python", python, env={"ENVKNIT_HOME": str(store)})
+    root.mkdir()
+    (view,) = store.glob("plans/2/*/*/environments/default")
+    inside = f"/mnt/{view.relative_to(store)}/bin/say"
+    # The machine's programs are there, but another folder has the store, and neither home, project nor network is left
+    steps = [
+        "mount --make-rprivate /",
+        f"mount --rbind / {root}",
+        f"mount --bind {store} {root}/mnt",
+        f"mount -t tmpfs none {root}{work}",
+        f"exec chroot {root} /usr/bin/env -i PATH=/usr/bin:/bin HOME=/ {inside}",
+    ]
+    if not Path("/mnt").is_dir() or project.machine.run("/usr/bin/unshare", "-mn", "/bin/true", status=None).status:
+        pytest.skip("this user cannot make a container")
+
+    ran = project.machine.run("/usr/bin/unshare", "-mn", "/bin/sh", "-ec", " && ".join(steps))
+    assert f"1.0 {tuple(map(int, other.version.split('.')[:2]))}\n" == ran.out
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
