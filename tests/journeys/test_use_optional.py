@@ -9,7 +9,7 @@ import pytest
 from kit.planned import make_plans
 
 if TYPE_CHECKING:
-    from kit import Machine, Project
+    from kit import LoopbackIndex, Machine, Project
 
 TRY = "try:\n    import opt\nexcept ImportError:\n    opt = None\n"
 GUEST = """\
@@ -121,3 +121,23 @@ def test_what_c_code_imports_by_name_is_the_resident_that_it_then_looks_for(proj
             assert pickle.loads(b"clib\nThing\n.").V == "2.0"
 
     project.code(other)
+
+
+@pytest.mark.ends
+def test_what_can_do_without_its_extension_modules_is_split_where_the_project_says_so(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    for version in ("1.0", "2.0"):
+        code = f"VERSION = {version!r}\ntry: from speedy import _fast\nexcept ImportError: _fast = None\n"
+        files = {"speedy/__init__.py": code, "speedy/_fast.abi3.so": ""}
+        index.publish("speedy", version, files, tags="cp39-abi3-manylinux_2_17_x86_64")
+    for name, wanted in (("dep-a", "2.0"), ("dep-b", "1.0")):
+        code = "import speedy\nSEEN = speedy.VERSION\n"
+        index.publish(name, "1.0", {f"{name.replace('-', '_')}.py": code}, requires=[f"speedy=={wanted}"])
+
+    project = machine.project(["dep-a", "dep-b"])
+    assert "`pure: [speedy]`" in project.envknit("lock", "--split", status=3).err
+
+    project = machine.project(["dep-a", "dep-b"], more="pure: [speedy]\nsplit: [speedy]\n").ready()
+    assert 'pure:\n  - "speedy"\n' in project.lock_file.read_text()
+    assert project.code("import dep_a, dep_b\nprint(dep_a.SEEN, dep_b.SEEN)").out == "2.0 1.0\n"

@@ -82,6 +82,7 @@ def parse_lock(data: bytes, origin: str) -> Lock:
         system_site_packages="system_site_packages" in fields and fields["system_site_packages"].flag(),
         startup=tuple(_name(item) for item in fields["startup"].items()) if "startup" in fields else DEFAULT_STARTUP,
         native=tuple(_name(item) for item in fields["native"].items()) if "native" in fields else (),
+        pure=tuple(_name(item) for item in fields["pure"].items()) if "pure" in fields else (),
         default_groups=_texts(fields["default_groups"]) if "default_groups" in fields else DEFAULT_GROUPS,
         exclude_newer=fields["exclude_newer"].text() if "exclude_newer" in fields else "",
         resolution=fields["resolution"].text() if "resolution" in fields else RESOLUTIONS[0],
@@ -306,6 +307,7 @@ def _lines(lock: Lock) -> Iterator[str]:
     if lock.startup != DEFAULT_STARTUP:
         yield from _list("startup", lock.startup, "", empty=True)
     yield from _list("native", lock.native, "")
+    yield from _list("pure", lock.pure, "")
     if lock.default_groups != DEFAULT_GROUPS:
         yield from _list("default_groups", lock.default_groups, "", empty=True)
     yield from _list("targets", lock.targets, "")

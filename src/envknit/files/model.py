@@ -107,6 +107,7 @@ class Lock:
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
     native: tuple[str, ...] = ()
+    pure: tuple[str, ...] = ()
     default_groups: tuple[str, ...] = DEFAULT_GROUPS
     exclude_newer: str = ""
     resolution: str = RESOLUTIONS[0]

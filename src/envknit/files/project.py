@@ -107,6 +107,7 @@ class Project:
         system_site_packages: whether the host's site-packages stay visible behind the lock.
         startup: pins whose start-up code may run.
         native: pins that may be guests though they have extension modules.
+        pure: pins that may be guests without their extension modules.
         split: names of which an environment may hold several versions where it must; None: any name.
         exclude_newer: the time (RFC 3339) after which nothing that was uploaded counts; `""`: none.
         resolution: one of `RESOLUTIONS`.
@@ -122,6 +123,7 @@ class Project:
     system_site_packages: bool = False
     startup: tuple[str, ...] = DEFAULT_STARTUP
     native: tuple[str, ...] = ()
+    pure: tuple[str, ...] = ()
     split: frozenset[str] | None = frozenset()
     exclude_newer: str = ""
     resolution: str = RESOLUTIONS[0]

@@ -58,7 +58,7 @@ def make_plan(
         The plan, and what the person should know: one sentence each.
     """
     contents = [read_contents(pin.entry, pin.chosen.pin.name, abi) for pin in placed]
-    _check_guests(placed, contents, lock.native)
+    _check_guests(placed, contents, {*lock.native, *lock.pure})
     seen = [(pin, inside) for pin, inside in zip(placed, contents, strict=True) if pin.chosen.resident]
     bundles = _place_bundles([pin for pin, _ in seen], store)
     folders = [bundles.get(pin.entry.folder, pin.entry.folder) for pin in placed]
@@ -105,15 +105,16 @@ def make_plan(
     return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)
 
 
-def _check_guests(placed: Sequence[PlacedPin], contents: Sequence[Contents], native: Sequence[str]) -> None:
+def _check_guests(placed: Sequence[PlacedPin], contents: Sequence[Contents], allowed: set[str]) -> None:
     """Refuse what would be refused when it is imported: the lock knows wheels only by their names, and sdists not."""
     for pin, inside in zip(placed, contents, strict=True):
-        if inside.native and not pin.chosen.resident and pin.chosen.pin.name not in native:
+        name = pin.chosen.pin.name
+        if inside.native and not pin.chosen.resident and name not in allowed:
             raise InstallError(
                 f"{pin.title} has extension modules, so it cannot be loaded beside the other version in the lock",
-                hint=f"allow it, on Linux: `native: [{pin.chosen.pin.name}]` in the project; or give what depends on it"
-                " an environment of its own, and reach it through envknit.worker(); or ask for versions that agree on"
-                f" {pin.chosen.pin.name}",
+                hint=f"if it can do without them: `pure: [{name}]` in the project; else allow them, on Linux:"
+                f" `native: [{name}]`; or give what depends on it an environment of its own, and reach it through"
+                f" envknit.worker(); or ask for versions that agree on {name}",
             )
 
 

@@ -26,6 +26,7 @@ TOP = frozenset(
         "native",
         "node_version",
         "prerelease",
+        "pure",
         "resolution",
         "split",
         "startup",
@@ -55,6 +56,7 @@ def read_settings(settings: Mapping[str, Value]) -> dict[str, Any]:
         "system_site_packages": "system_site_packages" in settings and settings["system_site_packages"].flag(),
         "startup": _names(settings["startup"]) if "startup" in settings else DEFAULT_STARTUP,
         "native": _names(settings["native"]) if "native" in settings else (),
+        "pure": _names(settings["pure"]) if "pure" in settings else (),
         "split": _split(settings["split"]) if "split" in settings else frozenset(),
     }
     if "indexes" in settings:

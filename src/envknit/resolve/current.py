@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _ASKED = ("requirements", "groups", "extras", "constraints", "overrides", "node_version")
 SETTINGS = (
-    *("targets", "system_site_packages", "startup", "native", "default_groups"),
+    *("targets", "system_site_packages", "startup", "native", "pure", "default_groups"),
     *("exclude_newer", "resolution", "prerelease"),
 )
 

@@ -63,7 +63,7 @@ class Splitting:
     Args:
         judge: knows the candidates.
         accepted: names of which the person accepts several copies; None: any.
-        native: names whose copies may stand beside another though they have extension modules.
+        native: names whose copies may stand beside another though they have extension modules: with or without them.
         reporter: hears of what the person should know.
     """
 
@@ -158,9 +158,9 @@ def _native(split: Split, name: str, version: Version, error: ResolutionError | 
         " allow that",
         **facts,
         **describe(split),
-        hint=f"allow it, on Linux: `native: [{', '.join(split.copies)}]` in the project; or give one side an"
-        " environment of its own, and reach it through envknit.worker() (a process of its own) or"
-        " envknit.SubInterpreterEnv",
+        hint=f"if {name} can do without them: `pure: [{name}]` in the project; else allow them, on Linux:"
+        f" `native: [{', '.join(split.copies)}]`; or give one side an environment of its own, and reach it through"
+        " envknit.worker() (a process of its own) or envknit.SubInterpreterEnv",
     )
 
 
