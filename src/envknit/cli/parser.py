@@ -61,6 +61,15 @@ _HABITS = {
     "upgrade": "lock --upgrade, then envknit install",
     "activate": "shell",
     "check": "verify",
+    "pip": "add PACKAGE",
+    "pin": "add PACKAGE==VERSION",
+    "new": "init",
+    "exec": "run",
+    "venv": "view",
+    "graph": "tree",
+    "clean": "store gc",
+    "prune": "store gc",
+    "cache": "store stats",
 }
 
 _NOWHERE = frozenset(
@@ -89,7 +98,10 @@ class Parser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             near = _nearest(rest[0].partition("=")[0], self._option_string_actions)
-            self.error(f"unknown argument: {' '.join(rest)}" + (f"\nhint: did you mean {near}?" if near else ""))
+            hint = f"\nhint: did you mean {near}?" if near else ""
+            if self.prog.endswith((" install", " sync")) and rest[0][:1] not in ("", "-"):  # of pip and conda
+                hint = f"\nhint: {self.prog.rpartition(' ')[0]} add {shlex.join(rest)}"
+            self.error(f"unknown argument: {' '.join(rest)}{hint}")
         return found, rest
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

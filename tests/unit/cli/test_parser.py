@@ -50,6 +50,9 @@ def test_what_stands_before_the_verb_is_not_undone_by_the_verb() -> None:
         (["store"], "the following arguments are required: ACTION", "envknit store --help"),
         (["install", "--unknown"], "unknown argument: --unknown", "envknit install --help"),
         (["lock", "--dry"], "unknown argument: --dry", "did you mean --dry-run?"),
+        (["install", "flask>=3", "click"], "unknown argument: flask>=3 click", "envknit add 'flask>=3' click"),
+        (["pip", "install", "flask"], "there is no `envknit pip`", "envknit add PACKAGE"),
+        (["install", ""], "unknown argument: ", "envknit install --help"),
         (["install", "-e"], "argument -e/--env: expected one argument", "envknit install --help"),
     ],
 )
