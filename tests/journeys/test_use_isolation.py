@@ -57,6 +57,8 @@ ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 CHOSEN = "interpreter" if HAS else "worker"
+# Without ctypes there are no native guests, which `auto` tries before an interpreter or a process
+ELSEWHERE = "import sys\nsys.modules['ctypes'] = None\n"
 
 
 @pytest.fixture(name="project")
@@ -73,8 +75,9 @@ def _project(machine: Machine) -> Project:
     return project
 
 
-def run(project: Project, program: Program, **options: object) -> str:
-    return project.code("import envknit, importlib.metadata, os, sys, threading\n" + source_of(program), **options).out  # type: ignore[arg-type]
+def run(project: Project, program: Program, first: str = "", **options: object) -> str:
+    imports = "import envknit, importlib.metadata, os, sys, threading\n"
+    return project.code(first + imports + source_of(program), **options).out  # type: ignore[arg-type]
 
 
 def test_auto_keeps_pure_python_here(project: Project) -> None:
@@ -148,22 +151,40 @@ def test_auto_takes_an_interpreter_where_a_probe_shows_that_it_can(project: Proj
 
         print(fast is resident, envknit.workers()[0].order.isolation)
 
-    out = run(project, program).splitlines()
+    out = run(project, program, ELSEWHERE).splitlines()
     assert out[0] == "True 1.0 2.0 1.0"
     assert out[1] == ("True False ModuleProxy" if HAS else "False True ModuleProxy")
     assert out[2] == "42 [1] True"
-    assert out[3].startswith(f"{CHOSEN} {CHOSEN} fast has extension modules")
+    assert out[3].startswith(f"{CHOSEN} {CHOSEN} this Python has no ctypes")
+    assert "; fast has extension modules" in out[3]
     assert out[4] == f"True {CHOSEN}"
+
+
+def test_auto_takes_a_native_guest_where_a_try_in_a_child_process_went_well(project: Project) -> None:
+    def program():
+        import fast as resident
+
+        import envknit
+
+        block = envknit.use("fast", "1.0", isolation="auto")
+        with block:
+            import fast
+        assert (fast.__version__, resident.__version__) == ("1.0", "2.0")
+        assert envknit.explain(block).isolation == "guest"
+        assert envknit.explain(block).why == "loaded with its extension modules"
+        assert not envknit.workers()
+
+    run(project, program)
 
 
 @pytest.mark.skipif(not HAS, reason="sub-interpreters need CPython 3.12")
 def test_the_probe_is_made_once_and_remembered_in_the_store(project: Project) -> None:
     source = "print(envknit.explain(envknit.use('fast', '1.0', isolation='auto')).why)\n"
-    first = run(project, source)
+    first = run(project, source, ELSEWHERE)
     records = [path for path in (project.machine.home / "cache/interpreters").rglob("*") if path.is_file()]
     assert records
     times = [path.stat().st_mtime_ns for path in records]
-    assert run(project, source) == first
+    assert run(project, source, ELSEWHERE) == first
     assert [path.stat().st_mtime_ns for path in records] == times
 
 
@@ -177,9 +198,11 @@ with envknit.use({name!r}, "1.0", isolation="auto") as block:
     print({name}.{SINGLE}.__name__.endswith({SINGLE!r}), envknit.explain(block).isolation)
     print(envknit.explain(block))
 """,
+        ELSEWHERE,
     )
     assert out.startswith("True worker\n")
-    assert f"  in a process of its own: {name} has extension modules; " in out
+    assert "  in a process of its own: this Python has no ctypes, which native guests need; " in out
+    assert f"; {name} has extension modules; " in out
     assert ("single phase" if HAS else "need CPython 3.12") in out
 
 
@@ -192,7 +215,7 @@ def test_a_pure_package_over_a_native_one_goes_where_that_can_live(project: Proj
 
             print(over_fast is block, over_fast.BELOW, envknit.explain(block).isolation)
 
-    out = run(project, program)
+    out = run(project, program, ELSEWHERE)
     assert out == f"True 1.0 {CHOSEN}\n"
 
 
@@ -331,7 +354,7 @@ with envknit.use("fast", "1.0", isolation={isolation!r}):
     from fast import echo as one, parts
 print(echo is one, one(1), parts.part(), fast.newer.__file__.endswith("newer.py"))
 """
-    assert run(project, source).splitlines() == [
+    assert run(project, source, ELSEWHERE).splitlines() == [
         "ImportError fast cannot import name 'newer' from 'fast' ",
         "ImportError fast cannot import name 'newer' from 'fast.parts' ",
         "ImportError fast cannot import name 'nothing' from 'fast' ",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.native import compiled, native_files, write_native
+from kit.native import FLAVOURS, compiled, native_files, write_native
 from kit.planned import write_plans
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ DEPENDS = {
 }
 ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "default": {"dep==2.0": (), **DEPENDS["2.0"]},
-    "old": {"dep==1.0": (), **DEPENDS["1.0"]},
+    "old": {"dep==1.0": (), "bad==1.0": ("lib==1.0",), **DEPENDS["1.0"]},
     "mixed": {"dep==1.0": (), "lib==2.0": ("dep==1.0",)},
 }
 OLD = """
@@ -172,6 +172,38 @@ def test_without_leave_the_error_names_it_as_a_way_out(project: Project) -> None
     assert "`native: [lib]` in the project" in error
 
 
+def test_what_crashes_in_a_child_process_is_refused_here_and_that_is_remembered(project: Project) -> None:
+    def program():
+        import envknit
+
+        for _ in range(2):
+            try:
+                envknit.use("bad", "1.0", native=True)
+            except envknit.CExtensionError as error:
+                assert error.name == "bad"
+                print(error)
+
+    told = project.code(program).out
+    records = [path for path in (project.machine.home / "cache/interpreters").rglob("bad-1.0*") if path.is_file()]
+
+    assert told.count("reason: the probe's process died of SIGABRT") == 2
+    assert "envknit.worker('bad', '1.0')" in told
+    assert [path.read_text().partition(" (")[0] for path in records] == ["the probe's process died of SIGABRT"]
+
+
+@pytest.mark.once
+def test_compat_says_why_a_version_cannot(index: LoopbackIndex, machine: Machine) -> None:
+    tags = f"cp{sys.version_info.major}{sys.version_info.minor}-" * 2 + "manylinux_2_17_x86_64"
+    index.publish("bad", "2.0", {"bad.py": ""})
+    path = compiled("bad", "1.0", "-DCRASH")
+    index.publish("bad", "1.0", {path.name: path.read_bytes(), "lib/__init__.py": "", "lib/base.py": ""}, tags=tags)
+
+    ran = machine.envknit("compat", "bad==1.0", status=1)
+
+    assert "bad 1.0 beside 2.0: the probe's process died of SIGABRT" in ran.out
+    assert machine.envknit("compat", "bad", status=2).err.startswith("error: a package and its version are needed")
+
+
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("world", "reason"),
@@ -195,8 +227,8 @@ def publish(index: LoopbackIndex) -> None:
     tags = f"cp{sys.version_info.major}{sys.version_info.minor}-" * 2 + "manylinux_2_17_x86_64"
     for version in ("1.0", "2.0"):
         files: dict[str, bytes | str] = {**native_files(version)}
-        for tail, single in (("_multi", False), ("_single", True)):
-            path = compiled(f"lib.{tail}", version, single=single)
+        for tail, flags in FLAVOURS.items():
+            path = compiled(f"lib.{tail}", version, *flags)
             files[f"lib/{path.name}"] = path.read_bytes()
         index.publish("lib", version, files, tags=tags, requires=[f"dep=={version}"])
         index.publish("dep", version, {"dep.py": f"VERSION = {version!r}\n"})

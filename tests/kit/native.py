@@ -64,6 +64,9 @@ static PyTypeObject Thing = {
 };
 
 static int fill(PyObject *module) {
+#ifdef CRASH
+    abort();
+#endif
     PyObject *base = PyImport_ImportModule("lib.base");
     if (base == NULL || PyType_Ready(&Thing) < 0) return -1;
     seen = PyObject_GetAttrString(base, "VERSION");
@@ -93,9 +96,18 @@ PyMODINIT_FUNC INIT(void) { return PyModuleDef_Init(&definition); }
 """
 
 
+FLAVOURS = {"_multi": (), "_single": ("-DSINGLE",)}  # modules of `lib`, by how they are initialised (PEP 489)
+
+
 @cache
-def compiled(plain: str, version: str, *, single: bool) -> Path:
-    """Compile the extension module under a full name, once a run; skips the test where there is no compiler."""
+def compiled(plain: str, version: str, *flags: str) -> Path:
+    """Compile the extension module under a full name, once a run; skips the test where there is no compiler.
+
+    Args:
+        plain: the name.
+        version: what its capsule tells.
+        flags: `-DSINGLE`: with single-phase initialisation; `-DCRASH`: it aborts when it is initialised.
+    """
     compiler = shutil.which("gcc") or pytest.skip("needs a C compiler")
     include = sysconfig.get_path("include")
     if not Path(include, "Python.h").exists():
@@ -105,7 +117,6 @@ def compiled(plain: str, version: str, *, single: bool) -> Path:
     source, target = folder / f"{tail}.c", folder / f"{tail}.{EXTENSION}"
     source.write_text(SOURCE, encoding="utf-8")
     names = [f'-DNAME="{tail}"', f'-DPLAIN="{plain}"', f"-DINIT=PyInit_{tail}", f'-DINTERFACE="{version}"']
-    flags = ["-DSINGLE"] if single else []
     command = [compiler, "-shared", "-fPIC", "-O1", f"-I{include}", *names, *flags, source, "-o", target]
     subprocess.run(command, check=True)
     return target
@@ -127,10 +138,11 @@ def write_native(machine: Machine) -> None:
     packages = {f"lib=={version}": native_files(version) for version in versions}
     packages |= {f"dep=={version}": {"dep.py": f"VERSION = {version!r}\n"} for version in versions}
     packages |= {f"solo=={version}": {"solo-notes.txt": ""} for version in versions}
-    packages["user==1.0"] = {"user.py": "import lib\ndef late():\n    return lib._multi.by_level('lib.late').VERSION\n"}
+    packages["bad==1.0"] = {"bad-notes.txt": ""}
     write_packages(machine.home, packages)
     for version in versions:
         root = machine.home / folder_of(f"lib=={version}") / "lib"
-        for tail, single in (("_multi", False), ("_single", True)):
-            shutil.copy(compiled(f"lib.{tail}", version, single=single), root)
-        shutil.copy(compiled("solo", version, single=True), machine.home / folder_of(f"solo=={version}"))
+        for tail, flags in FLAVOURS.items():
+            shutil.copy(compiled(f"lib.{tail}", version, *flags), root)
+        shutil.copy(compiled("solo", version, "-DSINGLE"), machine.home / folder_of(f"solo=={version}"))
+    shutil.copy(compiled("bad", "1.0", "-DCRASH"), machine.home / folder_of("bad==1.0"))

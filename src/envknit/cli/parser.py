@@ -36,6 +36,7 @@ VERBS = {
     "tree": "show what depends on what",
     "why": "show why a package is in the lock",
     "outdated": "show which packages have newer versions",
+    "compat": "try whether a package with extension modules can be loaded beside another version of it",
     "verify": "check every installed file against its hash",
     "doctor": "look for what keeps a lock from working, and say what to do",
     "store": "look at the store, and free what no lock needs",
@@ -73,7 +74,7 @@ _HABITS = {
 }
 
 _NOWHERE = frozenset(
-    {"bundle", "doctor", "hook", "import", "init", "python", "store", "unbundle"}
+    {"bundle", "compat", "doctor", "hook", "import", "init", "python", "store", "unbundle"}
 )  # verbs of no project
 
 _EPILOG = "exit status:\n" + "\n".join(f"  {status:<3}  {meaning}" for status, meaning in EXIT_STATUSES.items())

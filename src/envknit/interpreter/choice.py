@@ -6,6 +6,7 @@ import os
 
 from envknit.interpreter import extension
 from envknit.interpreter.cpython import why_missing
+from envknit.native.verdicts import Verdict, remember, remembered
 from envknit.plan import key
 
 TYPE_CHECKING = False
@@ -49,11 +50,11 @@ def _objection(plan: Plan, pin: Pin, name: str, closure: list[Pin]) -> str:
     """Say what a probe of one import name met; `""`: nothing."""
     with_what = key("\n".join(sorted(each.folder for each in closure)).encode())
     evidence = os.path.join(plan.store, f"{pin.folder}@{name}-{with_what}")
-    known = extension.remembered(plan.store, evidence, "own")
+    known = remembered(plan.store, evidence, "own")
     if known is None:
         found = extension.probe(plan.store, name, "own", lock=plan.lock, plan=plan.path, path=())
         # What the package can do without would be missing here; the standard library has its own stand-ins
         refused = [each for file, each in found.items() if file.startswith(plan.store) and not each.loads]
-        known = refused[0] if refused else found.get("") or extension.Verdict()
-        extension.remember(plan.store, evidence, "own", known)
+        known = refused[0] if refused else found.get("") or Verdict()
+        remember(plan.store, evidence, "own", known)
     return known.why

@@ -12,26 +12,15 @@ import mmap
 import os
 import sys
 
-from envknit.plan import ABI, key, runtime_folder
-from envknit.regular import make_private
+from envknit.native.verdicts import Verdict, how_it_ended, remember, remembered
+from envknit.plan import runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
 PROBE_SECONDS = 120.0  # large packages on slow disks take a while, and are imported twice
 _MARK = b"PyModuleDef_Init\0"  # as a name in the file's symbol table: ELF, Mach-O and PE alike
-
-
-class Verdict:
-    """Whether an extension module may be loaded in a kind of interpreter, and why not."""
-
-    __slots__ = ("loads", "why")
-
-    def __init__(self, why: str = "") -> None:
-        self.loads = not why
-        self.why = why
 
 
 def is_multi_phase(path: str) -> bool:
@@ -44,41 +33,6 @@ def is_multi_phase(path: str) -> bool:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return data.find(_MARK) >= 0
-
-
-def record_file(store: str, path: str, gil: str) -> str:
-    """Name the file that remembers the verdict on an extension file.
-
-    Files of the store never change; of others, size and time of change are part of the name.
-    """
-    # All three numbers: which modules load has changed between releases of one minor version (3.12.4, gh-119213)
-    folder = os.path.join(store, "cache", "interpreters", f"{ABI}-{'.'.join(map(str, sys.version_info[:3]))}-{gil}")
-    if path.startswith(os.path.join(store, "")):
-        return os.path.join(folder, path[len(store) + 1 :])
-    found = os.stat(path)
-    return os.path.join(folder, "outside", key(f"{path}\0{found.st_size}\0{found.st_mtime_ns}".encode()))
-
-
-def remembered(store: str, path: str, gil: str) -> Verdict | None:
-    """Return the verdict of an earlier probe."""
-    try:
-        with open(record_file(store, path, gil), encoding="utf-8") as file:
-            return Verdict(file.read())
-    except FileNotFoundError:
-        return None
-
-
-def remember(store: str, path: str, gil: str, verdict: Verdict) -> None:
-    """Keep a verdict for later processes; a store that cannot be written costs them a probe each."""
-    target = record_file(store, path, gil)
-    draft = f"{target}.{os.getpid()}"  # renamed when it is whole: other processes read it meanwhile
-    try:
-        make_private(os.path.dirname(target))
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(verdict.why)
-        os.replace(draft, target)
-    except OSError:  # as the docstring says
-        pass
 
 
 def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterable[str]) -> dict[str, Verdict]:
@@ -112,24 +66,12 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
         )
     except subprocess.TimeoutExpired:
         return {"": Verdict(f"a probe of it took more than {PROBE_SECONDS:.0f} s")}
-    verdicts = _judge(done.stdout.decode(errors="replace").splitlines(), _end(done))
+    verdicts = _judge(done.stdout.decode(errors="replace").splitlines(), how_it_ended(done))
     for file, verdict in verdicts.items():
         # Once proven to load stays proven: a later probe of another package may die of something else
         if file and (remembered(store, file, gil) or Verdict("unknown")).loads is False:
             remember(store, file, gil, verdict)
     return verdicts
-
-
-def _end(done: Any) -> str:
-    """Say how a probe died; `""`: it did not."""
-    if done.returncode == 0:
-        return ""
-    import signal
-
-    words = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-    known = -done.returncode in set(signal.Signals)  # subprocess gives -N for a process that signal N ended
-    how = signal.Signals(-done.returncode).name if known else f"status {done.returncode}"
-    return f"the probe's process died of {how}" + (f" ({words[0]})" if words else "")
 
 
 def _judge(log: list[str], death: str) -> dict[str, Verdict]:

@@ -18,6 +18,7 @@ from _envknit_bootstrap import home
 from envknit.errors import CExtIncompatibleError
 from envknit.interpreter import extension
 from envknit.interpreter.cpython import OWNS_GIL
+from envknit.native.verdicts import Verdict, remembered
 from envknit.regular import make_private
 from envknit.runtime.activation import plan_of
 
@@ -54,7 +55,7 @@ class Guard:
         self.activation: Activation | None = None
         self.refused: list[CExtIncompatibleError] = []  # newest last
         self._private = private
-        self._verdicts: dict[str, extension.Verdict] = {}  # by file, those that were asked for in this interpreter
+        self._verdicts: dict[str, Verdict] = {}  # by file, those that were asked for in this interpreter
         self._log = -1  # where a probe writes what happens; -1: this is no probe
         self._library = os.path.join(os.path.dirname(os.__file__), "")
 
@@ -142,20 +143,20 @@ class Guard:
             return "it is initialised in a single phase: one module for the whole process (PEP 489)"
         if self._log >= 0 or self.is_standard(path):  # CPython tests its own modules in sub-interpreters
             return ""
-        verdict = self._verdicts.get(path) or extension.remembered(self._store(), path, self.gil)
+        verdict = self._verdicts.get(path) or remembered(self._store(), path, self.gil)
         if verdict is None:
             verdict = self._probe(name, path)
         self._verdicts[path] = verdict
         return verdict.why
 
-    def _probe(self, name: str, path: str) -> extension.Verdict:
+    def _probe(self, name: str, path: str) -> Verdict:
         activation = self.activation
         lock, plan = (activation.lock, activation.plan_path) if activation else ("", "")
         standard = os.path.dirname(self._library)
         own = activation.path if activation else []
         others = [entry for entry in sys.path if entry not in own and not entry.startswith(standard)]
         found = extension.probe(self._store(), name, self.gil, lock=lock, plan=plan, path=others)
-        return found.get(path) or found.get("") or extension.Verdict("a probe of it did not come to it")
+        return found.get(path) or found.get("") or Verdict("a probe of it did not come to it")
 
     def _create_from_copy(self, spec: Any, create: Callable[[Any], ModuleType]) -> ModuleType:
         path = spec.origin

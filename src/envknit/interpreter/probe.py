@@ -26,7 +26,7 @@ def main() -> None:
     for session in tried:
         if order["plan"]:
             session.ask("configure", order["lock"], order["plan"])
-        session.ask("call", ("path", "sys:path.extend"), (order["path"],), {})
+        session.ask("call", ("path", "sys", "path.extend", ""), (order["path"],), {})
         session.ask("record", log)
         try:
             session.ask("import", order["name"])

@@ -64,8 +64,8 @@ def use(
         auto_worker: where extension modules stand in the way, keep it in a process of its own: the module, and what
             imports give inside, are proxies then.
         isolation: where to keep it: `guest` (here, as by default), `interpreter` (a sub-interpreter of this process),
-            `worker` (a process of its own); or `auto`: the first of these that can, by evidence. `envknit.explain` of
-            the block or the module tells which, and why.
+            `worker` (a process of its own); or `auto`: the first of these that can, by evidence: a guest with extension
+            modules where a try of it went well. `envknit.explain` of the block or the module tells which, and why.
         pure: load a package that has extension modules without them; for those that can do without.
         native: load the extension modules of the package, and of what it depends on, beside those of other versions; on
             Linux. It is what the project's `native` list allows for good.
@@ -94,19 +94,22 @@ def use(
     reason = ""
     if isolation not in {"interpreter", "worker"}:
         block = Block(target, opener)
-        try:
-            target.check_guest(pure=pure, native=native)
-            if holder:
-                block.ready()
-        except CExtensionError:
-            if not holder:
-                raise
-        except Exception as error:
-            if not holder or not compares_names(error):
-                raise
-            reason = "it compares the names of its modules, which differ in a guest"
-        else:
-            return block
+        for allowed in dict.fromkeys([native, native or holder == "auto"]):
+            try:
+                target.check_guest(pure=pure, native=allowed)
+                if holder:
+                    block.ready()
+            except CExtensionError as error:  # noqa: PERF203 - twice at most
+                if not holder:
+                    raise
+                reason = str(error.facts.get("reason", ""))
+            except Exception as error:
+                if not holder or not compares_names(error):
+                    raise
+                reason = "it compares the names of its modules, which differ in a guest"
+                break
+            else:
+                return block
     from envknit.worker.api import hold
 
     return hold(target, holder, opener=opener, reason=reason)

@@ -116,7 +116,8 @@ def origin_of(module: str, file: str | None, member: Member | None) -> Origin:
         return Origin(module, file)
     why = ""
     if member.tag:
-        why = "loaded without its extension modules" if member.pin.native else "it is pure Python"
+        how = "loaded with its extension modules" if member.is_native else "loaded without its extension modules"
+        why = how if member.pin.native else "it is pure Python"
     plans = router.plans_with(member)
     return Origin(
         module,

@@ -1,25 +1,79 @@
-"""Let a version with extension modules be a guest: where this Python can, and nothing speaks against it."""
+"""Let a version with extension modules be a guest: where this Python can, and a try in a child process went well."""
 
 from __future__ import annotations
 
+import os
+import sys
+
 from envknit.native.askers import why_missing
+from envknit.native.verdicts import Verdict, how_it_ended, remember, remembered
+from envknit.plan import key, runtime_folder
+from envknit.runtime.activation import active, plan_of
 from envknit.runtime.guests import native_error
 from envknit.runtime.router import router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from envknit.plan import Pin, Plan
     from envknit.runtime.member import Member
+
+TRY_SECONDS = 120.0  # large packages on slow disks take a while, and two versions of each are imported
 
 
 def allow_native(member: Member) -> None:
     """Let a member, and what it depends on, load extension modules as guests.
 
     Raises:
-        CExtensionError: this Python cannot tell whose C code asks for a module.
+        CExtensionError: this Python cannot tell whose C code asks for a module, or a try failed.
+
+    Cost:
+        The first time on a machine, beside these residents: a try in a child process, as long as the imports take.
     """
     needed = [router.member(member.plan, pin) for pin in member.plan.closure(member.pin) if pin.native]
-    guests = [each for each in needed if each.tag]
-    if guests and (reason := why_missing()):
-        raise native_error(guests[0], member.pin.main, reason=reason)
-    for each in guests:
+    new = [each for each in needed if each.tag and not each.is_native]
+    if new and (reason := why_missing() or _fault(member, [each.pin for each in needed])):
+        raise native_error(new[0], member.pin.main, reason=reason)
+    for each in new:
         each.is_native = True
+
+
+def _fault(member: Member, native: list[Pin]) -> str:
+    """Say what a try of a member beside the residents of the same names met; `""`: nothing."""
+    plan, pin = member.plan, member.pin
+    activation = active()
+    resident = plan_of(activation) if activation is not None else None
+    names = {each.name for each in native}
+    beside = [each for each in resident.pins.values() if each.resident and each.name in names] if resident else []
+    folders = [each.folder for each in plan.closure(pin)], [each.folder for each in beside]
+    evidence = os.path.join(plan.store, f"{pin.folder}@{key(repr([*map(sorted, folders)]).encode())}")
+    known = remembered(plan.store, evidence, "guest")
+    if known is None:
+        known = Verdict(_try(plan, pin, resident, [each.main for each in beside if each.main]))
+        remember(plan.store, evidence, "guest", known)
+    return known.why
+
+
+def _try(plan: Plan, pin: Pin, resident: Plan | None, beside: list[str]) -> str:
+    """Import a pin as a native guest in a child process, after the residents; say what stopped it."""
+    import json
+    import subprocess
+
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native_try.py")
+    bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
+    order = {
+        "folders": [runtime_folder(), bootstrap],
+        "plan": plan.path,
+        "pin": [pin.name, pin.version],
+        "resident": resident.path if resident is not None else "",
+        "beside": beside,
+    }
+    # No site (-S) and no bytecode (-B), as for probes of interpreters
+    command = [sys.executable, "-s", "-S", "-B", script, json.dumps(order)]
+    environ = {each: os.environ[each] for each in os.environ if each != "PYTHONPATH"} | {"ENVKNIT_HOME": plan.store}
+    try:
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRY_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"a try of it took more than {TRY_SECONDS:.0f} s"
+    return done.stdout.decode(errors="replace").strip() or how_it_ended(done)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envknit.interpreter import extension
-from envknit.interpreter.extension import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,30 +55,3 @@ def test_an_initialisation_that_reached_the_host_refuses_single_phase_files(tmp_
     log = [f"{event}\t{file}" for file in (single, multi) for event in ("load", "done")] + ["came\tinto the host"]
 
     assert judged(log) == {str(single): "into the host", str(multi): ""}
-
-
-def test_verdicts_are_remembered_by_file_and_kind_of_interpreter(tmp_path: Path) -> None:
-    store, file = str(tmp_path), str(tmp_path / "packages/a/1/x/a.so")
-    extension.remember(store, file, "own", Verdict("why not"))
-    extension.remember(store, file, "shared", Verdict())
-    own, shared = extension.remembered(store, file, "own"), extension.remembered(store, file, "shared")
-
-    assert own is not None
-    assert (own.loads, own.why) == (False, "why not")
-    assert shared is not None
-    assert shared.loads
-    assert extension.remembered(store, file + "x", "own") is None
-
-
-def test_a_file_outside_the_store_is_known_by_its_size_and_time_too(tmp_path: Path) -> None:
-    store, file = str(tmp_path / "store"), tmp_path / "a.so"
-    file.write_bytes(b"one")
-    extension.remember(store, str(file), "own", Verdict("why not"))
-    file.write_bytes(b"another")
-
-    assert extension.remembered(store, str(file), "own") is None
-
-
-def test_a_store_that_cannot_be_written_forgets(tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("in the way")
-    extension.remember(str(tmp_path), str(tmp_path / "a.so"), "own", Verdict())
