@@ -68,6 +68,10 @@ def parse_source(text: str, value: Value, *, base: str = "") -> Source:
     Raises:
         the value's own error: it is in a form that envknit does not understand.
     """
+    try:
+        urlsplit(text)
+    except ValueError as cause:
+        raise value.bad(f"`{text}` is not a URL: {cause}") from cause
     if text.startswith(_OTHER_SYSTEMS):
         raise value.bad(f"`{text}`: of version control systems, only git is understood")
     body, _, fragment = text.partition("#")

@@ -32,8 +32,8 @@ def expand_groups(value: Value | None, base: str) -> dict[str, tuple[str, ...]]:
             raise asker.bad(f"there is no group `{name}`")
         for item in groups[name].items():
             if isinstance(item.data, dict):
-                included = item.fields({"include-group"})["include-group"]
-                yield from expand(canonical_name(included.text()), item, (*above, name))
+                item.fields({"include-group"})  # and nothing else
+                yield from expand(canonical_name(item.field("include-group").text()), item, (*above, name))
             else:
                 yield read_requirement(item, base=base)
 

@@ -182,7 +182,10 @@ def specifier(constraint: str) -> str | None:
 
 
 def _clause(text: str) -> str:
-    operator, version = re.fullmatch(r"([<>=!~^]*)\s*(\S+)", text).groups()  # type: ignore[union-attr] # `\S+` matches
+    found = re.fullmatch(r"([<>=!~^]*)\s*(\S+)", text)
+    if found is None:
+        raise ValueError(f"`{text}` is not a constraint")
+    operator, version = found.groups()
     if version.endswith("*"):
         return f"{operator if operator in {'==', '!='} else '=='}{version}"
     try:

@@ -36,6 +36,8 @@ def find_members(root: Path, table: Value | None) -> list[str]:
 def _globs(value: Value | None) -> Iterator[str]:
     for item in value.items() if value else ():
         glob = item.text()
+        if "\0" in glob:
+            raise item.bad("no folder has a null character in its name")
         if PurePosixPath(glob).is_absolute() or ".." in PurePosixPath(glob).parts:
             raise item.bad(f"`{glob}` leads out of the workspace")
         yield glob

@@ -165,11 +165,26 @@ def test_a_source_for_one_group_is_for_that_group_alone(tmp_path: Path) -> None:
         ("{ url = 'https://h.example/lib.whl', rev = 'v1' }", "`rev` does not go with `url`"),
         ("{ path = 'hg+https://h.example/lib' }", "only git is understood"),
         ("{ path = '../lib', marker = 'os == 1' }", "is not a marker"),
+        ("{ url = 'https://[::1' }", "is not a URL"),
     ],
 )
 def test_a_source_that_is_not_understood_is_an_error(tmp_path: Path, row: str, complaint: str) -> None:
     with pytest.raises(ProjectError, match=complaint):
         read(tmp_path, f"[project]\nname = 'app'\ndependencies = ['lib']\n[tool.uv.sources]\nlib = {row}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[dependency-groups]\ndev = [{}]", "include-group"),
+        ('[tool.uv.workspace]\nmembers = ["\\u0000"]', "null character"),
+        ('[tool.poetry.dependencies]\na = "1 or 2"', "`1 or 2` is not a constraint"),
+        ('[tool.poetry.dependencies]\npython = "a @ b"', "is not a constraint"),
+    ],
+)
+def test_what_is_not_as_its_format_says_is_one_error(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ProjectError, match=complaint):
+        read(tmp_path, text)
 
 
 @pytest.mark.parametrize(
