@@ -106,7 +106,8 @@ def test_a_python_version_file_that_names_no_version_is_told_and_does_not_count(
 
     said = project.install().err
 
-    assert "which names no version of CPython; it does not count" in said
+    assert "project/.python-version names no version of CPython; it does not count" in said
+    assert word not in said
     assert f"{RUNNING}\n" == project.envknit("run", "python", "-c", SHOW).out
 
 

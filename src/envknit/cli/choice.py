@@ -60,18 +60,25 @@ def read_wish(folder: Path, screen: Screen | None = None) -> Wish | None:
         folder: where to begin.
         screen: is told of a file that cannot be understood, and so does not count.
     """
-    file = next((each / FILE for each in (folder, *folder.parents) if (each / FILE).is_file()), None)
+    file = _nearest(folder)
     if file is None:
         return None
     try:
         lines = read_regular(file).decode(errors="replace").splitlines()
-    except OSError as error:
-        lines = [error.strerror or "unreadable"]
+    except OSError:
+        lines = ["?"]
     words = [line.split()[0] for line in lines if line.split() and not line.lstrip().startswith("#")]
     text = version_of(words[0]) if words else ""
     if text == "" and words and words[0] != "system" and screen is not None:
-        screen.warn(f"{file} says {words[0][:40]!r}, which names no version of CPython; it does not count")
+        screen.warn(f"{file} names no version of CPython; it does not count")  # what it holds may be for no log
     return Wish(text, file) if text else None
+
+
+def _nearest(folder: Path) -> Path | None:
+    try:
+        return next((each / FILE for each in (folder, *folder.parents) if (each / FILE).is_file()), None)
+    except OSError:  # a folder above that may not be looked into
+        return None
 
 
 def version_of(word: str) -> str:
