@@ -162,9 +162,30 @@ class Activation:
 
     def load(self, name: str) -> "Any":
         """Import a module of envknit itself, though its folder is not on `sys.path`."""
-        if "envknit" not in sys.modules:
-            _bootstrap._load(envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
-        return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # not in typeshed
+        held = _release_import_lock()
+        try:
+            if "envknit" not in sys.modules:
+                _bootstrap._load(envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
+            return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # not in typeshed
+        finally:
+            for _ in range(held):
+                _imp.acquire_lock()
+
+
+def _release_import_lock() -> int:
+    """Release the lock of all imports, which CPython up to 3.12 holds while it asks finders; returns how deep it was.
+
+    Else two threads would wait for each other: this one for a module of envknit that another one imports, which waits
+    for its turn to ask a finder (_find_spec in Lib/importlib/_bootstrap.py).
+    """
+    depth = 0
+    try:
+        while _imp.lock_held():
+            _imp.release_lock()
+            depth += 1
+    except RuntimeError:  # it is another thread's
+        pass
+    return depth
 
 
 def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
@@ -314,4 +335,4 @@ def hide(*owners: object) -> None:
                 _imp._fix_co_filename(code, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
 
 
-hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, Activation.fact, beside)
+hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, Activation.fact, _release_import_lock, beside)

@@ -267,6 +267,33 @@ def test_start_up_code_that_fails_is_told_and_python_goes_on(machine: Machine) -
     assert "start-up code of bad failed" in ran.err
 
 
+@pytest.mark.ends
+def test_threads_that_import_envknit_and_a_locked_package_do_not_wait_for_each_other(machine: Machine) -> None:
+    project = machine.project()
+    make_plan(project, {"alpha==1": {"alpha.py": "VERSION = '1'\n"}})
+    source = """
+        import importlib._bootstrap as b, threading, time
+        there = threading.Event()
+        def other():
+            lock = b._get_module_lock("envknit.plan")  # as one that imports it has
+            with lock:
+                there.set()
+                time.sleep(0.5)
+                import wave
+        class Lock(b._ModuleLock):
+            __enter__, __exit__ = b._ModuleLock.acquire, lambda self, *_: self.release()
+        b._ModuleLock = Lock
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        there.wait()
+        import alpha
+        thread.join(10)
+        print(alpha.VERSION, thread.is_alive())
+    """
+
+    assert project.code(source, timeout=60).out == "1 False\n"
+
+
 def test_what_a_hosts_pth_file_did_does_not_stay_under_a_locked_name(machine: Machine) -> None:
     host = machine.root / "host"
     machine.run("-m", "venv", "--without-pip", host)
