@@ -109,24 +109,25 @@ def _import(
     level: int = 0,
 ) -> ModuleType:
     """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
-    if level == 0 and (globals is None or _defaults or _open_blocks() is not None or _waiting or _guarded):
+    blocks = _open_blocks()
+    if level == 0 and (blocks is not None or globals is None or _defaults or _waiting or _guarded):
+        is_in_world = blocks is not None and blocks.own is not None
         head, dot, rest = name.partition(".")
         if head in _guarded and fromlist == [] and globals is locals:
             world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
             if world is not None:
                 return names.import_for(world, name)
-        if head in router.routed or _is_in_world():
+        if is_in_world or head in router.routed:
             if globals is None or _lazy:
                 real = _real_head(name, head, globals, fromlist, sys._getframe(1))
             else:
-                real = _means(head, globals, _open_blocks())
+                real = _means(head, globals, blocks)
             # PyImport_Import (Python/import.c) gives one dict and an empty list, and then reads `sys.modules[name]`: so
             # does the C code of pickle, whose plain names are the residents'
             if real != head and not (globals is locals and fromlist == []):
                 importer = host.importers.get(real, original_import)
                 return importer(real + dot + rest, globals, locals, fromlist, 0)
-            blocks = _open_blocks()
-            if blocks is not None and blocks.own is not None:
+            if blocks is not None and is_in_world:
                 return import_outside(blocks, name, globals, locals, fromlist, 0)
     return original_import(name, globals, locals, fromlist, level)
 
