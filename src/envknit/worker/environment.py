@@ -20,13 +20,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-    from typing import Any, TypeVar
+    from typing import Any, ParamSpec, TypeVar, overload
 
+    P = ParamSpec("P")
+    T = TypeVar("T")
     Function = TypeVar("Function", bound=Callable[..., Any])
     Lock = str | os.PathLike[str] | None
 
 
-def run_in(env: str, fn: Callable[..., Any] | str, /, *args: object, lock: Lock = None, **options: object) -> Any:
+if TYPE_CHECKING:
+
+    @overload
+    def run_in(env: str, fn: Callable[..., T], /, *args: object, lock: Lock, **options: object) -> T: ...
+    @overload
+    def run_in(env: str, fn: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> T: ...
+    @overload
+    def run_in(env: str, fn: str, /, *args: object, lock: Lock = None, **options: object) -> Any: ...
+
+
+def run_in(env: str, fn: Callable[..., Any] | str, /, *args: Any, lock: Any = None, **options: Any) -> Any:
     """Run a function of the project in a worker that has a whole environment of the lock, and return its result.
 
     A function at the top level of a module is imported there. Any other (of the script, a notebook, an inner one, a
@@ -85,9 +97,17 @@ def _is_here(env: str, lock: Lock) -> bool:
     return lock is None or os.path.abspath(lock) == here.lock
 
 
-def submit(
-    env: str, fn: Callable[..., Any] | str, /, *args: object, lock: Lock = None, **options: object
-) -> Future[Any]:
+if TYPE_CHECKING:
+
+    @overload
+    def submit(env: str, fn: Callable[..., T], /, *args: object, lock: Lock, **options: object) -> Future[T]: ...
+    @overload
+    def submit(env: str, fn: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]: ...
+    @overload
+    def submit(env: str, fn: str, /, *args: object, lock: Lock = None, **options: object) -> Future[Any]: ...
+
+
+def submit(env: str, fn: Callable[..., Any] | str, /, *args: Any, lock: Any = None, **options: Any) -> Future[Any]:
     """Start a function as `run_in` does, and return a future of its result."""
     return _shared_executor(env, lock).submit(fn, *args, **options)
 

@@ -1,0 +1,54 @@
+"""What type checkers conclude of the public API."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from kit import Machine
+
+PROGRAM = """
+    import envknit
+    from concurrent.futures import Future
+
+    def double(x: int, *, more: str = "") -> list[int]:
+        return [x, x]
+
+    reveal_type(envknit.run_in("ml", double, 1, more="a"))
+    reveal_type(envknit.submit("ml", double, 1))
+    reveal_type(envknit.run_in("ml", double, 1, lock="other.lock"))
+    reveal_type(envknit.in_env("ml")(double))
+    reveal_type(envknit.world("ml").run(double, 1))
+    reveal_type(envknit.world(requests="2.28.2").metadata.version("requests"))
+    reveal_type(envknit.versions("requests"))
+    reveal_type(envknit.context_wrap(double))
+    envknit.run_in("ml", double, "one")
+    envknit.world("ml").run(double, more=1)
+"""
+FOUND = [
+    "list[int]",
+    "Future[list[int]]",
+    "list[int]",
+    "def (x: int, *, more: str =) -> list[int]",
+    "list[int]",
+    "str",
+    "dict[str, list[str]]",
+    "def (x: int, *, more: str =) -> list[int]",
+]
+
+
+@pytest.mark.network
+@pytest.mark.once
+def test_calls_that_go_elsewhere_keep_the_types_of_their_functions(online: Machine) -> None:
+    project = online.project(["mypy"]).ready()
+    project.write("program.py", PROGRAM)
+
+    out = project.run("-m", "mypy", "--strict", "program.py", status=1).out
+
+    plain = out.replace("builtins.", "").replace("concurrent.futures._base.", "")
+    assert re.findall(r'Revealed type is "(.*)"', plain) == FOUND
+    errors = re.findall(r"program.py:(\d+): error: .*\[([a-z-]+)\]", out)
+    assert [line for line, _ in errors] == ["16", "17"]
