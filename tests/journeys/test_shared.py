@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kit.machine import RUNNING
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -117,7 +119,7 @@ def test_gc_keeps_what_a_shared_environment_needs_until_it_is_removed(machine: M
 @pytest.fixture(name="plain")
 def _plain(machine: Machine) -> Machine:
     """The machine with a Python that is no virtual environment, and has the hook in the user's site-packages."""
-    base = str(getattr(sys, "_base_executable", sys.executable))
+    base = f"{sys.base_prefix}/bin/python{RUNNING}"
     machine.env["PYTHONUSERBASE"] = str(machine.root / "base")
     machine.envknit("--python", base, "hook", "install", "--user")
     machine.env["PATH"] = os.pathsep.join([os.path.dirname(base), machine.env["PATH"]])
