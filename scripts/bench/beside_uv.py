@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -99,7 +100,10 @@ def main(rounds: int) -> None:
 
 def _sides(knit: Path, uv: Path, index: str) -> tuple[Side, Side]:
     folder = fresh("beside-uv")
-    plain = environment(PIP_CONFIG_FILE="/dev/null", PIP_INDEX_URL=index, PIP_FIND_LINKS="", UV_DEFAULT_INDEX=index)
+    path = os.pathsep.join([str(knit.parent), os.environ["PATH"]])  # as in a shell in which it is activated
+    plain = environment(
+        PATH=path, PIP_CONFIG_FILE="/dev/null", PIP_INDEX_URL=index, PIP_FIND_LINKS="", UV_DEFAULT_INDEX=index
+    )
     own = folder / "knit", folder / "uv"
     return (
         Side(
