@@ -194,3 +194,21 @@ def test_an_interpreter_that_holds_a_package_does_all_of_this_too(machine: Machi
     ran = project.code(program)
 
     assert ran.out == "1 'redirected\\n' library.part told\n8\n"
+
+
+def test_variables_and_the_working_folder_are_handed_on_where_that_is_asked(
+    library_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDED", "first")
+    follows = envknit.worker("library", "1.0", install_path=library_folder, follow=True, private=True)
+    stays = envknit.worker("library", "1.0", install_path=library_folder, private=True)
+    with follows, stays:
+        monkeypatch.setenv("HANDED", "second")
+        monkeypatch.setenv("ADDED", "yes")
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.chdir(tmp_path)
+        with follows as there, stays as here:
+            code = "(lambda os: (os.environ.get('HANDED'), os.environ.get('ADDED'), 'HOME' in os.environ, os.getcwd()))"
+            assert there.builtins.eval(code)(there.os) == ("second", "yes", False, str(tmp_path))
+            assert here.os.environ.get("HANDED") == "first"
+            assert here.os.getcwd() != str(tmp_path)

@@ -128,6 +128,8 @@ def test_a_module_of_the_project_keeps_to_its_world_whenever_and_wherever_it_imp
             assert type(pickle.loads(pickle.dumps(answer))) is module.Answer
         assert sys.modules["pack"].DEEP == "2.0" and sys.modules["pack@old"].DEEP == "1.0"
         assert c.lib is envknit.import_version("lib", "1.0")
+        said = str(envknit.explain(c.late))
+        assert said.startswith("client@old: a module of the project, in a world\\n") and "lib 1.0" in said, said
         pinned = envknit.world(lib="1.0").import_module("client")
         assert pinned.__name__ == "client@lib_1_0" and pinned is not c and pinned.lib is c.lib
         assert pinned.late() == ("1.0",) * 3

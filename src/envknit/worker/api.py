@@ -37,9 +37,10 @@ class WorkerContext(Block):
         timeout: seconds that each call may take.
         target: what the host's imports mean inside; those of `worker()` mean what they did.
         opener: as for `Block`.
+        follow: whether the process is to have the environment variables and the working folder of this one.
     """
 
-    __slots__ = ("_module", "_timeout", "worker")
+    __slots__ = ("_follow", "_module", "_timeout", "worker")
 
     def __init__(
         self,
@@ -49,11 +50,13 @@ class WorkerContext(Block):
         *,
         target: Target | None = None,
         opener: str = "",
+        follow: bool = False,
     ) -> None:
         super().__init__(target or Target({}, []), opener)
         self.worker = worker
         self._module = module
         self._timeout = timeout
+        self._follow = follow
 
     def __enter__(self) -> ModuleProxy:
         pool.enter(self.worker)
@@ -78,6 +81,8 @@ class WorkerContext(Block):
 
     def ready(self) -> ModuleProxy:
         """Import the module there; return its proxy."""
+        if self._follow:  # first: the package may read them when it is imported
+            self.worker.call(self._timeout, "follow", (dict(os.environ), os.getcwd()))
         self.worker.open(self._module, self._timeout)
         return self.worker.module(self._module, self._timeout)
 
@@ -99,6 +104,7 @@ def worker(
     python: str | None = None,
     module: str | None = None,
     private: bool = False,
+    follow: bool = False,
 ) -> WorkerContext:
     """Open a package of any version in a process of its own.
 
@@ -115,6 +121,8 @@ def worker(
         python: another interpreter to run it: `3.10`, or a path.
         module: the module to give, where the distribution has several.
         private: a process that no other block shares, and that ends with this one.
+        follow: give the process this program's environment variables and working folder whenever the block is opened;
+            other blocks of the pin share them, unless it is `private`.
 
     Raises:
         LinkError: no environment of the lock holds it; the error names the versions there are.
@@ -127,7 +135,7 @@ def worker(
     else:
         order, found = order_for_pin(name, version, environment=env, lock=lock, python=python, module=module)
     order.private = next(_private) if private else 0
-    return WorkerContext(pool.worker(order), found, timeout)
+    return WorkerContext(pool.worker(order), found, timeout, follow=follow)
 
 
 def hold(target: Target, isolation: str, *, opener: str, reason: str = "") -> WorkerContext:

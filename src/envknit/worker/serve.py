@@ -89,7 +89,7 @@ class _Worker:
         self._serving: Line | None = None
         self._interrupted = False
         self._quitting = False
-        channel.operations.update({**modules.OPERATIONS, "import": self._import})
+        channel.operations.update({**modules.OPERATIONS, "import": self._import, "follow": _follow})
 
     def run(self, line: Line) -> None:
         signal.signal(signal.SIGINT, self._on_interrupt)
@@ -166,3 +166,11 @@ class _Worker:
         os.lseek(self._last_words, 0, os.SEEK_SET)
         quiet = {"c_stack": False} if sys.version_info >= (3, 14) else {}  # addresses would push the last_words out
         faulthandler.enable(self._last_words, all_threads=False, **quiet)
+
+
+def _follow(_: None, environ: dict[str, str], folder: str) -> None:
+    """Take over the host's environment variables and its working folder."""
+    for name in {*os.environ} - {*environ, "ENVKNIT_ACTIVE"}:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in environ.items() if name != "ENVKNIT_ACTIVE"})
+    os.chdir(folder)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from envknit.plan import Pin
+    from envknit.plan import Pin, Plan
     from envknit.runtime.member import Member
 
 
@@ -27,7 +27,8 @@ class Origin:
         environments: the environments whose pin it is.
         locks: the locks of these.
         folder: its store entry.
-        isolation: `resident`, `guest`, `interpreter`, `worker`; `""`: no lock has a part in it.
+        isolation: `resident`, `guest`, `interpreter`, `worker`, or `inhabitant`, a module of the project in a world;
+            `""`: no lock has a part in it.
         why: why it is held so, where that was a choice.
         links: what it was locked with, as `name version`.
     """
@@ -62,6 +63,14 @@ class Origin:
         return self.isolation == "guest"
 
     def __str__(self) -> str:
+        if self.name is None and self.isolation:
+            rows = [
+                f"{self.module}: a module of the project, in a world",
+                f"  file: {self.file}",
+                f"  environment: {', '.join(self.environments)}",
+                f"  lock: {', '.join(self.locks)}",
+            ]
+            return "\n".join([*rows, f"  imports: {', '.join(self._links)}"])
         if self.name is None:
             return f"{self.module}: from no lock\n  file: {self.file or 'built into Python'}"
         rows = [
@@ -101,7 +110,22 @@ def explain(thing: Any) -> Origin:
     name = _module_name(thing)
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
+    world = router.inhabited.get(name.partition(".")[0].partition("@")[2])
+    if world is not None:
+        return _in_world(name, file, world.target.held)
     return origin_of(name, file, _member(name.partition(".")[0], file))
+
+
+def _in_world(module: str, file: str | None, held: Sequence[tuple[Plan, Pin]]) -> Origin:
+    plans = dict.fromkeys(plan for plan, _ in held)
+    return Origin(
+        module,
+        file,
+        environments=[plan.environment for plan in plans],
+        locks=[router.lock_of(plan) for plan in plans],
+        isolation="inhabitant",
+        links=[f"{pin.name} {pin.version}" for _, pin in held],
+    )
 
 
 def origin_of(module: str, file: str | None, member: Member | None) -> Origin:
