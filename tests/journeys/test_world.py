@@ -272,6 +272,33 @@ def test_a_plugin_is_unloaded_and_loaded_anew_while_another_runs(host: Project) 
     """)
 
 
+def test_a_reload_goes_by_what_the_lock_says_now_also_where_it_says_again_what_it_said(host: Project) -> None:
+    home, locks = host.machine.home, {}
+    for version in ("2.0", "1.0"):
+        pins = {f"lib=={version}": (f"dep=={version}",), f"dep=={version}": ()}
+        lock = host.root / "plugins" / "one" / "envknit.lock.yaml"
+        write_plans(home, lock, {"default": pins})
+        locks[version] = lock.read_text()
+    host.write("plugins/one/newer.lock", locks["2.0"])
+    host.code("""
+        import envknit, pathlib
+        one, lock = envknit.world(lock="plugins/one"), pathlib.Path("plugins/one/envknit.lock.yaml")
+        old, new = lock.read_text(), pathlib.Path("plugins/one/newer.lock").read_text()
+        for text, version in ((old, "1.0"), (new, "2.0"), (old, "1.0")):
+            lock.write_text(text)
+            one.reload()
+            assert one.import_module("plugin").run()[1:3] == (version, version)
+            with envknit.use("default", lock=lock):
+                import lib
+                assert lib.__version__ == version
+        lock.write_text("nonsense")
+        try: one.reload()
+        except envknit.EnvknitError: pass
+        else: raise SystemExit
+        assert one.import_module("plugin").run()[1] == "1.0"  # it is as it was
+    """)
+
+
 def test_a_plugin_whose_lock_is_not_there_or_not_installed_is_an_error_that_a_host_can_survive(host: Project) -> None:
     host.write(
         "plugins/three/envknit.lock.yaml",
