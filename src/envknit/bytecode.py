@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import _imp
 import marshal
+import os
+import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 
 TYPE_CHECKING = False
@@ -33,3 +35,21 @@ def whole_bytecode(data: bytes) -> memoryview | None:
     """
     body = memoryview(data)[_SIZE:]
     return body if data[:_SIZE] == _HEAD + _imp.source_hash(_KEY, body) else None
+
+
+def bytecode_path(store: str, source: str) -> str:
+    """Name the file that holds the bytecode of a source file in the store, for this interpreter.
+
+    Entries are read-only and every file in them is known, so bytecode has a folder of its own.
+
+    Args:
+        store: absolute path of the store.
+        source: absolute path of a `.py` file in it.
+    """
+    return f"{store}{os.sep}bytecode{os.sep}{bytecode_tag(sys.flags.optimize)}{source[len(store) :]}c"
+
+
+def bytecode_tag(level: int) -> str:
+    """Name the folder of bytecode of this interpreter at one level of optimization: `cpython-312.opt-1`."""
+    tag = sys.implementation.cache_tag
+    return f"{tag}.opt-{level}" if level else str(tag)

@@ -36,7 +36,6 @@ namespace package. Pins that must be physical neighbours share one folder.
 from __future__ import annotations
 
 import os
-import sys
 
 from _envknit_bootstrap import SHARED, USER, home
 from _envknit_plans import (
@@ -62,8 +61,6 @@ __all__ = [
     "USER",
     "Pin",
     "Plan",
-    "bytecode_path",
-    "bytecode_tag",
     "current_plan",
     "current_plans",
     "home",
@@ -393,21 +390,3 @@ def current_plans(folder: str) -> dict[str, str]:
 def runtime_folder() -> str:
     """Return the folder that holds the `envknit` package which runs now."""
     return os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # a view has a link to it
-
-
-def bytecode_path(store: str, source: str) -> str:
-    """Name the file that holds the bytecode of a source file in the store, for this interpreter.
-
-    Entries are read-only and every file in them is known, so bytecode has a folder of its own.
-
-    Args:
-        store: absolute path of the store.
-        source: absolute path of a `.py` file in it.
-    """
-    return f"{store}{os.sep}bytecode{os.sep}{bytecode_tag(sys.flags.optimize)}{source[len(store) :]}c"
-
-
-def bytecode_tag(level: int) -> str:
-    """Name the folder of bytecode of this interpreter at one level of optimization: `cpython-312.opt-1`."""
-    tag = sys.implementation.cache_tag
-    return f"{tag}.opt-{level}" if level else str(tag)

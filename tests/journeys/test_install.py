@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from envknit.bytecode import bytecode_path
 from envknit.errors import InstallError, LockError, PackageIndexError, StoreError, UnsafeWheelError
 from envknit.files.lockfile import write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
 from envknit.install.flow import install
 from envknit.install.installed import Installed, find_installed
 from envknit.install.selection import Selection
-from envknit.plan import Plan, bytecode_path
+from envknit.plan import Plan
 from envknit.reporter import Reporter
 from envknit.store.collect import collect
 from envknit.store.roots import view_link

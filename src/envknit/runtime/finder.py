@@ -22,9 +22,7 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined] # one nam
 
 from _envknit_activation import envknit_spec
 from _envknit_bootstrap import beside
-from envknit.bytecode import pack_bytecode, whole_bytecode
-from envknit.plan import bytecode_path
-from envknit.regular import make_private
+from envknit.bytecode import bytecode_path, pack_bytecode, whole_bytecode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +79,8 @@ class StoreLoader(SourceFileLoader):
 
 def _keep(path: str, data: bytes) -> None:
     """Write a bytecode file in one step; where that may not be done the next process compiles again, as in Python."""
+    from envknit.regular import make_private  # most programs write none: `install` compiled what they import
+
     draft = f"{path}.{os.getpid()}.{id(data)}"
     try:
         make_private(os.path.dirname(path))

@@ -16,10 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from envknit.bytecode import whole_bytecode
+from envknit.bytecode import bytecode_tag, whole_bytecode
 from envknit.errors import StoreError
 from envknit.naming import ENTRIES
-from envknit.plan import bytecode_tag
 from envknit.store.disk import distrust, doubt_of
 from envknit.store.entry import NOTE, Note, RecordedFile, recorded_rows
 

@@ -12,8 +12,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
+from envknit.bytecode import bytecode_path
 from envknit.errors import InstallError
-from envknit.plan import bytecode_path
 from envknit.reporter import count
 from envknit.store.bundle import bundled_entries, link_tree
 from envknit.store.disk import walk

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envknit.bytecode import bytecode_path
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
 from envknit.install.flow import register
-from envknit.plan import bytecode_path, key, plans_folder
+from envknit.plan import key, plans_folder
 from envknit.store.collect import collect
 from envknit.store.roots import root_of
 from envknit.view.place import place_views
