@@ -189,6 +189,11 @@ def test_a_function_runs_as_code_of_the_world_wherever_it_was_written(project: P
         assert old.run(client.late) == old.run("client:late") == ("1.0",) * 3
         assert old.run(old.import_module("client").late) == ("1.0",) * 3
         assert old.run(lib.late) == ("1.0", "1.0", "1.0") and old.run([].__len__) == 0
+        wrong = {"nothing:here": ModuleNotFoundError, "client:nothing": AttributeError, "client": ImportError}
+        for path, kind in wrong.items():
+            try: old.run(path)  # what Python loads to say so must not be looked for in the world
+            except kind as error: assert "nothing" in str(error) or "package.module:name" in str(error)
+            else: raise SystemExit
     """)
 
 

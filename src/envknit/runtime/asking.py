@@ -109,9 +109,10 @@ class Host:
             asker: the globals of the code.
             blocks: those that count for it.
         """
-        real = blocks.find(head) if blocks is not None else None
-        if real is not None and self.owns(asker, blocks.openers):  # type: ignore[union-attr] # it says so
-            return real
+        if blocks is not None and self.owns(asker, blocks.openers):
+            found = blocks.find(head)
+            if found is not None:
+                return found
         real = self.defaults.get(head)
         return real if real is not None and self.owns(asker) else head
 

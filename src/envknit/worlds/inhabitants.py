@@ -17,6 +17,7 @@ from _frozen_importlib_external import (
     spec_from_file_location,
 )
 
+from _envknit_bootstrap import MODULES
 from envknit.errors import LinkError, UnlockedError
 from envknit.runtime.asking import current, host, import_outside
 from envknit.runtime.guest_sys import GuestModules, drop_builtins
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from envknit.plan import Pin, Plan
     from envknit.worlds.target import Target
 
-_SHARED = frozenset(["__main__", "envknit", "_envknit_bootstrap"])  # one for the process, in every world
+_SHARED = frozenset(["__main__", "envknit", "_envknit_bootstrap", *MODULES])  # one for the process, in every world
 
 
 class Inhabitants(Importer):

@@ -38,7 +38,10 @@ class Twins:
             module, colon, name = function.partition(":")
             if not (colon and module and name):
                 raise LinkError("a function is named as package.module:name", function=function)
-            return _inside(import_real(self._own.name_of(module)), name)  # type: ignore[no-any-return] # what is named
+            named: Any = import_real(self._own.name_of(module))
+            for part in name.split("."):
+                named = getattr(named, part)
+            return named  # type: ignore[no-any-return] # what is named
         found: Callable[..., Any] = self._twin(function)
         return found
 
