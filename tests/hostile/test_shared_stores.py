@@ -129,6 +129,9 @@ def test_a_shared_store_that_others_may_write_is_neither_taken_from_nor_used(
     assert "ModuleNotFoundError" in machine.run("-c", PROGRAM, cwd=shared.root, status=1).err
     assert "others: packages/site-packages/lib" in verb(shared, "verify", status=1)
     assert "others may write" in verb(shared, "doctor", status=1)
+    verb(shared, "install --no-compile")
+    assert not any(path.is_symlink() for path in _entries(machine.home))
+    assert "1 3" in machine.run("-c", PROGRAM, cwd=shared.root).out
 
 
 def test_a_shared_store_that_is_gone_costs_a_new_install(machine: Machine, shared: Project, verb: Verb) -> None:

@@ -108,6 +108,8 @@ def _members(archive: Path, filename: str) -> Generator[_Member, None, None]:
     with closing(members):  # a generator that is left in the middle would keep its archive open until it is collected
         for count, (name, member_size, opened, executable) in enumerate(members, 1):
             size += member_size
+            if member_size < 0:  # a PAX header says so; it would make room for others, and lead back to what was read
+                raise UnsafeWheelError(f"a member of {filename} has a size below zero", member=ascii(name[:100]))
             if size > most or count > _MOST_MEMBERS:
                 raise UnsafeWheelError(f"{filename} unpacks to more than {most} bytes or {_MOST_MEMBERS} members")
             parts = tuple(part for part in name.split("/") if part not in ("", "."))

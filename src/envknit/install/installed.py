@@ -7,6 +7,7 @@ import os
 from envknit.errors import PlanError
 from envknit.install.own import changed
 from envknit.install.selection import USUAL
+from envknit.naming import ENTRIES
 from envknit.plan import home, interpreter_tag, lock_key, plans_folder
 from envknit.plans import Plans
 from envknit.regular import read_regular
@@ -109,4 +110,8 @@ def _is_whole(plan: Plan, chosen: str) -> bool:
     """Tell whether a plan is as this `install` would write it, and all that it names is there."""
     whole = (plan.chosen, plan.runtime) == (chosen, runtime_entry()) and not plan.lost()
     whole = whole and os.path.isdir(os.path.join(plan.store, plan.runtime))
+    if plan.shared:
+        from envknit.store.disk import doubt_of  # few plans have any
+
+        whole = whole and not any(doubt_of(os.path.join(store, ENTRIES)) for store in plan.shared)
     return whole and not changed(plan.built)

@@ -30,7 +30,7 @@ from envknit.naming import ENTRIES, canonical_name, parse_store_folder
 from envknit.plan import home
 from envknit.plans import check_store
 from envknit.regular import make_private
-from envknit.store.disk import disk_faults, remove_tree, sync_folder, write_out
+from envknit.store.disk import disk_faults, doubt_of, remove_tree, sync_folder, write_out
 from envknit.store.entry import read_note
 from envknit.store.flock import hold, try_lock
 from envknit.store.verify import verify
@@ -122,7 +122,7 @@ class Store:
             StoreError: it was made from another artifact with the same first eight digits.
         """
         location = self.root / folder
-        if not location.is_dir():
+        if not location.is_dir() or (self.lender(folder) and doubt_of(os.path.realpath(location))):
             return False
         found = read_note(str(location)).sha256
         if found != sha256:

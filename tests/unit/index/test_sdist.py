@@ -139,6 +139,13 @@ def test_other_shapes_and_sizes_are_refused(
         unpack(tar(tmp_path / "a-1.0.tar.gz", members), "a-1.0.tar.gz", out)
 
 
+def test_a_size_below_zero_makes_no_room(tmp_path: Path, out: Path) -> None:
+    less, data = member("a/less")
+    less.pax_headers = {"size": "-1000000000"}
+    with pytest.raises(UnsafeWheelError, match="below zero"):
+        unpack(tar(tmp_path / "a-1.0.tar.gz", [(less, data), member("a/more")]), "a-1.0.tar.gz", out)
+
+
 def test_too_many_members_are_refused(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("envknit.index.sdist._MOST_MEMBERS", 3)
     with pytest.raises(UnsafeWheelError, match="3 members"):
