@@ -151,7 +151,7 @@ def test_a_store_that_is_no_absolute_path_is_none(home: str, machine: Machine) -
     project.lock()
     env = {"ENVKNIT_HOME": home}
 
-    for line in ("lock", "install", "verify", "store path", "store gc"):
+    for line in ("lock --upgrade", "install", "verify", "store path", "store gc"):
         assert "set ENVKNIT_HOME to an absolute path" in project.envknit(*line.split(), env=env, status=4).err
     project.envknit("status", env=env, status=None)
     assert "None\n" == project.run("-c", "import _envknit_bootstrap as b; print(b.active)", env=env).out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from _envknit_bootstrap import LOCK_NAME
 
@@ -21,11 +22,12 @@ _PROJECTS = ("envknit.yaml", "pyproject.toml", "setup.cfg", "setup.py")
 
 def main() -> int:
     """Run the command line of this process; returns the exit status."""
-    if sys.argv[1:] in _PLAIN and sys.stdout is not None and _is_plain() and _is_installed():
-        if "-q" not in sys.argv:
-            sys.stdout.write("everything is installed\n")
-            sys.stdout.flush()
-        return 0
+    with suppress(OSError):  # the whole way tells what the disk or the terminal refuses
+        if sys.argv[1:] in _PLAIN and sys.stdout is not None and _is_plain() and _is_installed():
+            if "-q" not in sys.argv:
+                sys.stdout.write("everything is installed\n")
+                sys.stdout.flush()
+            return 0
     from envknit.cli.main import main as whole  # all that the short way spares
 
     return whole()
