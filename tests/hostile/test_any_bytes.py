@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import LockError, PlanError, ProjectError, StoreError, UnsafeWheelError, WorkerError
+from envknit.exchange.detect import reader_of
 from envknit.files.lockfile import parse_lock
 from envknit.plan import Plan
 from envknit.projects.load import load_project
@@ -129,6 +130,13 @@ def test_notes_of_entries(splices: list[tuple[float, int, bytes]]) -> None:
 def test_notes_that_check_and_say_too_little(body: bytes) -> None:
     with pytest.raises(StoreError, match="damaged"):
         Note.parse(body + f"check {zlib.crc32(body):08x}\n".encode(), "note")
+
+
+def test_a_file_that_names_another_with_a_nul(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(b"-r other\0.txt\n")
+    with pytest.raises(ProjectError, match="cannot be read"):
+        reader_of(path)(path)
 
 
 @UNHURRIED
