@@ -191,6 +191,16 @@ def test_what_crashes_in_a_child_process_is_refused_here_and_that_is_remembered(
     assert [path.read_text().partition(" (")[0] for path in records] == ["the probe's process died of SIGABRT"]
 
 
+def test_modules_of_the_project_live_with_extension_modules_where_that_is_asked(project: Project) -> None:
+    project.write(
+        "own.py", "import lib._multi\ndef found(): return lib._multi.at_start(), lib._multi.imported('lib').VERSION\n"
+    )
+    assert out(project, """
+import envknit, own
+print(envknit.world(lib="1.0", native=True).import_module("own").found(), own.found())
+""") == "('1.0', '1.0') ('2.0', '2.0')\n"  # fmt: skip
+
+
 @pytest.mark.once
 def test_compat_says_why_a_version_cannot(index: LoopbackIndex, machine: Machine) -> None:
     tags = f"cp{sys.version_info.major}{sys.version_info.minor}-" * 2 + "manylinux_2_17_x86_64"

@@ -344,6 +344,9 @@ def test_pickles_name_the_world_and_another_process_finds_it(project: Project) -
                 program = code.format(pickle.dumps(answer))
                 out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
                 assert out == f"{type(answer).__module__} 1.0 4\\n", out
+            unknown = pickle.dumps(answer).replace(b"dep_1_0+lib_1_0", b"dep_9_9+lib_9_9")
+            told = subprocess.run([sys.executable, "-c", code.format(unknown)], capture_output=True, text=True).stderr
+            assert "open the same world first" in told, told
             late = sys.modules["client@old"].late
             for method in ("spawn", "fork"):
                 with multiprocessing.get_context(method).Pool(1) as pool: assert pool.apply(late) == ("1.0",) * 3

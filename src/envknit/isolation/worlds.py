@@ -24,6 +24,7 @@ def world(
     lock: str | os.PathLike[str] | None = None,
     project: str | os.PathLike[str] | None = None,
     isolation: str = "guest",
+    native: bool = False,
     strict: bool = False,
     shared: Iterable[str] = (),
     **pins: str,
@@ -45,13 +46,15 @@ def world(
         project: the folder whose modules live in it; by default that of the lock, for a lock in use the whole program.
         isolation: where it lives: `guest` (here), `interpreter` (a sub-interpreter), `worker` (a process of its own),
             or `auto`: the first of these that can hold it, by evidence. Elsewhere than here, its modules are proxies.
+        native: as for `use`: load the extension modules of its packages beside those of other versions.
         strict: hide what the world lacks, rather than give what the active environment has.
         shared: top-level names of modules of the project that are one for the program and all its worlds.
         pins: versions of distributions that the lock holds, by their names (`_` for `-` and `.`).
 
     Raises:
         LinkError: no environment of the lock holds it.
-        ValueError: the isolation is none, or `strict` or `shared` are asked of a world that does not live here.
+        CExtensionError: `native` is asked for, and this Python cannot, or a try in a child process failed.
+        ValueError: the isolation is none, or a world elsewhere is to be `strict`, `shared` or `native`.
         EnvknitError: the lock cannot be read, or is not installed.
     """
     if environment is not None and pins:
@@ -61,15 +64,17 @@ def world(
     path = lock_file(lock) if lock is not None else ""
     home = os.path.abspath(project) if project is not None else ""
     mates = tuple(sorted(shared))
-    asked = Asked(environment, path, pins, project=home, strict=strict, shared=mates, isolation=isolation)
+    asked = Asked(
+        environment, path, pins, project=home, strict=strict, shared=mates, isolation=isolation, native=native
+    )
     if isolation not in {"guest", "interpreter", "worker", "auto"}:
         raise ValueError("isolation is one of 'guest', 'interpreter', 'worker' and 'auto'")
     if isolation == "auto":
-        asked.isolation = _choose(asked.find())
+        asked.isolation = "guest" if native else _choose(asked.find())
     if asked.isolation == "guest":
         return open_world(asked)
-    if strict or shared:
-        raise ValueError("strict and shared are for a world that lives here: isolation='guest'")
+    if strict or shared or native:
+        raise ValueError("strict, shared and native are for a world that lives here: isolation='guest'")
     from envknit.worker.world import HeldWorld
 
     return open_world(asked, HeldWorld)
@@ -96,7 +101,8 @@ def environments(*, lock: str | os.PathLike[str] | None = None) -> list[str]:
 
 def _choose(target: Target) -> str:
     """Choose where a world is best held."""
-    refused = [(plan, pin) for plan, pin in target.held if pin.native and router.member(plan, pin).tag]
+    members = [router.member(plan, pin) for plan, pin in target.held if pin.native]
+    refused = [(each.plan, each.pin) for each in members if each.tag and not each.is_native]
     if not refused:
         return "guest"
     from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation

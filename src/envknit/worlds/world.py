@@ -7,7 +7,7 @@ import sys
 from _thread import RLock
 from binascii import crc32
 
-from envknit.errors import LinkError
+from envknit.errors import LinkError, UnlockedError
 from envknit.naming import canonical_name, guest_tag
 from envknit.native.names import import_real
 from envknit.runtime import doors
@@ -43,6 +43,7 @@ class Asked:
         strict: whether names that the world lacks are missing in it.
         shared: top-level names of the project that are one for all worlds.
         isolation: where it lives.
+        native: whether its packages load extension modules beside those of other versions.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Asked:
         strict: bool = False,
         shared: tuple[str, ...] = (),
         isolation: str = "guest",
+        native: bool = False,
     ) -> None:
         self.environment = environment
         self.lock = lock
@@ -63,12 +65,14 @@ class Asked:
         self.strict = strict
         self.shared = shared
         self.isolation = isolation
+        self.native = native
 
     @property
     def key(self) -> tuple[object, ...]:
         """What makes two of them equal."""
         pins = tuple(self.pins.items())
-        return self.environment, self.lock, pins, self.project, self.strict, self.shared, self.isolation
+        options = self.project, self.strict, self.shared, self.isolation, self.native
+        return self.environment, self.lock, pins, *options
 
     @property
     def tag(self) -> str:
@@ -200,6 +204,12 @@ class World:
     def _find(self) -> tuple[Target, Inhabitants]:
         asked = self._asked
         target = asked.find()
+        if asked.native:
+            from envknit.worlds.native import allow_native
+
+            for member in (router.member(plan, pin) for plan, pin in target.held if pin.native):
+                if member.tag:
+                    allow_native(member)
         folders = folders_of(asked, target)
         own = Inhabitants(asked.tag, target, search=folders, strict=asked.strict, shared=asked.shared)
         return target, own
@@ -229,15 +239,25 @@ def open_world(asked: Asked, make: Callable[[Asked], World] = World) -> World:
         return found
 
 
-def find_guest(real: str) -> ModuleSpec | None:
-    """Find what lives in a world of another process by its top-level name: `pickle` asks for it."""
+def find_guest(real: str) -> ModuleSpec:
+    """Find what lives in a world of another process by its top-level name: `pickle` asks for it.
+
+    Raises:
+        UnlockedError: nobody here can know it.
+    """
     spec = doors.find_guest(real)
     tag = real.partition("@")[2]
-    if spec is None and tag not in router.inhabited:
-        asked = _recall(tag)
-        if asked is not None:
-            open_world(asked)
-            spec = doors.find_guest(real)
+    asked = _recall(tag) if spec is None and tag not in router.inhabited else None
+    if asked is not None:
+        open_world(asked)
+        spec = doors.find_guest(real)
+    if spec is None:
+        raise UnlockedError(
+            f"No module named {real!r}",
+            name=real,
+            reason="another process has it, in a version or a world that is not known here",
+            hint="open the same world first: envknit.world(...); or install the lock that has the version",
+        )
     return spec
 
 
