@@ -208,7 +208,7 @@ def test_compat_says_why_a_version_cannot(index: LoopbackIndex, machine: Machine
     path = compiled("bad", "1.0", "-DCRASH")
     index.publish("bad", "1.0", {path.name: path.read_bytes(), "lib/__init__.py": "", "lib/base.py": ""}, tags=tags)
 
-    ran = machine.envknit("compat", "bad==1.0", status=1)
+    ran = machine.envknit("compat", "bad==1.0", "--with", "bad<2", status=1)
 
     assert "bad 1.0 beside 2.0: the probe's process died of SIGABRT" in ran.out
     assert machine.envknit("compat", "bad", status=2).err.startswith("error: a package and its version are needed")
@@ -264,4 +264,13 @@ def test_what_the_project_allows_needs_no_leave_in_the_code(index: LoopbackIndex
     publish(index)
     project = machine.project(["lib>=2"], environments={"old": ["lib<2"]}, more="native: [lib]\n").ready()
 
-    assert project.code("import envknit\nprint(envknit.import_version('lib', '1.0')._multi.at_start())").out == "1.0\n"
+    def program():
+        import envknit
+
+        assert envknit.import_version("lib", "1.0")._multi.at_start() == "1.0"
+        envknit.set_default("lib", "1.0")
+        import lib
+
+        assert lib._single.by_level("lib.late").BELOW == "1.0"
+
+    project.code(program)

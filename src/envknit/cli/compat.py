@@ -41,6 +41,10 @@ print(json.dumps([importlib.metadata.version(name), why]))
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("pin", metavar="PACKAGE==VERSION", help="the version to load as a guest")
+    parser.add_argument(
+        "--with", metavar="REQUIREMENT", dest="more", action="append", default=[],
+        help="what else the guest's environment holds, such as an older dependency (may be repeated)",
+    )  # fmt: skip
     parser.add_argument("--beside", metavar="VERSION", help="the version that plain imports get (default: the newest)")
 
 
@@ -52,10 +56,11 @@ def main(arguments: Namespace, screen: Screen) -> int:
             "a package and its version are needed", argument=arguments.pin, hint=f"for instance: {EXAMPLE}"
         )
     beside = f"{name}=={arguments.beside}" if arguments.beside else f"{name}!={version}"
-    for text in (f"{name}=={version}", beside):
+    guest = [f"{name}=={version}", *arguments.more]
+    for text in (*guest, beside):
         read_requirement(Value(data=text, file="the command line", error=ProjectError, kind="argument"))
     with tempfile.TemporaryDirectory(prefix="envknit-compat-") as folder:
-        environments = {"default": {"packages": [beside]}, "guest": {"packages": [f"{name}=={version}"]}}
+        environments = {"default": {"packages": [beside]}, "guest": {"packages": guest}}
         Path(folder, "envknit.yaml").write_text(
             json.dumps({"environments": environments}), encoding="utf-8"
         )  # it is YAML

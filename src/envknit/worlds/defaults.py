@@ -42,12 +42,13 @@ def set_default(name: str, version: str, *, env: str | None = None) -> None:
         env: the environment to take it from; by default the first that holds it.
 
     Raises:
-        CExtensionError: the package has extension modules, and is not the one that plain imports get.
+        CExtensionError: the package has extension modules, is not the one that plain imports get, and is not allowed
+            beside it.
         LinkError: no environment of the lock holds it.
     """
     router.refresh()
     member = router.member(*router.plans.find(name, version, env))
-    if member.tag and member.pin.native:
+    if member.tag and member.pin.native and not member.is_native:
         raise native_error(member, member.pin.main)
     _chosen[member.pin.name] = member
     enable(strict=_strict in sys.meta_path)
