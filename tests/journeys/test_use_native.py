@@ -24,7 +24,7 @@ DEPENDS = {
 }
 ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "default": {"dep==2.0": (), **DEPENDS["2.0"]},
-    "old": {"dep==1.0": (), "bad==1.0": ("lib==1.0",), **DEPENDS["1.0"]},
+    "old": {"dep==1.0": (), "bad==1.0": ("lib==1.0",), "packed==1.0": ("lib==1.0",), **DEPENDS["1.0"]},
     "mixed": {"dep==1.0": (), "lib==2.0": ("dep==1.0",)},
 }
 OLD = """
@@ -93,6 +93,18 @@ import solo
 print(old.__name__, old.at_start(), solo.__name__, solo.at_start(), sys.modules["solo"] is solo)
 print(old.count(), old.count(), solo.count(), sorted({str(name) for name in sys.modules if "solo" in name}))
 """).splitlines() == ["solo@1_0 1.0 solo 2.0 True", "1 2 1 ['solo', 'solo@1_0']"]  # fmt: skip
+
+
+def test_a_package_that_is_an_extension_module_finds_its_submodules(project: Project) -> None:
+    def program():
+        import envknit
+
+        packed = envknit.import_version("packed", "1.0", native=True)
+        assert (packed.__name__, packed.__package__) == ("packed@1_0", "packed@1_0")
+        assert packed.by_level("packed.part").__name__ == "packed@1_0.part"
+        assert packed.at_start() == "1.0"
+
+    project.code(program)
 
 
 def test_one_file_in_two_worlds_is_two_libraries(project: Project) -> None:

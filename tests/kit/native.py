@@ -139,6 +139,7 @@ def write_native(machine: Machine) -> None:
     packages |= {f"dep=={version}": {"dep.py": f"VERSION = {version!r}\n"} for version in versions}
     packages |= {f"solo=={version}": {"solo-notes.txt": ""} for version in versions}
     packages["bad==1.0"] = {"bad-notes.txt": ""}
+    packages["packed==1.0"] = {"packed/part.py": "VERSION = '1.0'\n"}
     write_packages(machine.home, packages)
     for version in versions:
         root = machine.home / folder_of(f"lib=={version}") / "lib"
@@ -146,3 +147,4 @@ def write_native(machine: Machine) -> None:
             shutil.copy(compiled(f"lib.{tail}", version, *flags), root)
         shutil.copy(compiled("solo", version, "-DSINGLE"), machine.home / folder_of(f"solo=={version}"))
     shutil.copy(compiled("bad", "1.0", "-DCRASH"), machine.home / folder_of("bad==1.0"))
+    shutil.copy(compiled("packed", "1.0"), machine.home / folder_of("packed==1.0") / "packed" / f"__init__.{EXTENSION}")

@@ -48,7 +48,8 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World) -
     askers.note(file, world)
     try:
         names.show(spec.name, plain, None)
-        stand_in = ModuleSpec(name, spec.loader, origin=file, is_package=spec.submodule_search_locations is not None)
+        stand_in = ModuleSpec(name, spec.loader, origin=file)
+        stand_in.submodule_search_locations = spec.submodule_search_locations
         module = _imp.create_dynamic(stand_in)
     except BaseException:
         names.hide(spec.name)
@@ -59,8 +60,10 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World) -
     if name != spec.name:
         sys.modules.pop(name, None)  # where a module of single-phase initialisation was put
     if isinstance(getattr(module, "__dict__", None), dict):
+        # Cython copies them from the spec that it is given; `_init_module_attrs` leaves what is there
         module.__name__ = spec.name
         module.__file__ = path
+        module.__package__ = spec.parent
     return module
 
 
