@@ -129,9 +129,12 @@ class Plans:
             LinkError: no plan holds it; the error names the versions there are.
         """
         if not self:
-            raise LinkError(
-                "no lock is in use", hint="call envknit.configure_from_lock(path), or run: python -m envknit install"
-            )
+            hint = "call envknit.configure_from_lock(path), or run: python -m envknit install"
+            if os.environ.get("ENVKNIT") == "0":
+                hint = (
+                    "ENVKNIT=0 turns envknit off in this process; unset it, or call envknit.configure_from_lock(path)"
+                )
+            raise LinkError("no lock is in use", hint=hint)
         wanted = canonical_name(name)
         asked = None if version is None else version_key(version)
         for plan in self if environment is None else self.of(environment):

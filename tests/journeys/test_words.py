@@ -56,6 +56,23 @@ def test_status_and_doctor_end_in_a_verdict(project: Project) -> None:
     assert project.envknit("doctor", env=off, status=1).out.splitlines()[-1].startswith("not ready: ")
 
 
+def test_a_lock_without_the_environment_of_plain_python_leads_in_no_circle(
+    machine: Machine, index: LoopbackIndex
+) -> None:
+    index.publish("alpha", "1.0")
+    project = machine.project(name="other")
+    project.write("envknit.yaml", "environments: {ml: {packages: [alpha]}}")
+    project.ready()
+    way = "use: envknit run --env ml, or set ENVKNIT_ENV=ml"
+
+    assert f"the lock has no environment 'default'; {way}" in project.envknit("doctor", status=1).out
+    assert "next      envknit run --env ml -- python\n" in project.envknit("status", status=1).out
+    assert "hint: did you mean: --env ml" in project.envknit("list", status=2).err
+    project.envknit("status", env={"ENVKNIT_ENV": "ml"})
+    off = project.run("-c", "import envknit; envknit.use('alpha', '1.0')", env={"ENVKNIT": "0"}, status=1).err
+    assert "ENVKNIT=0 turns envknit off" in off
+
+
 def test_verdicts_are_coloured_on_a_terminal_and_nowhere_else(project: Project) -> None:
     assert "\033[32mready" in _on_a_terminal(project, "status")
     assert "\033[32mok" in _on_a_terminal(project, "doctor")

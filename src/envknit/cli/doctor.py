@@ -19,7 +19,7 @@ from envknit.cli.hook import source, state
 from envknit.cli.parser import add_json
 from envknit.cli.place import Place, find_place
 from envknit.cli.screen import GREEN, RED, YELLOW
-from envknit.cli.situation import ask_python, is_outdated, plan_of
+from envknit.cli.situation import ask_python, is_outdated, plan_of, without_default
 from envknit.errors import EnvknitError, ProjectError, UnsupportedPlatformError
 from envknit.plan import home
 from envknit.reporter import count
@@ -191,6 +191,8 @@ def _shell(arguments: Namespace, place: Place | None) -> Generator[Finding, None
         python = _python_of_default(place)
         if python and python.executable not in (sys.executable, shell.python):
             hint = f"the lock is for Python {python.version}; use: envknit run, or: envknit shell"
+        with suppress(EnvknitError):  # a lock that cannot be read has a line of its own
+            hint = without_default(place.read()) or hint
         if shell.lock is None and Path(arguments.project).stat().st_dev != place.root.stat().st_dev:
             hint = f"the search for a lock stops where another file system begins; set ENVKNIT_LOCK={place.lock}"
         yield Finding(level="fail", topic="active", text=f"{name} here uses {shell.lock or 'no lock'}", hint=hint)

@@ -134,7 +134,14 @@ def script_place(script: Path) -> Place:
 def environment_of(lock: Lock, name: str, path: Path) -> Environment:
     """Return one environment of a lock; LockError names those that there are."""
     if name not in lock.environments:
+        import difflib  # 2 ms, for wrong command lines alone
+
+        known = sorted(lock.environments)
+        near = known if len(known) == 1 else difflib.get_close_matches(name, known, n=1)
         raise LockError(
-            f"the lock has no environment {name!r}", lock=path, environments=", ".join(sorted(lock.environments))
+            f"the lock has no environment {name!r}",
+            lock=path,
+            environments=", ".join(known),
+            hint=f"did you mean: --env {near[0]}" if near else "",
         )
     return lock.environments[name]

@@ -113,6 +113,15 @@ def _is_outgrown(place: Place, environment: str, lock: Lock) -> bool:
     return bool(outgrown(plan, [name_in(text) for text in lock.environments[environment].overrides]))
 
 
+def without_default(lock: Lock) -> str:
+    """Say what to do where a lock has no environment that plain Python would use; `""` where it has."""
+    wanted = os.environ.get("ENVKNIT_ENV") or "default"
+    if wanted in lock.environments or not lock.environments:
+        return ""
+    name = min(lock.environments)
+    return f"the lock has no environment {wanted!r}; use: envknit run --env {name}, or set ENVKNIT_ENV={name}"
+
+
 def plan_of(place: Place, environment: str, abi: str = ABI) -> Plan | None:
     """Read the plan of the lock's present bytes for an ABI; None where it was not installed."""
     try:

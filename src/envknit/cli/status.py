@@ -18,7 +18,7 @@ from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.cli.screen import GREEN, RED
 from envknit.cli.shared import name_of, user_place
-from envknit.cli.situation import Answer, ask_python, is_outdated, plan_of
+from envknit.cli.situation import Answer, ask_python, is_outdated, plan_of, without_default
 from envknit.errors import ProjectError
 from envknit.install.own import changed
 from envknit.plan import USER
@@ -127,14 +127,14 @@ def _next(
     installed = [row for row in environments.values() if row["installed"]]
     if not installed or any(row["lost"] or row["changed"] for row in installed):
         return "envknit install"
+    if not active and without_default(lock):
+        return f"envknit run --env {min(lock.environments)} -- python"
     python = environments.get("default", installed[0])["python"]
     if not active and python and python["executable"] not in (running().executable, shell.python):
         return "envknit shell"  # plain `python` is another than the lock is for
     other = "" if shell.is_ours else f"--python {shlex.quote(shell.python)} "
-    if active:
-        return None
     verb = "hook install" if shell.hook is None else "install" if other else "doctor"
-    return f"envknit {other}{verb}"
+    return None if active else f"envknit {other}{verb}"
 
 
 def _python(row: dict[str, Any]) -> str:

@@ -178,7 +178,10 @@ class Session:
                 retry = retry.increment("GET", error=urllib3.exceptions.HTTPError(reason))
             except urllib3.exceptions.MaxRetryError:
                 raise PackageIndexError(
-                    f"no answer after {_TRIES} tries", url=redacted(url), reason=reason
+                    f"no answer after {_TRIES} tries",
+                    url=redacted(url),
+                    reason=reason,
+                    hint="is there a network, or a proxy? with --offline, the cache and the store alone are used",
                 ) from None  # fmt: skip
             retry.sleep(response)
 
