@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from resolvelib import AbstractProvider, BaseReporter
+from resolvelib.resolvers import Resolution
 
 from envknit.resolve.judge import Candidate, is_pinned
 from envknit.resolve.requirements import Requirement
@@ -289,3 +290,35 @@ class Watcher(BaseReporter[Requirement, Candidate, str]):
             if clash.name in names and not any(cause.requirement.refusal for cause in clash.information):
                 return clash
         return Clash(information=list(causes))
+
+
+class Search(Resolution[Requirement, Candidate, str]):
+    """resolvelib's search, which remembers what it asks anew of every other project after each pin.
+
+    Both answers follow from a criterion, which resolvelib replaces where it changes; a thousand pins would take a
+    million of each. The methods are not public: where they get other names, the search is as slow as before, and right.
+    """
+
+    def __init__(self, provider: Provider, watcher: Watcher) -> None:
+        super().__init__(provider, watcher)
+        self._provider = provider
+        self._satisfied: dict[str, tuple[Criterion[Requirement, Candidate], Candidate, bool]] = {}
+        self._preferences: dict[str, tuple[Criterion[Requirement, Candidate], int, Any]] = {}
+
+    def _is_current_pin_satisfying(self, name: str, criterion: Criterion[Requirement, Candidate]) -> bool:
+        pin = self.state.mapping.get(name)
+        if pin is None:
+            return False
+        known = self._satisfied.get(name)
+        if known is None or known[0] is not criterion or known[1] is not pin:
+            known = criterion, pin, super()._is_current_pin_satisfying(name, criterion)
+            self._satisfied[name] = known
+        return known[2]
+
+    def _get_preference(self, name: str) -> Any:  # noqa: ANN401 - as resolvelib says
+        criterion, conflicts = self.state.criteria[name], self._provider.conflicts[name]
+        known = self._preferences.get(name)
+        if known is None or known[0] is not criterion or known[1] != conflicts:
+            known = criterion, conflicts, super()._get_preference(name)
+            self._preferences[name] = known
+        return known[2]

@@ -187,6 +187,7 @@ class Resolution:
         from envknit.resolve.provider import (
             HopelessError,
             Provider,
+            Search,
             Watcher,
         )
 
@@ -194,7 +195,7 @@ class Resolution:
         watcher = Watcher(provider, self._reporter)
         try:
             # Without its `Resolver`, which does not end where two projects that nobody needs any more need each other.
-            state = resolvers.Resolution(provider, watcher).resolve(judge.roots, max_rounds=_MOST_ROUNDS)
+            state = Search(provider, watcher).resolve(judge.roots, max_rounds=_MOST_ROUNDS)
             return Graph(state.mapping, judge.roots, judge.dependencies, judge.targets)
         except resolvers.ResolutionImpossible as cause:
             clash = watcher.telling_clash(list(cause.causes))
