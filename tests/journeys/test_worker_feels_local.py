@@ -212,3 +212,15 @@ def test_variables_and_the_working_folder_are_handed_on_where_that_is_asked(
             assert there.builtins.eval(code)(there.os) == ("second", "yes", False, str(tmp_path))
             assert here.os.environ.get("HANDED") == "first"
             assert here.os.getcwd() != str(tmp_path)
+
+
+def test_blocks_are_given_processes_in_turn(library_folder: Path) -> None:
+    pids = []
+    for _ in range(6):
+        with envknit.worker("library", "1.0", install_path=library_folder, size=2) as library:
+            pids.append(library.os.getpid())
+        envknit.worker("library", "1.0", install_path=library_folder)  # takes no turn
+    assert pids == pids[:2] * 3
+    assert len(set(pids)) == 2
+    with pytest.raises(ValueError, match="one process or more"):
+        envknit.worker("library", "1.0", install_path=library_folder, size=0)

@@ -19,7 +19,7 @@ from envknit.worlds.target import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from types import TracebackType
     from typing import Any, NoReturn
 
@@ -105,6 +105,7 @@ def worker(
     module: str | None = None,
     private: bool = False,
     follow: bool = False,
+    size: int = 1,
 ) -> WorkerContext:
     """Open a package of any version in a process of its own.
 
@@ -123,18 +124,24 @@ def worker(
         private: a process that no other block shares, and that ends with this one.
         follow: give the process this program's environment variables and working folder whenever the block is opened;
             other blocks of the pin share them, unless it is `private`.
+        size: how many processes blocks of this pin are given in turn, for calls of several threads at the same time.
 
     Raises:
         LinkError: no environment of the lock holds it; the error names the versions there are.
         WorkerError: no lock is in use, or it was not installed for that interpreter.
-        ValueError: the timeout is no time.
+        ValueError: the timeout is no time, or the size less than one.
     """
     check_timeout(timeout)
+    if size < 1:
+        raise ValueError(f"a worker has one process or more, not {size}")
     if install_path is not None:
         order, found = order_for_folder(name, version, os.fspath(install_path), python=python, module=module)
     else:
         order, found = order_for_pin(name, version, environment=env, lock=lock, python=python, module=module)
     order.private = next(_private) if private else 0
+    turn = next(_turns.setdefault(order.key, count())) % size if size > 1 else 0
+    if turn:
+        order.label += f" ({turn + 1})"
     return WorkerContext(pool.worker(order), found, timeout, follow=follow)
 
 
@@ -247,3 +254,4 @@ def send(value: Any, *, to: Any) -> Any:
 
 
 _private = count(1)
+_turns: dict[tuple[object, ...], Iterator[int]] = {}  # of each order, those whose blocks go to several processes
