@@ -58,7 +58,8 @@ def make_runtime(into: Path) -> None:
         folder = into / os.path.relpath(parent, root)
         folder.mkdir()
         for name in names:  # with times, so that the bytecode beside a source goes on to count
-            _copy(f"{parent}/{name}", str(folder / name))
+            if "-pytest-" not in name:  # what it compiles for itself it compiles anew at any time
+                _copy(f"{parent}/{name}", str(folder / name))
     for name, path in _hook():
         _copy(path, str(into / name))
     (into / "tool").write_text(runtime_folder(), encoding="utf-8", errors="surrogateescape")
