@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from envknit.files.model import Environment, Lock
     from envknit.files.project import Project
+    from envknit.index.index import Index
     from envknit.install.selection import Selection
     from envknit.install.target import Target
     from envknit.plan import Plan
@@ -80,10 +82,8 @@ def install(
     reporter = reporter or Reporter()
     lock_bytes = _read(path)
     store = Store().open()
-    with (
-        store.installing(),
-        closing(Compiler(store)) if compile_bytecode and target is None else nullcontext() as compiler,
-    ):
+    compiling = closing(Compiler(store)) if compile_bytecode and target is None else nullcontext()
+    with store.installing(), compiling as compiler:
         done = _take_back(store, path, lock_bytes, environments, selection) if target is None else None
         if done is not None:
             return done
@@ -91,47 +91,22 @@ def install(
         wanted, skipped = _select(lock, environments, path, target)
         selection.check(lock, wanted, path)
         store.clean()
-        indexes = project.indexes if project else ()
-        root, bound = Path(path).parent, bound_indexes(lock)
+        indexes, bound = project.indexes if project else (), bound_indexes(lock)
+        root = Path(path).parent
         sources = Sources(root)
-        fetcher = Fetcher(
-            store,
-            lambda told: open_index(indexes, root, home=store.root, bound=bound, offline=offline, reporter=told),
-            reporter,
-            sources,
-            compiler,
-            target,
-        )
-        chosen = {
-            one.name: [*map(sources.found, choose(one, selection, lock.default_groups, target))] for one in wanted
-        }
-        overridden = {Requirement(text).name for one in wanted for text in one.overrides}
-        folders = fetcher.fetch(
-            [pin for pins in chosen.values() for pin in pins], offline=offline, overridden=overridden
-        )
-        plans, warnings = [], []
-        for name, pins in chosen.items():
-            reporter.stage(f"Planning {name}")
-            placed = as_built([_placed(pin, folders, fetcher, path, reporter) for pin in pins])
-            plan, said = make_plan(
-                lock,
-                name,
-                placed,
-                store=store,
-                lock_path=Path(path),
-                selection=selection,
-                sources=sources,
-                abi=target.abi if target else ABI,
-            )
-            plans.append(plan)
-            warnings += [*said, *(f"{text}; run: envknit lock" for text in outgrown(plan, overridden, target))]
+
+        def open_indexes(told: Reporter) -> Index:
+            return open_index(indexes, root, home=store.root, bound=bound, offline=offline, reporter=told)
+
+        fetcher = Fetcher(store, open_indexes, reporter, sources, compiler, target)
+        job = _Job(store, path, lock, wanted, selection, sources, fetcher, reporter, target)
+        plans, warnings = job.plans(offline=offline)
         if compiler is not None:
             compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
-        everything = skipped if environments is None else None
         if aside:
             views, said = place_views(store, lock_bytes, plans, aside=True)
         else:
-            views, said = _put_in_use(store, path, lock_bytes, plans, everything, target)
+            views, said = _put_in_use(store, path, lock_bytes, plans, skipped if environments is None else None, target)
     return Installed(
         views={environment: str(view) for environment, view in views.items()},
         pins=len({pin for plan in plans for pin in plan.pins}),
@@ -140,6 +115,50 @@ def install(
         warnings=_tell([*warnings, *said], reporter),
         skipped=skipped,
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The environments of a lock that are wanted, on their way into the store and into plans."""
+
+    store: Store
+    path: str  # of the lock
+    lock: Lock
+    wanted: Sequence[Environment]
+    selection: Selection
+    sources: Sources
+    fetcher: Fetcher
+    reporter: Reporter
+    target: Target | None
+
+    def plans(self, *, offline: bool) -> tuple[list[Plan], list[str]]:
+        """Choose artifacts, fetch what the store lacks, and make a plan for each environment."""
+        groups = self.lock.default_groups
+        chosen = {
+            one.name: [*map(self.sources.found, choose(one, self.selection, groups, self.target))]
+            for one in self.wanted
+        }
+        overridden = {Requirement(text).name for one in self.wanted for text in one.overrides}
+        pins = [pin for several in chosen.values() for pin in several]
+        folders = self.fetcher.fetch(pins, offline=offline, overridden=overridden)
+        plans: list[Plan] = []
+        warnings: list[str] = []
+        for name, pins in chosen.items():
+            self.reporter.stage(f"Planning {name}")
+            placed = as_built([_placed(pin, folders, self.fetcher, self.path, self.reporter) for pin in pins])
+            plan, said = make_plan(
+                self.lock,
+                name,
+                placed,
+                store=self.store,
+                lock_path=Path(self.path),
+                selection=self.selection,
+                sources=self.sources,
+                abi=self.target.abi if self.target else ABI,
+            )
+            plans.append(plan)
+            warnings += [*said, *(f"{text}; run: envknit lock" for text in outgrown(plan, overridden, self.target))]
+        return plans, warnings
 
 
 def _take_back(
