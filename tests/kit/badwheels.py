@@ -107,7 +107,7 @@ def _accepted() -> Iterator[BadWheel]:
         "an installer's own files": wheel((f"{INFO}/INSTALLER", b"pip\n"), (f"{INFO}/ARTIFACT", b"lies\n")),
         "a start-up file": wheel(("evil.pth", b"import os\n")),
         "a signature": wheel(unrecorded=[(f"{INFO}/RECORD.jws", b"{}")]),
-        "folders": wheel(("pkg/empty/", b"")),
+        "folders": wheel(("pkg/empty/", b""), ("pkg./", b"")),
         "a script, data and headers": wheel(
             (f"{DATA}/scripts/tool", b"#!python\n"), (f"{DATA}/data/share/x", b""), (f"{DATA}/headers/x.h", b"")
         ),

@@ -151,6 +151,8 @@ def _refuse_path(path: str) -> None:
     facts = {"member": path.encode("unicode_escape").decode()}
     if any(part in {"", ".", ".."} for part in components) or "\\" in path or ":" in components[0]:
         raise UnsafeWheelError("a path that does not stay inside", **facts)
+    if path.endswith("/"):
+        return  # folders are made for files alone; wheels of pyarrow have an empty one named `pyarrow.`
     is_plain = path.isascii() and path.isprintable()
     if not is_plain and any(unicodedata.category(c) in _UNSEEN_KINDS or c in _UNSEEN_LETTERS for c in path):
         raise UnsafeWheelError("a path with characters that cannot be seen", **facts)
