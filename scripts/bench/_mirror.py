@@ -1,8 +1,8 @@
 """A package index on loopback that answers from disk what it once took from the real one, each time a little late.
 
-Run as a program, it prints its address and serves until its input ends. Below `/modern/` it is what pypi.org is: JSON,
-core metadata beside each wheel (PEP 658), validators, ten minutes of freshness, gzip. Below `/plain/` it offers pages
-and ranges and nothing else, as many mirrors do.
+Run as a program, it prints its address and serves until its input ends. Below `/modern/` it is what an index can be at
+best: JSON, core metadata beside each wheel (PEP 658), validators, ten minutes of freshness, gzip. Below `/plain/` it
+offers pages and ranges and nothing else, as many mirrors do.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from envknit.http.session import Session
-from envknit.http.settings import PipSettings
+from envknit.http.settings import PipSettings, default_index
 from envknit.index.links import ACCEPT, JSON_TYPE, link_to
 from envknit.index.wheel_metadata import metadata_by_ranges
 
-UPSTREAM = "https://pypi.org/simple"
+UPSTREAM = default_index().rstrip("/")
 LATENCY = 0.020  # seconds before each answer
 
 

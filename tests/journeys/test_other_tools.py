@@ -9,6 +9,7 @@ import pytest
 
 from envknit.exchange.detect import reader_of
 from envknit.files.lockfile import read_lock
+from envknit.http.settings import default_index
 from kit.machine import Project
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.network, pytest.mark.once]
 
+INDEX = default_index()
 PROJECT = """
 [project]
 name = "shop"
@@ -29,7 +31,7 @@ dev = ["iniconfig<2"]
 [tool.pdm]
 distribution = false
 """
-POETRY = """
+POETRY = f"""
 [tool.poetry]
 name = "shop"
 version = "1"
@@ -38,25 +40,25 @@ package-mode = false
 python = "^3.10"
 jinja2 = "^3.0"
 markupsafe = "<3"
-colorama = { version = "*", markers = "sys_platform == 'win32'" }
-pluggy = { version = "<1.6", optional = true }
+colorama = {{ version = "*", markers = "sys_platform == 'win32'" }}
+pluggy = {{ version = "<1.6", optional = true }}
 [tool.poetry.extras]
 pretty = ["pluggy"]
 [tool.poetry.group.dev.dependencies]
 iniconfig = "<2"
 [[tool.poetry.source]]
 name = "simple"
-url = "https://pypi.org/simple"
+url = "{INDEX}"
 """
-PIPFILE = """
+PIPFILE = f"""
 [[source]]
-url = "https://pypi.org/simple"
+url = "{INDEX}"
 verify_ssl = true
 name = "pypi"
 [packages]
 jinja2 = "*"
 markupsafe = "<3"
-colorama = { version = "*", sys_platform = "== 'win32'" }
+colorama = {{ version = "*", sys_platform = "== 'win32'" }}
 [dev-packages]
 iniconfig = "<2"
 """
