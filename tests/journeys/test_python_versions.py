@@ -134,6 +134,27 @@ def test_where_no_python_fits_one_error_says_what_was_seen_and_how_to_get_one(
         assert "hint: run: pyenv install 3.16; or name one with --python PATH" in said
 
 
+@pytest.mark.parametrize(
+    ("asked", "told", "hint"),
+    [
+        (">=3.99", ">=3.99", "let the project ask for others than >=3.99: no version that envknit knows is among these;"),
+        ("<3.10", "<3.10", "let the project ask for others than <3.10: no version that envknit knows is among these;"),
+        (">=3.16,<3.16.2", "3.16.1", "run: pyenv install 3.16.1;"),
+        (">=3.16.2", "3.16", "run: pyenv install 3.16;"),
+    ],
+)
+def test_the_command_that_a_hint_gives_names_a_version_that_will_do_or_there_is_none(
+    machine: Machine, project: Project, asked: str, told: str, hint: str
+) -> None:
+    machine.env["PYENV_ROOT"] = str(machine.root)
+    _for(project, "default", asked)
+
+    said = project.envknit("sync", status=4).err
+
+    assert f"error: there is no Python {told} on this machine that answers" in said
+    assert f"hint: {hint} or name one with --python PATH" in said
+
+
 def test_an_environment_whose_python_is_not_here_is_left_out_with_a_word(project: Project) -> None:
     _for(project, "ml", "3.16")
     project.lock()

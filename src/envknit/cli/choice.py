@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from envknit.errors import EnvknitError, UnsupportedPlatformError
 from envknit.managers import how_to_get, numbers
 from envknit.plan import ABI
-from envknit.pythons import Interpreter, begins, find_pythons
+from envknit.pythons import OLDEST, Interpreter, begins, find_pythons
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:
@@ -212,16 +212,27 @@ def _versions() -> list[str]:
 
 
 def _none_fits(specifier: str, wish: Wish | None, name: str) -> UnsupportedPlatformError:
-    accepts = accepting(specifier)
-    wanted = wish.text if wish else next(filter(accepts, _versions()), specifier).rpartition(".")[0]
+    wanted = wish.text if wish else _nameable(specifier)
     asks = f"{wish.file}: {wish.text}" if wish else f"environment {name!r}: {specifier}"
     seen = [f"{each.version} ({each.executable})" for each in find_pythons()]
     more = f", and {len(seen) - _MOST_SEEN} more" if len(seen) > _MOST_SEEN else ""
-    command = how_to_get("python", wanted)
+    command = how_to_get("python", wanted) if wanted else ""
     get = f"run: {command}" if command else f"install Python {wanted}"
+    if not wanted:
+        get = f"let the project ask for others than {specifier}: no version that envknit knows is among these"
     return UnsupportedPlatformError(
-        f"there is no Python {wanted} on this machine that answers",
+        f"there is no Python {wanted or specifier} on this machine that answers",
         asked_for_by=asks,
         seen=(", ".join(seen[:_MOST_SEEN]) + more) or "none",
         hint=f"{get}; or name one with --python PATH",
     )
+
+
+def _nameable(specifier: str) -> str:
+    """Name what a version manager can install: a minor, or one version where its newest will not do; `""`: nothing."""
+    fitting = list(filter(accepting(specifier), (each for each in _versions() if numbers(each) >= OLDEST)))
+    if not fitting:
+        return ""
+    minor = fitting[0].rpartition(".")[0]
+    newest = [version for version in fitting if begins(version, minor)][-1]
+    return minor if newest == f"{minor}.{_PATCHES[-1]}" else newest
