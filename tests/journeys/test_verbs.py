@@ -273,6 +273,7 @@ def test_the_store_is_listed_counted_and_collected(machine: Machine, project: Pr
     assert f"{machine.home}\n" == machine.envknit("store", "path").out
     assert ["alpha", "beta"] == [row["name"] for row in _data(machine.envknit("store", "list", "--json"))]
     assert "entries  2, of 2 names" in machine.envknit("store", "stats").out
+    assert machine.envknit("store").out == machine.envknit("store", "stats").out
     facts = _data(machine.envknit("store", "gc", "--dry-run", "--json"))
 
     assert ([], 0, True) == (facts["removed"], facts["entries"], facts["dry_run"])

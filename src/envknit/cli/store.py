@@ -1,4 +1,4 @@
-"""Look at the store, and free what no lock needs."""
+"""Look at the store, and free what no lock needs; without an action, print what `stats` does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ EXAMPLE = "envknit store gc --dry-run"
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", parser_class=ActionParser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=ActionParser)
+    parser.set_defaults(action="stats", json=False)
     add_json(actions.add_parser("list", help="list every entry: name, version, folder"))
     add_json(actions.add_parser("stats", help="count entries, files and bytes"))
     actions.add_parser("path", help="print where the store is")

@@ -47,7 +47,7 @@ def test_what_stands_before_the_verb_is_not_undone_by_the_verb() -> None:
         (["freeze"], "there is no `envknit freeze`", "envknit export"),
         (["nothing-like-it"], "there is no `envknit nothing-like-it`", "envknit --help"),
         (["store", "gcc"], "there is no `envknit store gcc`", "envknit store gc"),
-        (["store"], "the following arguments are required: ACTION", "envknit store --help"),
+        (["hook"], "the following arguments are required: ACTION", "envknit hook --help"),
         (["install", "--unknown"], "unknown argument: --unknown", "envknit install --help"),
         (["lock", "--dry"], "unknown argument: --dry", "did you mean --dry-run?"),
         (["install", "flask>=3", "click"], "unknown argument: flask>=3 click", "envknit add 'flask>=3' click"),
