@@ -137,7 +137,11 @@ def test_where_no_python_fits_one_error_says_what_was_seen_and_how_to_get_one(
 @pytest.mark.parametrize(
     ("asked", "told", "hint"),
     [
-        (">=3.99", ">=3.99", "let the project ask for others than >=3.99: no version that envknit knows is among these;"),
+        (
+            ">=3.99",
+            ">=3.99",
+            "let the project ask for others than >=3.99: no version that envknit knows is among these;",
+        ),
         ("<3.10", "<3.10", "let the project ask for others than <3.10: no version that envknit knows is among these;"),
         (">=3.16,<3.16.2", "3.16.1", "run: pyenv install 3.16.1;"),
         (">=3.16.2", "3.16", "run: pyenv install 3.16;"),
