@@ -224,3 +224,59 @@ def test_blocks_are_given_processes_in_turn(library_folder: Path) -> None:
     assert len(set(pids)) == 2
     with pytest.raises(ValueError, match="one process or more"):
         envknit.worker("library", "1.0", install_path=library_folder, size=0)
+
+
+@pytest.mark.network
+@pytest.mark.once
+def test_they_are_awaited_by_trio_and_anyio_as_well(online: Machine, library_folder: Path) -> None:
+    def program(folder):
+        import time
+
+        import anyio
+        import trio
+
+        import envknit
+
+        async def main():
+            async with library.Session() as session:
+                assert await session.get(4) == 8
+                assert [row async for row in session.rows()] == [0, 1, 2]
+                with trio.move_on_after(0.2) as scope:
+                    await library.asyncio.sleep(60)
+                assert scope.cancelled_caught
+                got = []
+
+                async def one(n):
+                    got.append(await session.get(n))
+
+                async with trio.open_nursery() as nursery:
+                    for n in range(50):
+                        nursery.start_soon(one, n)
+                assert sorted(got) == [2 * n for n in range(50)]
+            try:
+                await library.asyncio.wait_for(library.asyncio.sleep(9), 0.01)
+            except TimeoutError as error:
+                print(type(error).__name__)
+            except Exception as error:  # asyncio's own before 3.11
+                print(type(error).__name__)
+
+        async def late():
+            with envknit.worker("library", "1.0", install_path=folder, timeout=0.3) as hasty:
+                try:
+                    await hasty.asyncio.sleep(60)
+                except TimeoutError as error:
+                    print(error)
+
+        async def common():
+            return await library.Session().get(3)
+
+        began = time.monotonic()
+        with envknit.worker("library", "1.0", install_path=folder) as library:
+            trio.run(main)
+            trio.run(late)
+            print(anyio.run(common, backend="trio"), anyio.run(common, backend="asyncio"))
+        assert time.monotonic() - began < 30
+
+    project = online.project(["trio", "anyio"]).ready()
+    out = project.code(source_of(program, folder=str(library_folder))).out
+    assert out == "TimeoutError\nwhat was awaited in a worker took more than 0.3 seconds and was cancelled\n6 6\n"

@@ -1,6 +1,6 @@
 """Awaitables of the other side: they run on an event loop there, and are awaited on the loop that runs here.
 
-    here    `await proxy`: a future of the running loop; its task may be cancelled
+    here    `await proxy`: a future of the running loop, of asyncio or trio; its task may be cancelled
     there   `Loop.start` runs the awaitable as a task, and calls back when it is done
 
 No thread waits on either side, so thousands may be awaited at once.
@@ -43,7 +43,8 @@ class Loop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: AbstractEventLoop | None = None
-        self.awaited: dict[Callable[..., None], AbstractEventLoop] = {}  # what is told of the end of each
+        # What is told of the end of each; under trio it has no loop that could run something for the other side
+        self.awaited: dict[Callable[..., None], AbstractEventLoop | None] = {}
 
     def start(self, target: object, operation: str, done: Callable[..., object], *args: object) -> Callable[[], object]:
         """Start an awaitable of this side; return the function that cancels it.
@@ -77,7 +78,7 @@ class Loop:
         # An awaitable of the host belongs to the loop that awaits the worker now, if one does: its locks and
         # connections are bound to that one
         for loop in list(self.awaited.values()):
-            if loop.is_running():
+            if loop is not None and loop.is_running():
                 return loop
         with self._lock:
             if self._own is None:
@@ -120,7 +121,12 @@ async def result_of(proxy: Any, operation: str, *args: object) -> Any:
     """
     import asyncio
 
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        if "trio" not in sys.modules:
+            raise
+        return await _result_in_trio(proxy, operation, args)
     end: Future[Any] = loop.create_future()
     caller, timeout = proxy._envknit_channel, proxy._envknit_timeout
 
@@ -139,10 +145,50 @@ async def result_of(proxy: Any, operation: str, *args: object) -> Any:
             raise
         if not finished:
             cancel()
-            raise TimeoutError(f"what was awaited in a worker took more than {timeout:g} seconds and was cancelled")
+            raise _late(timeout)
         return end.result()
     finally:
         del caller.loop.awaited[done]
+
+
+async def _result_in_trio(proxy: Any, operation: str, args: tuple[object, ...]) -> Any:
+    """Do the same on a loop of trio, which the program has imported; anyio runs on one of the two."""
+    trio: Any = sys.modules["trio"]
+    token, end = trio.lowlevel.current_trio_token(), trio.Event()
+    caller, timeout = proxy._envknit_channel, proxy._envknit_timeout
+    ended: list[tuple[BaseException | None, object]] = []
+
+    def done(error: BaseException | None, value: object) -> None:
+        ended.append((error, value))
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(end.set)
+
+    caller.loop.awaited[done] = None
+    try:
+        cancel = caller.call(timeout, "await", proxy._envknit_ref, (operation, done, *args))
+        with trio.move_on_after(float("inf") if timeout is None else timeout) as deadline:
+            try:
+                await end.wait()
+            except trio.Cancelled:  # by the deadline, or by a scope further out
+                with suppress(WorkerError):  # it is gone
+                    cancel()
+                raise
+    finally:
+        del caller.loop.awaited[done]
+    if deadline.cancelled_caught:
+        raise _late(timeout)
+    error, value = ended[0]
+    if (
+        error is not None and type(error).__name__ == "CancelledError"
+    ):  # of the asyncio there; nobody here would expect it
+        raise WorkerError("what was awaited in a worker was cancelled there")
+    if error is not None:
+        raise error
+    return value
+
+
+def _late(timeout: float) -> TimeoutError:
+    return TimeoutError(f"what was awaited in a worker took more than {timeout:g} seconds and was cancelled")
 
 
 def _settle(end: Future[Any], error: BaseException | None, value: object) -> None:
