@@ -70,6 +70,40 @@ def test_a_source_that_cannot_be_had_takes_its_group_down_and_nothing_else(
     assert machine.run("-c", "import alpha; print(alpha.V)").out == "1\n"
 
 
+def test_a_name_whose_source_cannot_be_had_comes_from_the_index_where_the_person_asks_for_it_so(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    index.publish("alpha", "1.0", {"alpha.py": "V = 1"})
+    index.publish("beta", "1.0", {"beta.py": "V = 1"}, requires=["alpha"])
+    source = f"alpha @ {index.host}/nowhere/alpha-2.0-py3-none-any.whl"
+    (machine.root / "envknit.yaml").write_text(
+        "environments:\n"
+        f"  default: {{packages: [beta, alpha], groups: {{main: ['{source}']}}}}\n"
+        "  plain: {packages: [alpha]}\n"
+    )
+
+    ran = machine.envknit("lock", status=3)
+
+    assert "not locked: default, group main" in ran.out
+    assert "/nowhere/alpha-2.0-py3-none-any.whl" in ran.err
+    machine.envknit("install")
+    assert machine.run("-c", "import alpha, beta; print(alpha.V)").out == "1\n"
+
+
+def test_a_name_that_is_asked_for_by_its_source_alone_is_looked_up_on_no_index(
+    index: LoopbackIndex, machine: Machine
+) -> None:
+    index.publish("alpha", "1.0", {"alpha.py": "V = 'of a stranger'"})
+    index.publish("beta", "1.0", {"beta.py": "V = 1"}, requires=["alpha"])
+    source = f"alpha @ {index.host}/nowhere/alpha-2.0-py3-none-any.whl"
+    (machine.root / "envknit.yaml").write_text(
+        f"environments:\n  default: {{packages: [beta], groups: {{main: ['{source}']}}}}\n"
+    )
+
+    assert "/nowhere/alpha-2.0-py3-none-any.whl" in machine.envknit("lock", status=None).err
+    assert not (machine.root / "envknit.lock.yaml").exists()
+
+
 def test_options_say_how_versions_are_chosen_and_the_lock_remembers(index: LoopbackIndex, machine: Machine) -> None:
     index.json = True
     for version, day in (("1.0", "01"), ("2.0", "10"), ("3.0rc1", "20")):

@@ -117,6 +117,7 @@ class Index:
         self._links: dict[str, Future[tuple[Link, ...]]] = {}
         self._named: dict[str, list[Link]] = {}
         self._metadata: dict[str, Future[Metadata]] = {}
+        self._refused: dict[tuple[str, str], Exception] = {}
         http = None if offline else self._http
         with suppress(OSError):  # what cannot be written is left out; what lies above the store is no secret of it
             home.parent.mkdir(parents=True, exist_ok=True)
@@ -144,16 +145,20 @@ class Index:
         self.artifacts.close()
         self.git.close()
 
-    def links(self, name: str) -> tuple[Link, ...]:
+    def links(self, name: str, source: str = "") -> tuple[Link, ...]:
         """Return every wheel and sdist that is offered for a project, in no particular order; `()` for an unknown one.
 
         Args:
             name: canonical name.
+            source: where they must come from, as the project wrote it; `""`: from anywhere.
 
         Raises:
             PackageIndexError: an index does not answer, or not as an index should.
         """
-        return self.links_soon(name).result()
+        if source and (error := self._refused.get((name, source))):
+            raise error
+        links = self.links_soon(name).result()
+        return tuple(link for link in links if source in link.answers) if source else links
 
     def links_soon(self, name: str) -> Future[tuple[Link, ...]]:
         """Begin to fetch what `links` returns."""
@@ -161,6 +166,8 @@ class Index:
 
     def _find_links(self, name: str) -> tuple[Link, ...]:
         named = self._named.get(name, [])
+        if not named and (error := self._refused.get((name, ""))):
+            raise error
         return (*named, *(self._pages.links(name) if name in self._bound or not named else ()))
 
     def find(self, name: str, sha256: str) -> Link | None:
@@ -191,12 +198,9 @@ class Index:
             self._links.pop(link.name, None)
             self._metadata[f"{link.url}#{link.subdirectory}"] = found
 
-    def refuse(self, name: str, error: Exception) -> None:
-        """Raise an error whenever the links of a project are asked for."""
-        links: Future[tuple[Link, ...]] = Future()
-        links.set_exception(error)
-        with self._guard:
-            self._links[name] = links
+    def refuse(self, name: str, source: str, error: Exception) -> None:
+        """Raise an error when links of a project from there are asked for; `""`: any, while none is bound to it."""
+        self._refused[name, source] = error
 
     def unasked(self, name: str) -> list[str]:
         """Return the indexes that `links` did not ask because an earlier one lists the project, fit for a message."""

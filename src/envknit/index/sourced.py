@@ -74,6 +74,7 @@ class _Binding:
         self._index = index
         self._packages = {package.folder: package for package in project.packages}
         self._bound: dict[str, list[Source]] = {}
+        self._plain = set(_asked_plainly(project))
         self._locked = {
             pin.name: (pin.version, parse_source(pin.source, _value(project, pin.source)))
             for environment in (previous.environments.values() if previous else ())
@@ -92,10 +93,20 @@ class _Binding:
             try:
                 found = self._find(name, source)
             except (PackageIndexError, InstallError) as cause:  # may concern one group only
-                self._index.refuse(name, ResolutionError(cause.message, hint=cause.hint, **cause.facts))
+                self._refuse(name, source, ResolutionError(cause.message, hint=cause.hint, **cause.facts), own=own)
                 continue
             waiting += [(needed, False) for needed in found.metadata.requires_dist if needed.url is not None]
             self._bind(name, found, source)
+
+    def _refuse(self, name: str, source: Source, error: ResolutionError, *, own: bool) -> None:
+        """Let nothing come from a source that cannot be had.
+
+        Nor may an index have a say in the name instead, which may be a stranger's there, unless the person asks for it
+        without a source elsewhere. What a source requires from another is asked for by name alone from here on.
+        """
+        self._index.refuse(name, str(replace(source, editable=False)), error)
+        if not own or name not in self._plain:
+            self._index.refuse(name, "", error)
 
     def _known(self, name: str, source: Source, *, own: bool) -> bool:
         bound = self._bound.setdefault(name, [])
@@ -234,6 +245,21 @@ def _without_source(requirement: Requirement, project: Project) -> Requirement:
     plain = Requirement(str(requirement.name))
     plain.extras, plain.specifier, plain.marker = requirement.extras, specifier, requirement.marker
     return plain
+
+
+def _asked_plainly(project: Project) -> Iterator[str]:
+    """Give the canonical names that the person asks for without a source, those of overrides left out."""
+    overridden = {
+        canonical_name(Requirement(text).name)
+        for environment in project.environments.values()
+        for text in environment.overrides
+    }
+    for environment in project.environments.values():
+        for texts in (environment.requirements, *environment.groups.values(), *environment.extras.values()):
+            for text in texts:
+                name = canonical_name(Requirement(text).name)
+                if " @ " not in text and name not in overridden:
+                    yield name
 
 
 def _texts(project: Project) -> Iterator[str]:

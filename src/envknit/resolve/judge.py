@@ -124,8 +124,7 @@ class Judge:
         """Return all versions of a project, or those of one of the sources that it is bound to."""
         key = name, source
         if key not in self._releases:
-            links = [link for link in self.index.links(name) if not self._is_too_new(link)]
-            links = [link for link in links if not source or source in link.answers]
+            links = [link for link in self.index.links(name, source) if not self._is_too_new(link)]
             self._releases.setdefault(key, Releases(name, links, self.targets))
         return self._releases[key]
 
