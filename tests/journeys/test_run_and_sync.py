@@ -45,6 +45,22 @@ def test_run_without_dev_packages_uses_a_view_of_its_own_and_leaves_what_is_inst
     assert "alpha\n" == said.out  # nothing was made anew
 
 
+def test_what_a_group_that_was_left_out_would_provide_is_said_to_be_in_it(project: Project) -> None:
+    text = project.file.read_text().replace("dev_packages:", "groups: {docs: [gamma]}\n    dev_packages:", 1)
+    project.write("envknit.yaml", text)
+    project.ready()
+
+    dev = project.envknit("run", "--no-dev", "python", "-c", "import beta", status=1).err
+    docs = project.envknit("run", "python", "-c", "import gamma", status=1).err
+
+    lock = project.lock_file
+    assert f"'beta' is in group 'dev' of {lock}, which --no-dev left out; run without that, or: " in dev
+    assert dev.endswith("envknit install\n")
+    assert f"'gamma' is in group 'docs' of {lock}, which is not installed; to have it, run: " in docs
+    assert docs.endswith("envknit install --group docs\n")
+    assert "add PACKAGE" not in dev + docs
+
+
 def test_run_without_dev_packages_keeps_the_extras_that_were_installed(project: Project) -> None:
     text = project.file.read_text().replace("dev_packages:", "extras: {more: [gamma]}\n    dev_packages:", 1)
     project.write("envknit.yaml", text)

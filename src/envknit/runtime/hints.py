@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _imp
 import os
+from contextlib import suppress
 
 from _envknit_words import command
 from envknit.naming import canonical_name
@@ -41,6 +42,14 @@ def why_not(activation: Activation, name: str) -> str:
     for folder in activation.hidden:
         if _holds(folder, name):
             return f"{name!r} is in {folder}, which the lock hides; system_site_packages in the project would show it"
+    if groups := _groups_left_out(activation, canonical_name(name)):
+        options = f"{activation.fact('chosen')} "
+        left = next((group for group in groups if f"--no-group {group} " in options), "")
+        group = left or groups[0]
+        option = "--no-dev" if group == "dev" else f"--no-group {group}"
+        why = f"{option} left out; run without that, or: " if left else "is not installed; to have it, run: "
+        verb = "install" if left else f"install --group {group}"
+        return f"{name!r} is in group {group!r} of {lock}, which {why}{command(verb, lock)}"
     return (
         f"environment {activation.environment!r} of {lock} has nothing that provides {name!r};"
         f" to add it, run: {command('add PACKAGE', lock)}"
@@ -55,6 +64,28 @@ def _has_changed(activation: Activation) -> bool:
             return os.fstat(now.fileno()).st_size != os.fstat(then.fileno()).st_size or now.read() != then.read()
     except OSError:
         return False
+
+
+def _groups_left_out(activation: Activation, wanted: str) -> list[str]:
+    """List the groups that ask for a package which the lock has for this environment, and the plan has not.
+
+    The lines of a lock are those that `envknit lock` writes; a YAML parser is too much for a failed import.
+    """
+    groups: list[str] = []
+    if f"\npin\t{wanted}\t" in activation.text:
+        return groups
+    environment = pin = ""
+    with suppress(OSError), open(activation.lock, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith("  ") and line[2:3] not in (" ", "-"):
+                environment = line.strip().rstrip(":").strip("\"'")
+            elif line.startswith("      - name: "):
+                pin = line[14:].strip().strip("\"'")
+            elif environment == activation.environment and pin == wanted:
+                group, found, _ = line.partition('" in dependency_groups')
+                if found or line.strip() == "dev: true":
+                    groups.append(group.rpartition('"')[2] if found else "dev")
+    return groups
 
 
 def _holds(folder: str, name: str) -> bool:
