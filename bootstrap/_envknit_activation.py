@@ -59,6 +59,7 @@ class Activation:
             raise OSError(f"the plan {plan_path} must be yours, and writable by nobody else")
         if not self.text.startswith(PLAN_HEADER + "\n") or not self.text.endswith("\nend\n"):
             raise ValueError(f"{plan_path} is not a whole plan")
+        self.facts = _without_rows(self.text)
         self.lock = lock or self.fact("lock")
         self.environment = self.fact("environment")
         self.store = store_of(plan_path)
@@ -77,9 +78,13 @@ class Activation:
         self.hint = Hint("", self)
 
     def fact(self, name: str) -> str:
-        """Return what follows a name on its line of the plan, `""` where there is none: one scan, no table to build."""
-        start = self.text.find(f"\n{name}\t")
-        return self.text[start + len(name) + 2 : self.text.find("\n", start + 1)] if start >= 0 else ""
+        """Return what follows a name on its line of the plan, `""` where there is none."""
+        return _rest_of_line(self.facts, name)
+
+    def folders_of(self, name: str) -> list[str]:
+        """Return the folders that hold a top-level name, relative to the store: one scan, no table to build."""
+        line = _rest_of_line(self.text, f"import\t{name}")
+        return line.split("\t") if line else []
 
     @property
     def path(self) -> list[str]:
@@ -87,9 +92,7 @@ class Activation:
         return [self.site, self.entries, *self.shared, *self._facts("path")]
 
     def _facts(self, name: str) -> list[str]:
-        if f"\n{name}\t" not in self.text:
-            return []
-        return [line[len(name) + 1 :] for line in self.text.split("\n") if line.startswith(f"{name}\t")]
+        return [line[len(name) + 1 :] for line in self.facts.split("\n") if line.startswith(f"{name}\t")]
 
     def place(self) -> None:
         """Put the view where site-packages was: behind the standard library (docs/explanation/startup.md)."""
@@ -118,7 +121,7 @@ class Activation:
         self.prefix = sys.prefix, sys.exec_prefix, prefixes, user
         self.settle()
         _envknit_bootstrap.active = self
-        if "\nstartup\t" in self.text:
+        if "\nstartup\t" in self.facts:
             self.load("envknit.runtime.startup").run(self)
 
     def settle(self) -> None:
@@ -172,6 +175,17 @@ class Activation:
                 _imp.acquire_lock()
 
 
+def _without_rows(plan: str) -> str:
+    """Return a plan's text but for its rows of pins and imports: they stand together, and each scan would pass them."""
+    start = plan.find("\npin\t")
+    return plan[:start] + plan[max(start, plan.rfind("\nimport\t")) :] if start >= 0 else plan
+
+
+def _rest_of_line(text: str, name: str) -> str:
+    start = text.find(f"\n{name}\t")
+    return text[start + len(name) + 2 : text.find("\n", start + 1)] if start >= 0 else ""
+
+
 def _release_import_lock() -> int:
     """Release the lock of all imports, which CPython up to 3.12 holds while it asks finders; returns how deep it was.
 
@@ -191,8 +205,10 @@ def _release_import_lock() -> int:
 def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
     # A module's own `__getattr__` is not to run: that of `importlib.machinery` imports `warnings`
     names = getattr(module, "__dict__", {})
-    places = [names.get("__file__"), *(names.get("__path__") or ())]
-    return any(isinstance(place, str) and place.startswith(folders) for place in places)
+    for place in (names.get("__file__"), *(names.get("__path__") or ())):  # a generator would take twice the time
+        if isinstance(place, str) and place.startswith(folders):
+            return True
+    return False
 
 
 def set_prefix(prefix: str, exec_prefix: str, prefixes: list[str], user: "bool | None") -> None:
@@ -335,4 +351,5 @@ def hide(*owners: object) -> None:
                 _imp._fix_co_filename(code, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
 
 
-hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, Activation.fact, _release_import_lock, beside)
+hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, _release_import_lock, beside)
+hide(Activation.fact, Activation.folders_of, _rest_of_line)

@@ -5,8 +5,6 @@ has room for a hash of the source (PEP 552), which nothing compares for a source
 of the bytecode itself. Imports nothing of envknit: what compiles modules loads it by its path.
 """
 
-from __future__ import annotations
-
 import _imp
 import marshal
 import os
@@ -22,7 +20,7 @@ _KEY = 0x656E766B6E6974  # any number: it tells these files from those with a ha
 _SIZE = 16  # bytes of the header
 
 
-def pack_bytecode(code: CodeType) -> bytes:
+def pack_bytecode(code: "CodeType") -> bytes:
     """Return the bytes of a bytecode file."""
     body = marshal.dumps(code)
     return _HEAD + _imp.source_hash(_KEY, body) + body

@@ -2,10 +2,8 @@
 
 The view's site-packages is a folder of links, and Python's own finder would give the same modules. These finders know
 from the plan where each link leads: they ask for nothing at the top, list each folder below only once, and keep
-bytecode by store entry, so that all views share it.
+bytecode by store entry, so that all views share it. Loading `__future__` would cost as much as loading this module.
 """
-
-from __future__ import annotations
 
 import _imp
 import os
@@ -35,8 +33,8 @@ EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
 _MOST_LINKS = 40  # on one path, as in the kernel (path_resolution(7))
 # Set where a plan has guests: see linked.py
-linked_loader: Callable[[str, str, str], StoreLoader | None] | None = None
-linked_extension: Callable[[str, str, str], ExtensionFileLoader] | None = None
+linked_loader: "Callable[[str, str, str], StoreLoader | None] | None" = None
+linked_extension: "Callable[[str, str, str], ExtensionFileLoader] | None" = None
 
 
 class StoreLoader(SourceFileLoader):
@@ -57,7 +55,7 @@ class StoreLoader(SourceFileLoader):
         self.store = store
         self.source = source
 
-    def get_code(self, fullname: str) -> CodeType | None:
+    def get_code(self, fullname: str) -> "CodeType | None":
         """Return the module's code, from its bytecode where there is some for this very interpreter."""
         path = self.get_filename(fullname)
         if not self.source.startswith(self.store + os.sep):  # an `install_path` of a lock: not ours, and it may change
@@ -190,16 +188,16 @@ def _resolved(path: str, store: str) -> str:
     return path
 
 
-def finder_below(path: str, activation: Activation) -> StoreFinder:
+def finder_below(path: str, activation: "Activation") -> StoreFinder:
     """Make the finder of a folder below the view's site-packages, or of one in the store."""
     site = activation.site + os.sep
     if not path.startswith(site):
         return StoreFinder(path, activation.store)
     head, _, rest = path[len(site) :].partition(os.sep)
-    folder = activation.fact(f"import\t{head}")
-    if not folder or "\t" in folder:
+    folders = activation.folders_of(head)
+    if len(folders) != 1:
         return StoreFinder(path, activation.store, _resolved(path, activation.store))
-    return StoreFinder(path, activation.store, os.path.join(activation.store, folder, head, rest).rstrip(os.sep))
+    return StoreFinder(path, activation.store, os.path.join(activation.store, folders[0], head, rest).rstrip(os.sep))
 
 
 class LockFinder(FileFinder):
@@ -209,7 +207,7 @@ class LockFinder(FileFinder):
         activation: the plan in use.
     """
 
-    def __init__(self, activation: Activation) -> None:
+    def __init__(self, activation: "Activation") -> None:
         super().__init__(activation.site)
         self.activation = activation
         if "\tguest\n" in activation.text:
@@ -225,8 +223,7 @@ class LockFinder(FileFinder):
         if fullname == "envknit":
             spec: ModuleSpec | None = envknit_spec(self.activation)
             return spec
-        line = self.activation.fact(f"import\t{fullname}")
-        folders = [os.path.join(self.activation.store, folder) for folder in line.split("\t")] if line else []
+        folders = [os.path.join(self.activation.store, folder) for folder in self.activation.folders_of(fullname)]
         if len(folders) == 1:
             spec = StoreFinder(self.path, self.activation.store, folders[0]).find_spec(fullname)
             if spec is not None:
