@@ -161,3 +161,13 @@ def test_a_module_that_cannot_be_loaded_is_one_error(project: Project) -> None:
     ran = project.run("-c", f"{program}; sys.exit(main(['store', 'stats']))", status=4)
 
     assert ran.err.startswith("error: a module cannot be loaded")
+
+
+@pytest.mark.parametrize("module", ["argparse", "envknit.cli.main", "envknit.cli.status"])
+def test_a_command_line_that_cannot_start_is_one_error(module: str, project: Project) -> None:
+    program = f"import sys; sys.modules[{module!r}] = None; from envknit.cli.start import main; sys.exit(main())"
+
+    ran = project.run("-c", program, "status", status=4)
+    assert ran.err.startswith("error: a module cannot be loaded: ")
+    assert "Traceback" not in ran.err
+    assert "Traceback" in project.run("-c", program, "status", "--verbose", status=4).err

@@ -217,6 +217,24 @@ def test_damage_is_found_and_mended(title: str, machine: Machine, index: Loopbac
     assert "1\n" == project.code("import lib; print(lib.x)").out
 
 
+@pytest.mark.once
+def test_pip_installs_nothing_into_a_view_not_even_as_root(machine: Machine, index: LoopbackIndex, verb: Verb) -> None:
+    project = _installed(machine, index, verb)
+    index.publish("lib", "2.0", {"lib/__init__.py": "x = 2\n"})
+    (python,) = machine.home.glob("plans/*/*/*/environments/default/bin/python")
+    elsewhere = project.root / "elsewhere"
+    env = {"PIP_CONFIG_FILE": None}  # it keeps pip from the environment's file too
+
+    for words in ("-U lib", "--ignore-installed lib", "--force-reinstall --no-deps lib"):
+        ran = project.run("-m", "pip", "--python", python, "install", *words.split(), env=env, status=1)
+        assert "'--user' install" in ran.err
+    project.run("-m", "pip", "--python", python, "install", "--no-user", "--target", elsewhere, "lib", env=env)
+    project.run("-m", "pip", "--python", python, "uninstall", "-y", "lib", env=env, status=None)
+
+    assert "all as it was placed" in verb(project, "verify --all")
+    assert "x = 2\n" == (elsewhere / "lib/__init__.py").read_text()
+
+
 @needs_root
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux to mount")
 def test_a_read_only_store_is_verified(machine: Machine, index: LoopbackIndex, verb: Verb) -> None:

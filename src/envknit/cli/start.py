@@ -28,9 +28,24 @@ def main() -> int:
                 sys.stdout.write("everything is installed\n")
                 sys.stdout.flush()
             return 0
-    from envknit.cli.main import main as whole  # all that the short way spares
+    try:
+        from envknit.cli.main import main as whole  # all that the short way spares
 
-    return whole()
+        return whole()
+    except Exception as error:  # noqa: BLE001 - what fails before a screen is there is told by nobody else
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """Tell what kept the command line from starting, as the command line would: with nothing but what is loaded."""
+    if {"-v", "--verbose"} & set(sys.argv):
+        import traceback  # for this case alone
+
+        traceback.print_exc()
+    what = "a module cannot be loaded" if isinstance(error, ImportError) else "the command line cannot start"
+    hint = "see whether the disk answers; what envknit or Python was installed from is damaged, or gone"
+    sys.stderr.write(f"error: {what}: {error}\nhint: {hint}\n")
+    return 4
 
 
 def _is_installed() -> bool:

@@ -1,7 +1,7 @@
 """The view: a plan as a folder shaped like a virtual environment, placed beside it by one rename and never changed.
 
 trees/<digest>/                  what does not name an interpreter; see `tree`
-views/<environment>-<digest>/    pyvenv.cfg, `bin`, and a link to each thing in the tree
+views/<environment>-<digest>/    pyvenv.cfg, pip.conf, `bin`, and a link to each thing in the tree
 environments/<environment>       link to the view in use, which an install flips
 environments/<environment>@...   that for one interpreter, and those of other groups and extras that were asked for
 """
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
     from envknit.store.store import Store
     from envknit.view.host import Host
+
+# Root may write where nobody may, and what pip writes into a package goes through the view's link into the entry, and
+# so into every project. pip reads this file as that of its environment, and refuses: a view has no user's site-packages
+_PIP = b"""\
+# This environment never changes: use `envknit add`. `--no-user` lets pip install elsewhere, with --target or --prefix.
+[install]
+user = yes
+"""
 
 
 def place_views(
@@ -104,8 +112,9 @@ def make_view(store: Store, plan: Plan, into: Path, *, tree: Path, final: str, h
     into.mkdir()
     for item in os.listdir(tree):
         (into / item).symlink_to(f"../../trees/{tree.name}/{item}")
-    (into / "pyvenv.cfg").write_text(_configuration(plan, host), encoding="utf-8")
-    (into / "pyvenv.cfg").chmod(0o444)
+    for name, content in {"pyvenv.cfg": _configuration(plan, host).encode(), "pip.conf": _PIP}.items():
+        (into / name).write_bytes(content)
+        (into / name).chmod(0o444)
     clashes = make_bin(store, plan, into / "bin", view=final, host=host)
     seal(into)
     return clashes

@@ -116,9 +116,9 @@ def test_what_a_wheel_has_for_the_prefix_lies_under_the_prefix_and_its_record_sa
     assert (view / "etc/one.cfg").exists()
     assert (view / "include/one/one.h").exists()
     assert (view / "lib/tool/two.so").exists()
-    assert {"bin", "etc", "include", "lib", "plan", "pyvenv.cfg", "share"} == {path.name for path in view.iterdir()} - {
-        "lib64"
-    }
+    assert {"bin", "etc", "include", "lib", "pip.conf", "plan", "pyvenv.cfg", "share"} == {
+        path.name for path in view.iterdir()
+    } - {"lib64"}
     program = "import importlib.metadata as m; print(*(f for f in m.files('one') if f.locate().exists()))"
     files = subprocess.run([view / "bin/python", "-c", program], capture_output=True, text=True, check=True,
                            env={**os.environ, "ENVKNIT": "0"}).stdout.split()  # fmt: skip
