@@ -102,7 +102,7 @@ def test_a_script_without_a_block_gets_one(desk: Project) -> None:
 
 def test_another_python_is_refused_and_a_block_that_is_wrong_is_one_error(desk: Project) -> None:
     desk.write("app.py", SCRIPT.replace(">=3.10", "<3.10"))
-    refused = desk.envknit("run", "app.py", status=2)
+    refused = desk.envknit("run", "app.py", status=4)
     assert "Python <3.10" in refused.err
     desk.write("app.py", SCRIPT.replace('"alpha<2"', '"alpha<<2"'))
     wrong = desk.envknit("run", "app.py", status=2)
