@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.gadget import GADGET, PARTS
 from kit.interpreters import HAS
-from kit.machine import UNMEASURED
-from kit.planned import folder_of, write_packages, write_plans
+from kit.places import SINGLE, places_project, run
+from kit.planned import folder_of
 from kit.programs import source_of
 
 if TYPE_CHECKING:
     from kit import Machine, Project
-    from kit.programs import Program
 
-# Extension modules of Python's own: one that interpreters with a GIL of their own can have, and one that they cannot
-MULTI, SINGLE = "_testmultiphase", "_testsinglephase" if HAS else "_testmultiphase"
-# `ctypes` is initialised in a single phase on 3.12
-GADGET_HERE = GADGET.replace("import ctypes, ", "from fast import _testmultiphase\nimport ")
-
-
-def fast(version: str) -> dict[str, str]:
-    return {"fast/__init__.py": GADGET_HERE.replace('"1.0"', repr(version)), "fast/parts.py": PARTS}
-
-
-PACKAGES = {
-    "plain==1.0": {"plain.py": "__version__ = '1.0'\n"},
-    "plain==2.0": {"plain.py": "__version__ = '2.0'\n"},
-    "fast==1.0": fast("1.0"),
-    "fast==2.0": fast("2.0"),
-    "slow==1.0": {"slow/__init__.py": f"from slow import {SINGLE}\n"},
-    "optional==1.0": {
-        "optional/__init__.py": f"try:\n    from optional import {SINGLE}\nexcept ImportError:\n    pass\n"
-    },
-    "literal==1.0": {
-        "literal/__init__.py": "from . import part\nKIND = {'literal.part': 1}[part.__name__]\n",
-        "literal/part.py": "",
-    },
-    "over-fast==1.0": {"over_fast.py": "import fast\nBELOW = fast.__version__\n"},
-}
-EXTENSIONS = {"fast==1.0": MULTI, "fast==2.0": MULTI, "slow==1.0": SINGLE, "optional==1.0": SINGLE}
-ENVIRONMENTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "default": {"plain==2.0": (), "fast==2.0": ()},
-    "old": {
-        "plain==1.0": (),
-        "fast==1.0": (),
-        "slow==1.0": (),
-        "optional==1.0": (),
-        "over-fast==1.0": ("fast==1.0",),
-        "literal==1.0": (),
-    },
-}
 CHOSEN = "interpreter" if HAS else "worker"
 # Without ctypes there are no native guests, which `auto` tries before an interpreter or a process
 ELSEWHERE = "import sys\nsys.modules['ctypes'] = None\n"
@@ -63,21 +21,7 @@ ELSEWHERE = "import sys\nsys.modules['ctypes'] = None\n"
 
 @pytest.fixture(name="project")
 def _project(machine: Machine) -> Project:
-    project = machine.project()
-    write_packages(machine.home, PACKAGES)
-    for pin, extension in EXTENSIONS.items():
-        spec = importlib.util.find_spec(extension)
-        if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-            pytest.skip(f"this Python has no {extension}")
-        package = machine.home / folder_of(pin) / pin.partition("==")[0]
-        shutil.copy(spec.origin, package / Path(spec.origin).name)
-    write_plans(machine.home, project.lock_file, ENVIRONMENTS)
-    return project
-
-
-def run(project: Project, program: Program, first: str = "", **options: object) -> str:
-    imports = "import envknit, importlib.metadata, os, sys, threading\n"
-    return project.code(first + imports + source_of(program), **options).out  # type: ignore[arg-type]
+    return places_project(machine)
 
 
 def test_auto_keeps_pure_python_here(project: Project) -> None:
@@ -132,6 +76,7 @@ def test_auto_gives_the_resident_where_it_is_the_version(project: Project) -> No
 
 def test_auto_takes_an_interpreter_where_a_probe_shows_that_it_can(project: Project) -> None:
     def program():
+        import importlib.metadata
         import os
 
         import fast as resident
@@ -376,132 +321,3 @@ def test_auto_worker_never_gives_another_version_to_an_import_in_the_block(proje
 
     out = run(project, program)
     assert out == "True 1.0 True\n"
-
-
-@pytest.mark.skipif(not HAS, reason="sub-interpreters need CPython 3.12")
-class TestInterpreter:
-    """A sub-interpreter behind a channel: what it has in common with a process, and what it has not."""
-
-    HEAD = """
-context = envknit.use("fast", "1.0", isolation="interpreter")
-fast = context.__enter__()
-"""
-
-    def test_threads_call_it_at_once_and_each_gets_its_own_answers(self, project: Project) -> None:
-        def program():
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(8) as threads:
-                print(list(threads.map(fast.echo, range(2000))) == list(range(2000)))
-                began = __import__("time").monotonic()
-                list(threads.map(fast.sleep, [0.3] * 8))
-                print(__import__("time").monotonic() - began < 1.5)
-
-        assert run(project, self.HEAD + source_of(program)) == "True\nTrue\n"
-
-    def test_errors_cross_with_their_traceback(self, project: Project) -> None:
-        def program():
-            import sys
-
-            try:
-                fast.echo(*range(5))
-            except TypeError as error:
-                print(type(error).__name__)
-
-            def fail():
-                raise KeyError("mine")
-
-            try:
-                fast.apply(fail)
-            except KeyError as error:
-                print(error.args, "fail" in str(error.__cause__))
-            try:
-                fast.apply(sys.exit, 3)
-            except SystemExit as error:
-                print(error.code)
-            print(fast.echo("alive"))
-
-        assert run(project, self.HEAD + source_of(program)) == "TypeError\n('mine',) True\n3\nalive\n"
-
-    def test_large_values_cross_both_ways(self, project: Project) -> None:
-        def program():
-            print(fast.echo(b"x" * 5_000_000) == b"x" * 5_000_000, len(fast.huge(3_000_000)))
-            kept = [fast.echo(bytes([n]) * 300_000) for n in range(9)]
-            print([value[7] for value in kept])
-
-        assert run(project, self.HEAD + source_of(program)) == f"True 3000000\n{list(range(9))}\n"
-
-    def test_a_deadline_leaves_it_and_the_next_call_has_another(self, project: Project) -> None:
-        def program(context):
-            hasty = context.worker.module("fast", 0.3)
-            print(fast.count(), fast.count())
-            try:
-                hasty.sleep(1.5)
-            except TimeoutError as error:
-                print("did not answer within 0.3 seconds" in str(error))
-            print(fast.count())
-
-        assert run(project, self.HEAD + source_of(program)) == "1 2\nTrue\n1\n"
-
-    def test_a_call_that_never_ends_does_not_keep_the_program(self, project: Project) -> None:
-        def program(context):
-            hasty = context.worker.module("fast", 0.3)
-            try:
-                hasty.sleep(600)
-            except TimeoutError:
-                print("too late", flush=True)
-
-        ran = project.code("import envknit, os, sys\n" + self.HEAD + source_of(program), status=1, env=UNMEASURED)
-        assert ran.out == "too late\n"
-        assert ran.err == "envknit: a call in the interpreter of fast 1.0 does not end; the process ends without it\n"
-
-    def test_ctrl_c_interrupts_the_waiting_and_the_interpreter_stays_usable(self, project: Project) -> None:
-        def program(threading):
-            import os
-            import signal
-
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-            try:
-                fast.sleep(2)
-            except KeyboardInterrupt:
-                print("interrupted")
-            print(fast.echo(1))
-
-        assert run(project, self.HEAD + source_of(program)) == "interrupted\n1\n"
-
-    def test_a_fork_ends_an_idle_one_first_and_the_parent_makes_another(self, project: Project) -> None:
-        def program(context, fast):
-            import os
-
-            import envknit
-
-            print(fast.echo(1))
-            context.__exit__(None, None, None)
-            del fast
-            child = os.fork()
-            if not child:
-                os._exit(0 if envknit.workers() == [] else 1)
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-            with context as fast:
-                print(fast.echo(2))
-
-        assert (
-            run(project, "import warnings; warnings.simplefilter('ignore')\n" + self.HEAD + source_of(program))
-            == "1\n0\n2\n"
-        )
-
-    def test_what_it_prints_comes_out_in_order(self, project: Project) -> None:
-        source = 'print("here", flush=True); fast.say("there"); print("here again")\n'
-        assert run(project, self.HEAD + source) == "here\nthere\nhere again\n"
-
-    def test_it_leaves_the_hosts_modules_alone(self, project: Project) -> None:
-        def program(context):
-            import sys
-
-            before = set(sys.modules)
-            context.worker.call(None, "import", ("wave",))
-            fast.echo(1)
-            print(sorted(name for name in set(sys.modules) - before if "wave" in name or "fast" in name))
-
-        assert run(project, self.HEAD + source_of(program)) == "[]\n"
