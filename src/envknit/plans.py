@@ -86,10 +86,14 @@ class Plans:
         """
         found = [plan for plan in self if plan.environment == environment]
         if not found:
+            name, sign, version = environment.partition("==")
+            hint = f"run: python -m envknit install --env {environment}"
+            if sign:
+                hint = f"a version is an argument of its own: {name.strip()!r}, {version.strip()!r}"
             raise LinkError(
                 f"no environment named {environment!r} is installed",
                 environments=", ".join(self.environments()) or "none",
-                hint=f"run: python -m envknit install --env {environment}",
+                hint=hint,
             )
         return Plans(found)
 
@@ -149,6 +153,8 @@ class Plans:
         wanted = f"{name} {version or ''}".rstrip()
         hint = f"run: python -m envknit install; to lock it: python -m envknit add {wanted.replace(' ', '==')}"
         hint += f" --env {environment or 'NAME'}"
+        if version and not set("<>=~,*").isdisjoint(version):
+            hint = "name one version, not a range of them"
         if not found and providers:  # `PIL`, `sklearn`: to lock what bears that name would fetch a stranger's package
             hint = f"{name!r} is what is imported; the distribution is named {' or '.join(sorted(providers))}"
         return LinkError(

@@ -93,6 +93,15 @@ def test_a_version_is_text(plans: Plans) -> None:
         plans.find("a", 1.0)  # type: ignore[arg-type]
 
 
+def test_a_range_or_a_requirement_gets_a_hint_that_can_be_typed(plans: Plans) -> None:
+    with pytest.raises(LinkError) as caught:
+        plans.find("a", ">=1,<2")
+    assert caught.value.hint == "name one version, not a range of them"
+    with pytest.raises(LinkError) as caught:
+        plans.of("a==1.0")
+    assert caught.value.hint == "a version is an argument of its own: 'a', '1.0'"
+
+
 def test_environments_of_one_name_in_two_locks_are_told_apart_by_the_lock(plans: Plans, tmp_path: Path) -> None:
     write_plans(tmp_path / "store", tmp_path / "second", {"default": {"a==1.0": ()}})
     both = Plans([*plans, *Plans.installed((tmp_path / "second").read_bytes(), str(tmp_path / "second"))])
