@@ -80,7 +80,7 @@ class GraphIndex:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
-    def links(self, name: str, source: str = "") -> tuple[Link, ...]:  # as `Index.links`: no graph has sources
+    def links(self, name: str, source: str = "") -> tuple[Link, ...]:  # noqa: ARG002 - no graph has sources
         return tuple(
             Link(name=name, filename=f"{name}-{version}-py3-none-any.whl", url="file:///", sha256="0" * 64)
             for version in self._graph.packages.get(name, ())
