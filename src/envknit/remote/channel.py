@@ -270,7 +270,11 @@ class Channel:
         free.pop()
         line.pinned = packer.pinned if packer is not None else ()
         descriptors = packer.descriptors if packer is not None else ()
-        line.send(kind, ident, body, descriptors, self.imports.releases() if self.imports.dropped else b"")
+        try:
+            line.send(kind, ident, body, descriptors, self.imports.releases() if self.imports.dropped else b"")
+        except Lost as error:
+            # This answer was not sent, but the call that waits here was, and must not be made once more
+            raise Lost(sent=True) from error
 
     def _answer(
         self, kind: int, body: bytes | memoryview, descriptors: Sequence[int], depth: int
