@@ -94,6 +94,7 @@ def test_eight_installers_at_once_all_succeed_with_one_download_of_each_file(sta
     assert [] == list((stage.home / "tmp").iterdir())
 
 
+@pytest.mark.ends
 def test_an_install_that_is_killed_anywhere_leaves_entries_absent_or_whole(stage: Stage) -> None:
     began = time.monotonic()
     assert 0 == stage.install()[0]

@@ -79,6 +79,7 @@ def holds(marker: str, target: Mapping[str, str]) -> bool:
     return not marker or Marker(marker).evaluate(dict(target))
 
 
+@pytest.mark.once
 @SLOWLY
 @given(graphs())
 def test_a_lock_is_right_on_every_target_and_there_is_one_wherever_every_target_has_an_answer(graph: Graph) -> None:
