@@ -10,7 +10,7 @@ import os
 import sys
 
 import _envknit_bootstrap
-from _envknit_bootstrap import MODULES, beside, give_up, setting
+from _envknit_bootstrap import MODULES, as_importing, beside, give_up, setting
 from _envknit_plans import (
     PLAN_HEADER,
     SITE_PACKAGES,
@@ -351,5 +351,5 @@ def hide(*owners: object) -> None:
                 _imp._fix_co_filename(code, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
 
 
-hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, _release_import_lock, beside)
-hide(Activation.fact, Activation.folders_of, _rest_of_line)
+hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, _release_import_lock, beside, as_importing)
+hide(Activation.fact, Activation.folders_of, _rest_of_line, hide)

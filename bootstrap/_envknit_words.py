@@ -6,7 +6,6 @@ PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
 import os
 import sys
 
-from _envknit_activation import hide
 from _envknit_bootstrap import LOCK_NAME, setting
 from _envknit_plans import ABI, PLAN_FORMAT, plans_folder
 
@@ -105,6 +104,3 @@ def _words(hint: "Hint", name: str) -> str:
         except ImportError as error:  # envknit is gone
             hint.words = str(error)
     return f"envknit: {hint.words}"
-
-
-hide(command, _quoted, find_last, _not_found, _words)
