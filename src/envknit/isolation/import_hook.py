@@ -94,7 +94,7 @@ def use(
     reason = ""
     if isolation not in {"interpreter", "worker"}:
         block = Block(target, opener)
-        for allowed in dict.fromkeys([native, native or holder == "auto"]):
+        for allowed in (False, True) if holder == "auto" and not native else (native,):
             try:
                 target.check_guest(pure=pure, native=allowed)
                 if holder:

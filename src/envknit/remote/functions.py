@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 
 from envknit.errors import WorkerError
+from envknit.functions import find_inside, names_of, parse_path
 from envknit.remote.values import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import CodeType
     from typing import Any
 
 
@@ -30,16 +32,13 @@ def told_by_path(fn: Callable[..., Any] | str) -> tuple[str, str, str] | None:
         WorkerError: it is text, and no path of a function.
     """
     if isinstance(fn, str):
-        module, colon, name = fn.partition(":")
-        if not (colon and module and name):
+        path = parse_path(fn)
+        if path is None:
             raise WorkerError("a function is named as package.module:name", function=fn)
-        return module, name, ""
+        return *path, ""
     module, name = getattr(fn, "__module__", None) or "", getattr(fn, "__qualname__", "")
     where = sys.modules.get(module)
-    found: object = where
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is not fn or not name:
+    if find_inside(where, name) is not fn or not name:
         return None
     if module == "__main__":
         spec = getattr(where, "__spec__", None)  # `python -m package.module` has an import path, a script has not
@@ -64,7 +63,7 @@ def told_by_code(fn: Callable[..., Any]) -> tuple[Any, ...]:
     names: dict[str, tuple[Any, ...]] = {}
     pending = [fn.__code__]
     while pending:
-        for name in _named(pending.pop()):
+        for name in names_of(pending.pop()):
             if name in names or name not in fn.__globals__:
                 continue
             told = _told(fn.__globals__[name], fn.__globals__)
@@ -143,13 +142,6 @@ def _function(told: list[Any], space: dict[str, Any]) -> FunctionType:
     made = FunctionType(code, space, name, defaults, tuple(map(CellType, cells)))
     made.__kwdefaults__ = keyword_defaults
     return made
-
-
-def _named(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _named(each)
 
 
 def _root(where: object, module: str) -> str:

@@ -34,7 +34,7 @@ class Blocks:
         blocks: what was entered; each has `names`, `held`, `opener`, and `own` where it is a world's.
     """
 
-    __slots__ = ("_named", "_opened", "_outside", "blocks", "openers", "own")
+    __slots__ = ("_named", "_opened", "_outside", "blocks", "find", "openers", "own")
 
     def __init__(self, blocks: tuple[Any, ...]) -> None:
         self.blocks = blocks
@@ -45,13 +45,14 @@ class Blocks:
             if block.own is not None:
                 self.own, self._named, self._outside = block.own, {}, {**self._outside, **self._named}
             self._named.update(block.names)
+        # Returns the name in `sys.modules` of what a top-level name means in them; None: they do not say
+        self.find: Callable[[str], str | None] = self._named.get if self.own is None else self._find_in_world
         self.openers = frozenset(block.opener for block in blocks)
         self._opened: dict[str, Blocks] = {}
 
-    def find(self, head: str) -> str | None:
-        """Return the name in `sys.modules` of what a top-level name means in them; None: they do not say."""
+    def _find_in_world(self, head: str) -> str | None:
         real = self._named.get(head)
-        if real is not None or self.own is None:
+        if real is not None:
             return real
         real = self.own.settled(head)
         if real is None:

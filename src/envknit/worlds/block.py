@@ -47,14 +47,17 @@ class Block:
 
     def __enter__(self) -> Any:
         module = self.ready()
-        self.open()
+        current.set(self.inside())
         return module
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Take the block off, wherever it stands: suspended generators leave their blocks in any order."""
-        _take_off(lambda block: block is self)
+        if current.get() is self._alone:  # nearly always
+            current.set(None)
+        else:
+            _take_off(lambda block: block is self)
 
     def open(self) -> None:
         """Let the names mean what they are to mean, inside every block that is open already."""

@@ -75,7 +75,7 @@ def find_target(
         plans = plans_of_lock(lock)
         router.add(plans, lock=lock_file(lock))
     # A lock may have been changed, and changed back
-    key = (router.plans, plans if lock is None else tuple(plans), name, version, environment)
+    key = (router.plans, None if lock is None else tuple(plans), name, version, environment)
     found = _targets.get(key)
     if found is None:
         is_environment = version is None and environment is None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 
 from envknit.errors import LinkError
+from envknit.functions import find_inside, names_of, parse_path
 from envknit.native.names import import_real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from envknit.worlds.inhabitants import Inhabitants
@@ -35,9 +36,10 @@ class Twins:
             LinkError: it is text, and no path of a function.
         """
         if isinstance(function, str):
-            module, colon, name = function.partition(":")
-            if not (colon and module and name):
+            path = parse_path(function)
+            if path is None:
                 raise LinkError("a function is named as package.module:name", function=function)
+            module, name = path
             named: Any = import_real(self._own.name_of(module))
             for part in name.split("."):
                 named = getattr(named, part)
@@ -53,10 +55,10 @@ class Twins:
         if not isinstance(thing, (type, FunctionType)):
             return thing
         module = thing.__module__
-        is_there = module in sys.modules and _inside(sys.modules[module], thing.__qualname__) is thing
+        is_there = module in sys.modules and find_inside(sys.modules[module], thing.__qualname__) is thing
         if is_there and module != "__main__" and not self._own.is_outside(module.partition(".")[0]):
             real = self._name(module)
-            return thing if real == module else _inside(import_real(real), thing.__qualname__)
+            return thing if real == module else find_inside(import_real(real), thing.__qualname__)
         return self._by_code(thing) if isinstance(thing, FunctionType) else thing
 
     def _name(self, module: str) -> str:
@@ -79,21 +81,7 @@ class Twins:
         made.__kwdefaults__ = function.__kwdefaults__
         made.__dict__.update(function.__dict__)
         self._made[function] = made  # before its names: they may name it
-        for name in _named(function.__code__):
+        for name in names_of(function.__code__):
             if name in names:
                 names[name] = self._twin(names[name])
         return made
-
-
-def _named(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _named(each)
-
-
-def _inside(module: ModuleType, path: str) -> Any:
-    found: Any = module
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    return found
