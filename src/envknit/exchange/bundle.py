@@ -7,22 +7,20 @@ here, and the lock in the bundle names the wheel that it became.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envknit.errors import InstallError, LockError
 from envknit.exchange.archive import LOCK, NOTE, WHEELS, writing
+from envknit.files.atomic import placing
 from envknit.files.filenames import version_in
 from envknit.files.lockfile import parse_lock, render_lock
 from envknit.files.model import Artifact
 from envknit.files.sources import parse_source
 from envknit.files.values import Value
+from envknit.index.artifacts import sha256_of
 from envknit.index.index import open_index
 from envknit.install.choose import accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
@@ -34,6 +32,7 @@ from envknit.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from envknit.files.model import Lock, Pin
     from envknit.files.project import Project
@@ -105,18 +104,24 @@ def write_bundle(
         if built:
             made = {(pin.pin.name, pin.pin.version): wheel for pin, wheel in built.items()}
             lock_bytes = render_lock(_with_wheels(lock, made)).encode()
-        note = {
-            "bundle": 1,
-            "environments": sorted({name for name, _ in _fitting(lock, environments, targets)}),
-            "selection": {name: sorted(getattr(selection, name)) for name in ("extras", "groups", "without", "only")},
-            "targets": sorted(target.abi for target in targets),
-        }
-        _write(output, note, lock_bytes, wheels)
+        _write(output, _note(lock, environments, selection, targets), lock_bytes, wheels)
     return Bundled(
         wheels=len(wheels),
         built=tuple(sorted(f"{pin.pin.name} {pin.pin.version}" for pin in built)),
         size=output.stat().st_size,
     )
+
+
+def _note(
+    lock: Lock, environments: Sequence[str] | None, selection: Selection, targets: Sequence[Target]
+) -> dict[str, Any]:
+    """Say what the bundle was made for."""
+    return {
+        "bundle": 1,
+        "environments": sorted({name for name, _ in _fitting(lock, environments, targets)}),
+        "selection": {name: sorted(getattr(selection, name)) for name in ("extras", "groups", "without", "only")},
+        "targets": sorted(target.abi for target in targets),
+    }
 
 
 def _fitting(lock: Lock, names: Sequence[str] | None, targets: Sequence[Target]) -> Iterator[tuple[str, Target]]:
@@ -178,11 +183,7 @@ def _digests(pin: Pin) -> set[str]:
 
 
 def _built(path: Path, name: str) -> Artifact:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return Artifact(name=name, sha256=digest.hexdigest(), size=path.stat().st_size)
+    return Artifact(name=name, sha256=sha256_of(path), size=path.stat().st_size)
 
 
 def _check_tags(pin: ChosenPin, wheel: Artifact, targets: Sequence[Target]) -> None:
@@ -218,23 +219,12 @@ def _with_wheels(lock: Lock, built: Mapping[tuple[str, str], Artifact]) -> Lock:
 
 
 def _write(output: Path, note: dict[str, Any], lock_bytes: bytes, wheels: dict[str, Path]) -> None:
-    """Write the file beside its place, and move it there when it is whole."""
-    with disk_faults(output.parent):
-        fd, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=".part", dir=output.parent)
-    try:
-        with disk_faults(output.parent), os.fdopen(fd, "wb") as file, writing(file, output.name) as archive:
-            text = (json.dumps(note, indent=1, sort_keys=True) + "\n").encode()
-            archive.add(NOTE, len(text), [text])
-            archive.add(LOCK, len(lock_bytes), [lock_bytes])
-            for sha256, path in sorted(wheels.items()):
-                archive.add(f"{WHEELS}{sha256}", path.stat().st_size, _pieces(path))
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(output)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with disk_faults(output.parent), placing(output) as file, writing(file, output.name) as archive:
+        text = (json.dumps(note, indent=1, sort_keys=True) + "\n").encode()
+        archive.add(NOTE, len(text), [text])
+        archive.add(LOCK, len(lock_bytes), [lock_bytes])
+        for sha256, path in sorted(wheels.items()):
+            archive.add(f"{WHEELS}{sha256}", path.stat().st_size, _pieces(path))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

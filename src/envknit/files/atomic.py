@@ -6,24 +6,37 @@ import os
 import secrets
 import stat
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from envknit.regular import make_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 _PART = ".part"  # how the names of files end that are being written
 _ABANDONED = 3600.0  # seconds after which such a file is left over from a process that was killed
 
 
-def place(path: Path, data: bytes) -> None:
-    """Replace a person's file, keeping its mode and following a symbolic link; on disk before it returns."""
+@contextmanager
+def placing(path: Path) -> Iterator[BinaryIO]:
+    """Replace a person's file by what the block writes, keeping its mode and following a symbolic link.
+
+    It is on disk when the block ends; a block that fails leaves the file as it was.
+    """
     path = path.parent / os.path.realpath(path)
     _remove_abandoned(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    _replace(path, data, 0o666, chmod=mode, durable=True)
+    with _replacing(path, 0o666, chmod=mode, durable=True) as file:
+        yield file
+
+
+def place(path: Path, data: bytes) -> None:
+    """Replace a person's file by these bytes, as `placing` does."""
+    with placing(path) as file:
+        file.write(data)
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -35,14 +48,16 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         durable: whether it is on disk before this returns; a cache need not be.
     """
     make_private(path.parent)
-    _replace(path, data, 0o600, durable=durable)
+    with _replacing(path, 0o600, durable=durable) as file:
+        file.write(data)
 
 
-def _replace(path: Path, data: bytes, mode: int, *, chmod: int | None = None, durable: bool) -> None:
+@contextmanager
+def _replacing(path: Path, mode: int, *, chmod: int | None = None, durable: bool) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_PART}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+            yield file
             if chmod is not None:
                 temporary.chmod(chmod)
             if durable:
