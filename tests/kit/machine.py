@@ -83,10 +83,14 @@ class Machine:
         self.python = sys.executable
         outer = {k: v for k, v in os.environ.items() if not k.startswith(_LEAKS)}
         user = root / "user"
-        user.mkdir(parents=True, exist_ok=True)
+        temporary = root / "pytest"
+        for folder in user, temporary:
+            folder.mkdir(parents=True, exist_ok=True)
         self.env = outer | {"ENVKNIT_HOME": str(self.home), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
         # As after `activate`: `python` is the interpreter that runs the tests
         self.env["PATH"] = os.pathsep.join([os.path.dirname(self.python), os.environ.get("PATH", "")])  # noqa: PTH120 - a link
+        # A pytest in a test would clear away what other runs left, which takes minutes where they left much
+        self.env["PYTEST_DEBUG_TEMPROOT"] = str(temporary)
         if index is None:
             self.env |= {k: v for k, v in os.environ.items() if k.startswith("PIP_")}
         else:

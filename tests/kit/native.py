@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 import sysconfig
@@ -114,6 +115,7 @@ def compiled(plain: str, version: str, *flags: str) -> Path:
         pytest.skip("needs Python.h")
     tail = plain.rpartition(".")[2]
     folder = Path(mkdtemp(prefix="envknit-test-native-"))
+    atexit.register(shutil.rmtree, folder)
     source, target = folder / f"{tail}.c", folder / f"{tail}.{EXTENSION}"
     source.write_text(SOURCE, encoding="utf-8")
     names = [f'-DNAME="{tail}"', f'-DPLAIN="{plain}"', f"-DINIT=PyInit_{tail}", f'-DINTERFACE="{version}"']
