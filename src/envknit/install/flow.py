@@ -79,97 +79,114 @@ def install(
     path = os.path.abspath(lock_path)
     if not {"\t", "\n"}.isdisjoint(path):
         raise LockError("the path of the lock has a tab or line break, which no plan can hold", lock=path)
-    reporter = reporter or Reporter()
-    lock_bytes = _read(path)
-    store = Store().open()
-    compiling = closing(Compiler(store)) if compile_bytecode and target is None else nullcontext()
-    with store.installing(), compiling as compiler:
-        done = _take_back(store, path, lock_bytes, environments, selection) if target is None else None
-        if done is not None:
-            return done
-        lock = parse_lock(lock_bytes, path)
-        wanted, skipped = _select(lock, environments, path, target)
-        selection.check(lock, wanted, path)
-        store.clean()
-        indexes, bound = project.indexes if project else (), bound_indexes(lock)
-        root = Path(path).parent
-        sources = Sources(root)
-
-        def open_indexes(told: Reporter) -> Index:
-            return open_index(indexes, root, home=store.root, bound=bound, offline=offline, reporter=told)
-
-        fetcher = Fetcher(store, open_indexes, reporter, sources, compiler, target)
-        job = _Job(store, path, lock, wanted, selection, sources, fetcher, reporter, target)
-        plans, warnings = job.plans(offline=offline)
-        if compiler is not None:
-            compile_missing(store, (pin.folder for plan in plans for pin in plan.pins.values()), compiler, reporter)
-        if aside:
-            views, said = place_views(store, lock_bytes, plans, aside=True)
-        else:
-            views, said = _put_in_use(store, path, lock_bytes, plans, skipped if environments is None else None, target)
-    return Installed(
-        views={environment: str(view) for environment, view in views.items()},
-        pins=len({pin for plan in plans for pin in plan.pins}),
-        placed=fetcher.placed,
-        downloaded=fetcher.downloaded,
-        warnings=_tell([*warnings, *said], reporter),
-        skipped=skipped,
-    )
+    job = _Job(Store().open(), path, _read(path), environments, selection, target, reporter or Reporter())
+    compiling = closing(Compiler(job.store)) if compile_bytecode and target is None else nullcontext()
+    with job.store.installing(), compiling as compiler:
+        return job.taken_back() or job.fill(project, compiler, offline=offline, aside=aside)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """The environments of a lock that are wanted, on their way into the store and into plans."""
+    """What of a lock is wanted, on its way into the store, into plans and into use."""
 
     store: Store
     path: str  # of the lock
-    lock: Lock
-    wanted: Sequence[Environment]
+    lock_bytes: bytes
+    environments: Sequence[str] | None  # that were asked for
     selection: Selection
-    sources: Sources
-    fetcher: Fetcher
-    reporter: Reporter
     target: Target | None
+    reporter: Reporter
 
-    def plans(self, *, offline: bool) -> tuple[list[Plan], list[str]]:
+    def taken_back(self) -> Installed | None:
+        """Put in use again what these bytes were installed as: in another worktree, on a branch left for a while."""
+        if self.target is not None:
+            return None
+        done = find_installed(self.path, self.environments, self.selection, registered=False)
+        if done is not None:
+            folder = Path(plans_folder(str(self.store.root), lock_key(self.lock_bytes, self.path)))
+            views = {environment: Path(view) for environment, view in done.views.items()}
+            register(self.store, self.path, folder, views)
+        return done
+
+    def fill(self, project: Project | None, compiler: Compiler | None, *, offline: bool, aside: bool) -> Installed:
+        """Fetch what the store lacks, and make plans and views of it."""
+        lock = parse_lock(self.lock_bytes, self.path)
+        wanted, skipped = _select(lock, self.environments, self.path, self.target)
+        self.selection.check(lock, wanted, self.path)
+        self.store.clean()
+        indexes, bound = project.indexes if project else (), bound_indexes(lock)
+        root = Path(self.path).parent
+        sources = Sources(root)
+
+        def open_indexes(told: Reporter) -> Index:
+            return open_index(indexes, root, home=self.store.root, bound=bound, offline=offline, reporter=told)
+
+        fetcher = Fetcher(self.store, open_indexes, self.reporter, sources, compiler, self.target)
+        plans, warnings = self.plans(lock, wanted, sources, fetcher, offline=offline)
+        if compiler is not None:
+            folders = (pin.folder for plan in plans for pin in plan.pins.values())
+            compile_missing(self.store, folders, compiler, self.reporter)
+        if aside:
+            views, said = place_views(self.store, self.lock_bytes, plans, aside=True)
+        else:
+            views, said = self.put_in_use(plans, skipped if self.environments is None else None)
+        return Installed(
+            views={environment: str(view) for environment, view in views.items()},
+            pins=len({pin for plan in plans for pin in plan.pins}),
+            placed=fetcher.placed,
+            downloaded=fetcher.downloaded,
+            warnings=_tell([*warnings, *said], self.reporter),
+            skipped=skipped,
+        )
+
+    def plans(
+        self, lock: Lock, wanted: Sequence[Environment], sources: Sources, fetcher: Fetcher, *, offline: bool
+    ) -> tuple[list[Plan], list[str]]:
         """Choose artifacts, fetch what the store lacks, and make a plan for each environment."""
-        groups = self.lock.default_groups
         chosen = {
-            one.name: [*map(self.sources.found, choose(one, self.selection, groups, self.target))]
-            for one in self.wanted
+            one.name: [*map(sources.found, choose(one, self.selection, lock.default_groups, self.target))]
+            for one in wanted
         }
-        overridden = {Requirement(text).name for one in self.wanted for text in one.overrides}
-        pins = [pin for several in chosen.values() for pin in several]
-        folders = self.fetcher.fetch(pins, offline=offline, overridden=overridden)
+        overridden = {Requirement(text).name for one in wanted for text in one.overrides}
+        folders = fetcher.fetch(
+            [pin for pins in chosen.values() for pin in pins], offline=offline, overridden=overridden
+        )
         plans: list[Plan] = []
         warnings: list[str] = []
         for name, pins in chosen.items():
             self.reporter.stage(f"Planning {name}")
-            placed = as_built([_placed(pin, folders, self.fetcher, self.path, self.reporter) for pin in pins])
             plan, said = make_plan(
-                self.lock,
+                lock,
                 name,
-                placed,
+                as_built([_placed(pin, folders, fetcher, self.path, self.reporter) for pin in pins]),
                 store=self.store,
                 lock_path=Path(self.path),
                 selection=self.selection,
-                sources=self.sources,
+                sources=sources,
                 abi=self.target.abi if self.target else ABI,
             )
             plans.append(plan)
             warnings += [*said, *(f"{text}; run: envknit lock" for text in outgrown(plan, overridden, self.target))]
         return plans, warnings
 
+    def put_in_use(self, plans: Sequence[Plan], others: Mapping[str, str] | None) -> tuple[dict[str, Path], list[str]]:
+        """Place the views of plans, and note that they are those of the lock; returns views and sentences.
 
-def _take_back(
-    store: Store, path: str, lock_bytes: bytes, environments: Sequence[str] | None, selection: Selection
-) -> Installed | None:
-    """Put in use again what was installed from these bytes: of another worktree, or of a branch left for a while."""
-    done = find_installed(path, environments, selection, registered=False)
-    if done is not None:
-        folder = Path(plans_folder(str(store.root), lock_key(lock_bytes, path)))
-        register(store, path, folder, {environment: Path(view) for environment, view in done.views.items()})
-    return done
+        `others` are the environments of the lock that are for other Pythons; None: only some of all were asked for.
+        """
+        folder = folder_of_plans(self.store, self.lock_bytes, self.path, plans[0].abi)
+        with disk_faults(folder):
+            write_atomically(folder / "lock", self.lock_bytes)  # comes first: a plan without it is not trusted
+            views, clashes = place_views(self.store, self.lock_bytes, plans, self.target.host if self.target else None)
+            if others is not None:
+                rows = [
+                    *(plan.environment for plan in plans),
+                    *(f"{name}\t{python}" for name, python in others.items()),
+                ]
+                write_atomically(folder / ALL, "".join(f"{row}\n" for row in rows).encode())
+            # The links of another machine's views are for the tools of that machine
+            register(self.store, self.path, folder, {} if self.target else views)
+        return views, clashes
 
 
 def _tell(warnings: Sequence[str], reporter: Reporter) -> list[str]:
@@ -222,29 +239,6 @@ def _placed(
         raise LockError(f"{title} lies in a folder that others may write to", lock=path, install_path=folder, found=odd)
     reporter.warn(f"{title} is {folder}, as the lock says: it has no hash, and may change at any time")
     return PlacedPin(chosen=pin, entry=entry)
-
-
-def _put_in_use(
-    store: Store,
-    path: str,
-    lock_bytes: bytes,
-    plans: Sequence[Plan],
-    others: Mapping[str, str] | None,
-    target: Target | None,
-) -> tuple[dict[str, Path], list[str]]:
-    """Place the views of plans, and note that they are those of the lock at `path`; returns views and sentences.
-
-    `others` are the environments of the lock that are for other Pythons; None: only some of all were asked for.
-    """
-    folder = folder_of_plans(store, lock_bytes, path, plans[0].abi)
-    with disk_faults(folder):
-        write_atomically(folder / "lock", lock_bytes)  # comes first: a plan without it is not trusted
-        views, clashes = place_views(store, lock_bytes, plans, target.host if target else None)
-        if others is not None:
-            rows = [*(plan.environment for plan in plans), *(f"{name}\t{python}" for name, python in others.items())]
-            write_atomically(folder / ALL, "".join(f"{row}\n" for row in rows).encode())
-        register(store, path, folder, {} if target else views)  # its links are for the tools of this machine
-    return views, clashes
 
 
 def register(store: Store, path: str, folder: Path, views: Mapping[str, Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from dataclasses import dataclass, replace
 
 from _envknit_bootstrap import MODULES
 from envknit.errors import InstallError
@@ -17,7 +18,7 @@ from envknit.wheel.neighbours import groups, overwritten, shared_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from envknit.files.model import Lock
@@ -57,61 +58,74 @@ def make_plan(
     Returns:
         The plan, and what the person should know: one sentence each.
     """
-    contents = [read_contents(pin.entry, pin.chosen.pin.name, abi) for pin in placed]
-    _check_guests(placed, contents, {*lock.native, *lock.pure})
-    seen = [(pin, inside) for pin, inside in zip(placed, contents, strict=True) if pin.chosen.resident]
-    bundles = _place_bundles([pin for pin, _ in seen], store)
-    folders = [bundles.get(pin.entry.folder, pin.entry.folder) for pin in placed]
-    pins = [
-        Pin(
-            pin.chosen.pin.name,
-            pin.chosen.pin.version,
-            folder,
-            native=inside.native,
-            dist_info=pin.entry.dist_info,
-            dependencies=pin.chosen.dependencies,
-            imports=inside.names,
-            main=inside.main,
-            resident=pin.chosen.resident,
-            may_be_guest=inside.native and pin.chosen.pin.name in lock.native,
-        )
-        for pin, folder, inside in zip(placed, folders, contents, strict=True)
-    ]
+    rows = [_Row(pin, read_contents(pin.entry, pin.chosen.pin.name, abi), pin.entry.folder) for pin in placed]
+    _check_guests(rows, {*lock.native, *lock.pure})
+    bundles = _place_bundles([row.pin for row in rows if row.is_resident], store)
+    rows = [replace(row, folder=bundles.get(row.folder, row.folder)) for row in rows]
+    resident = [row for row in rows if row.is_resident]
     plan = Plan(
         environment=environment,
         lock=str(lock_path),
         store=str(store.root),
         runtime=place_runtime(store),
-        pins=pins,
-        imports=_imports(
-            [folder for pin, folder in zip(placed, folders, strict=True) if pin.chosen.resident],
-            [inside for _, inside in seen],
-            [pin.chosen.pin.name for pin, _ in seen],
-        ),
+        pins=[row.planned(lock.native) for row in rows],
+        imports=_imports(resident),
         startup=[
-            (pin.chosen.pin.name, f"{folder}/{file}")
-            for pin, folder, inside in zip(placed, folders, contents, strict=True)
-            if (pin.chosen.pin.name in lock.startup or pin.is_in_place) and pin.chosen.resident
-            for file in inside.startup
+            (row.name, f"{row.folder}/{file}")
+            for row in resident
+            if row.name in lock.startup or row.pin.is_in_place
+            for file in row.inside.startup
         ],
-        paths=[path for pin, inside in seen if pin.is_in_place for path in inside.folders_outside],
-        shared=sorted({lender for folder in folders if (lender := store.lender(folder))}),
-        built=[row for pin, _ in seen if sources and (row := sources.built(pin.chosen.pin))],
+        paths=[path for row in resident if row.pin.is_in_place for path in row.inside.folders_outside],
+        shared=sorted({lender for row in rows if (lender := store.lender(row.folder))}),
+        built=[built for row in resident if sources and (built := sources.built(row.pin.chosen.pin))],
         site_visible=lock.system_site_packages,
         chosen=str(selection),
         node=lock.environments[environment].node_version if environment in lock.environments else "",
         abi=abi,
     )
-    return plan, _warnings([pin for pin, _ in seen], [inside for _, inside in seen], lock.startup)
+    return plan, _warnings(resident, lock.startup)
 
 
-def _check_guests(placed: Sequence[PlacedPin], contents: Sequence[Contents], allowed: set[str]) -> None:
+@dataclass(frozen=True)
+class _Row:
+    """A pin on its way into a plan: what its entry holds, and the folder of the store that it is imported from."""
+
+    pin: PlacedPin
+    inside: Contents
+    folder: str
+
+    @property
+    def name(self) -> str:
+        return self.pin.chosen.pin.name
+
+    @property
+    def is_resident(self) -> bool:
+        return self.pin.chosen.resident
+
+    def planned(self, native: Collection[str]) -> Pin:
+        """Return the line of the plan; `native` are the names whose extension modules may load in guests."""
+        return Pin(
+            self.name,
+            self.pin.chosen.pin.version,
+            self.folder,
+            native=self.inside.native,
+            dist_info=self.pin.entry.dist_info,
+            dependencies=self.pin.chosen.dependencies,
+            imports=self.inside.names,
+            main=self.inside.main,
+            resident=self.is_resident,
+            may_be_guest=self.inside.native and self.name in native,
+        )
+
+
+def _check_guests(rows: Sequence[_Row], allowed: Collection[str]) -> None:
     """Refuse what would be refused when it is imported: the lock knows wheels only by their names, and sdists not."""
-    for pin, inside in zip(placed, contents, strict=True):
-        name = pin.chosen.pin.name
-        if inside.native and not pin.chosen.resident and name not in allowed:
+    for row in rows:
+        name = row.name
+        if row.inside.native and not row.is_resident and name not in allowed:
             raise InstallError(
-                f"{pin.title} has extension modules, so it cannot be loaded beside the other version in the lock",
+                f"{row.pin.title} has extension modules, so it cannot be loaded beside the other version in the lock",
                 hint=f"if it can do without them: `pure: [{name}]` in the project; else allow them, on Linux:"
                 f" `native: [{name}]`; or give what depends on it an environment of its own, and reach it through"
                 f" envknit.worker(); or ask for versions that agree on {name}",
@@ -128,16 +142,16 @@ def _place_bundles(placed: Sequence[PlacedPin], store: Store) -> Mapping[str, st
     return found
 
 
-def _imports(folders: Sequence[str], contents: Sequence[Contents], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _imports(rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
     """Join the import names of all pins as one folder would: a package hides modules, both hide namespace portions.
 
     A pin of the import name's own name comes before others: an `install_path` may bundle copies of its dependencies.
     """
     offers: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for folder, inside, pin in zip(folders, contents, names, strict=True):
-        for name, kind, within in inside.imports:
-            at = 0 if canonical_name(name) == pin else len(offers[name])
-            offers[name].insert(at, (kind, f"{folder}/{within}" if within else folder))
+    for row in rows:
+        for name, kind, within in row.inside.imports:
+            at = 0 if canonical_name(name) == row.name else len(offers[name])
+            offers[name].insert(at, (kind, f"{row.folder}/{within}" if within else row.folder))
     imports = {}
     for name, found in offers.items():
         if name in _OWN_NAMES:
@@ -148,18 +162,19 @@ def _imports(folders: Sequence[str], contents: Sequence[Contents], names: Sequen
     return imports
 
 
-def _warnings(placed: Sequence[PlacedPin], contents: Sequence[Contents], startup: Sequence[str]) -> list[str]:
-    titles = {pin.entry.folder: pin.title for pin in placed}
-    entries = [pin.entry for pin in placed]
+def _warnings(rows: Sequence[_Row], startup: Sequence[str]) -> list[str]:
+    titles = {row.pin.entry.folder: row.pin.title for row in rows}
+    entries = [row.pin.entry for row in rows]
     found = []
-    for pin, inside in zip(placed, contents, strict=True):
+    for row in rows:
+        pin, inside = row.pin, row.inside
         if pin.is_in_place:
             continue
-        if inside.startup and pin.chosen.pin.name not in startup:
+        if inside.startup and row.name not in startup:
             files = ", ".join(inside.startup)
             found.append(
                 f"{pin.title} has code that wants to run when Python starts ({files}), which does not run here;"
-                f" name {pin.chosen.pin.name} under `startup` in the project if it shall"
+                f" name {row.name} under `startup` in the project if it shall"
             )
         if inside.outside:
             more = f", and {len(inside.outside) - 1} more" if inside.outside[1:] else ""

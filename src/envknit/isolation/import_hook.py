@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from envknit.worlds.target import Target
+
 __all__ = [
     "CExtensionError",
     "SchemaVersionError",
@@ -94,25 +96,34 @@ def use(
     reason = ""
     if isolation not in {"interpreter", "worker"}:
         block = Block(target, opener)
-        for allowed in (False, True) if holder == "auto" and not native else (native,):
-            try:
-                target.check_guest(pure=pure, native=allowed)
-                if holder:
-                    block.ready()
-            except CExtensionError as error:  # noqa: PERF203 - twice at most
-                if not holder:
-                    raise
-                reason = str(error.facts.get("reason", ""))
-            except Exception as error:
-                if not holder or not compares_names(error):
-                    raise
-                reason = "it compares the names of its modules, which differ in a guest"
-                break
-            else:
-                return block
+        if not holder:
+            target.check_guest(pure=pure, native=native)
+            return block
+        against = _load(block, target, pure=pure, native=(native,) if native or auto_worker else (False, True))
+        if against is None:
+            return block
+        reason = against
     from envknit.worker.api import hold
 
     return hold(target, holder, opener=opener, reason=reason)
+
+
+def _load(block: Block, target: Target, *, pure: bool, native: tuple[bool, ...]) -> str | None:
+    """Load a guest in the first of these ways that goes well; else say why, where it is not what it is made of."""
+    reason = ""
+    for allowed in native:
+        try:
+            target.check_guest(pure=pure, native=allowed)
+            block.ready()
+        except CExtensionError as error:  # noqa: PERF203 - twice at most
+            reason = str(error.facts.get("reason", ""))
+        except Exception as error:
+            if not compares_names(error):
+                raise
+            return "it compares the names of its modules, which differ in a guest"
+        else:
+            return None
+    return reason
 
 
 def import_version(
