@@ -7,71 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.interpreter.cpython import why_missing
-from kit.planned import write_plans
-from kit.versions import versions_project
+from kit.client import client_project
 
 if TYPE_CHECKING:
     from kit import Machine, Project
-
-CLIENT = """
-    import dataclasses, lib, threading, typing
-    from helper import HELPED
-
-    @dataclasses.dataclass
-    class Answer:
-        version: typing.ClassVar[str] = lib.__version__
-        value: "Inner" = None
-    @dataclasses.dataclass
-    class Inner:
-        number: int = 0
-
-    def early(): return lib.__version__, HELPED
-    def late():
-        import lib, dep.late
-        from pack.deep import DEEP
-        return lib.__version__, dep.late.VERSION, DEEP
-    def generated():
-        space = {}
-        exec("import dep\\ndef inner():\\n    import lib\\n    return dep.VERSION, lib.__version__", space)
-        return space["inner"]()
-    def by_name():
-        import importlib, importlib.metadata, importlib.util, pkgutil, sys
-        return (importlib.import_module("lib").__version__, importlib.import_module("pack.deep").DEEP,
-                pkgutil.resolve_name("dep:VERSION"), importlib.metadata.version("lib"), sys.modules["lib"].__version__,
-                sys.modules["helper"].HELPED, importlib.util.find_spec("pack.deep").name, __import__("lib").__version__)
-    async def task():
-        import asyncio
-        await asyncio.sleep(0)
-        return late()
-    def in_thread():
-        found = []
-        thread = threading.Thread(target=lambda: found.append(late()))
-        thread.start(); thread.join()
-        return found[0]
-"""
-
-
-@pytest.fixture(name="project")
-def _project(machine: Machine) -> Project:
-    project = versions_project(machine)
-    project.write("client.py", CLIENT)
-    project.write("helper.py", "import dep\nHELPED = dep.VERSION\n")
-    project.write("pack/__init__.py", "from .deep import DEEP\nimport pack.deep as again\nassert again.DEEP is DEEP\n")
-    project.write("pack/deep.py", "import lib\nDEEP = lib.__version__\n")
-    return project
-
-
-PLUGIN = """
-    import lib, api, sibling
-    NAME = {name!r}
-    def run():
-        import dep.late, lib
-        return NAME, lib.__version__, dep.late.VERSION, sibling.back()
-    def reach():
-        import late_sibling
-        return late_sibling.__name__
-    api.REGISTRY[NAME] = run
-"""
 
 PATCHER = """
     import sys, types
@@ -96,24 +35,23 @@ PATCHER = """
 """
 
 
-@pytest.fixture(name="host")
-def _host(project: Project) -> Project:
-    """A host with two plugins, each with a lock of its own."""
-    project.write("api.py", "REGISTRY = {}\n")
-    for name, version in (("one", "1.0"), ("two", "2.0")):
-        lock = project.root / "plugins" / name / "envknit.lock.yaml"
-        write_plans(
-            project.machine.home, lock, {"default": {f"lib=={version}": (f"dep=={version}",), f"dep=={version}": ()}}
-        )
-        project.write(f"plugins/{name}/plugin.py", PLUGIN.format(name=name))
-        project.write(f"plugins/{name}/sibling.py", "import plugin\ndef back(): return plugin.NAME\n")  # a circle
-        project.write(f"plugins/{name}/late_sibling.py", "")
-    return project
+@pytest.fixture(name="project")
+def _project(machine: Machine) -> Project:
+    return client_project(machine)
 
 
 def test_a_module_of_the_project_keeps_to_its_world_whenever_and_wherever_it_imports(project: Project) -> None:
-    project.code("""
-        import asyncio, client, dataclasses, envknit, pickle, sys, typing
+    def program():
+        import asyncio
+        import dataclasses
+        import pickle
+        import sys
+        import typing
+
+        import client
+
+        import envknit
+
         old = envknit.world("old")
         c = old.import_module("client")
         assert c is not client and c.__name__ == "client@old" and c is envknit.world("old").import_module("client")
@@ -129,11 +67,12 @@ def test_a_module_of_the_project_keeps_to_its_world_whenever_and_wherever_it_imp
         assert sys.modules["pack"].DEEP == "2.0" and sys.modules["pack@old"].DEEP == "1.0"
         assert c.lib is envknit.import_version("lib", "1.0")
         said = str(envknit.explain(c.late))
-        assert said.startswith("client@old: a module of the project, in a world\\n") and "lib 1.0" in said, said
+        assert said.startswith("client@old: a module of the project, in a world\n") and "lib 1.0" in said, said
         pinned = envknit.world(lib="1.0").import_module("client")
         assert pinned.__name__ == "client@lib_1_0" and pinned is not c and pinned.lib is c.lib
         assert pinned.late() == ("1.0",) * 3
-        """)
+
+    project.code(program)
 
 
 def test_blocks_and_worlds_nest_and_the_innermost_counts(project: Project) -> None:
@@ -148,18 +87,25 @@ def test_blocks_and_worlds_nest_and_the_innermost_counts(project: Project) -> No
             with envknit.use("lib", "2.0"), envknit.world("old"), envknit.use("lib", "2.0"): return plain()
     """,
     )
-    project.code("""
+
+    def program():
         import envknit
+
         def version():
-            import lib, pack
+            import lib
+            import pack
+
             return lib.__version__, pack.DEEP
+
         old, new = envknit.world("old"), envknit.world(lib="2.0")
         with old as entered:
             assert entered is old and version() == ("1.0", "1.0")
             with new:
                 assert version() == ("2.0", "2.0")
-                with old: assert version() == ("1.0", "1.0")
-            with envknit.use("lib", "2.0"): assert version() == ("2.0", "1.0")
+                with old:
+                    assert version() == ("1.0", "1.0")
+            with envknit.use("lib", "2.0"):
+                assert version() == ("2.0", "1.0")
             import same  # what old has not of its own is what the program has
         assert version() == ("2.0", "2.0") and old(version)() == ("1.0", "1.0")
 
@@ -168,20 +114,32 @@ def test_blocks_and_worlds_nest_and_the_innermost_counts(project: Project) -> No
         with envknit.use("lib", "2.0"):
             assert project.plain() == "1.0" and project.inside() == "2.0"
         assert project.plain() == "1.0"
-    """)
+
+    project.code(program)
 
 
 def test_a_function_runs_as_code_of_the_world_wherever_it_was_written(project: Project) -> None:
-    project.code("""
-        import envknit, client, lib
-        from helper import HELPED
+    def program():
+        import client
+        import lib
         from client import late
+        from helper import HELPED
+
+        import envknit
+
         LIMIT = 3
+
         def named():
             import dep
+
             return lib.__version__, late(), by_code(dep.VERSION)
-        def by_code(value, *, more=()): return value, lib.__version__, LIMIT, more
-        def outer(x): return lambda: (x, lib.__version__)
+
+        def by_code(value, *, more=()):
+            return value, lib.__version__, LIMIT, more
+
+        def outer(x):
+            return lambda: (x, lib.__version__)
+
         old = envknit.world("old")
         assert old.run(named) == ("1.0", ("1.0",) * 3, ("1.0", "1.0", 3, ()))
         assert named() == ("2.0", ("2.0",) * 3, ("2.0", "2.0", 3, ()))
@@ -191,138 +149,67 @@ def test_a_function_runs_as_code_of_the_world_wherever_it_was_written(project: P
         assert old.run(lib.late) == ("1.0", "1.0", "1.0") and old.run([].__len__) == 0
         wrong = {"nothing:here": ModuleNotFoundError, "client:nothing": AttributeError, "client": ImportError}
         for path, kind in wrong.items():
-            try: old.run(path)  # what Python loads to say so must not be looked for in the world
-            except kind as error: assert "nothing" in str(error) or "package.module:name" in str(error)
-            else: raise SystemExit
-    """)
+            try:
+                old.run(path)  # what Python loads to say so must not be looked for in the world
+            except kind as error:
+                assert "nothing" in str(error) or "package.module:name" in str(error)
+            else:
+                raise SystemExit
+
+    project.code(program)
 
 
 def test_strict_hides_what_the_world_lacks_and_shared_is_one_for_all(project: Project) -> None:
     project.write("uses_only.py", "import helper\nimport only\n")
-    project.code("""
-        import envknit, helper
+
+    def program():
+        import helper
+
+        import envknit
+
         assert envknit.world("mixed").import_module("uses_only").only.__name__ == "only"
         strict = envknit.world("mixed", strict=True, shared=["helper"])
         for ask in (lambda: strict.import_module("uses_only"), lambda: strict.import_module("only")):
-            try: ask()
-            except ModuleNotFoundError as error: assert error.name == "only" and "strict" in str(error)
-            else: raise SystemExit
+            try:
+                ask()
+            except ModuleNotFoundError as error:
+                assert error.name == "only" and "strict" in str(error)
+            else:
+                raise SystemExit
         with strict:
-            import helper as shared, json
+            import json
+
+            import helper as shared
+
             assert shared is helper
-            try: import only
-            except ModuleNotFoundError as error: assert error.name == "only"
-            else: raise SystemExit
-    """)
+            try:
+                import only
+            except ModuleNotFoundError as error:
+                assert error.name == "only"
+            else:
+                raise SystemExit
+
+    project.code(program)
 
 
 def test_what_a_module_puts_into_sys_modules_is_for_its_world_alone(project: Project) -> None:
     project.write("patcher.py", PATCHER)
-    project.code("""
-        import sys, envknit
+
+    def program():
+        import sys
+
+        import envknit
+
         assert envknit.world("old").import_module("patcher").facade
-        import json, lib, dep
+        import json
+
+        import dep
+        import lib
+
         assert json.dumps and lib.__version__ == dep.VERSION == "2.0" and "brandnew" not in sys.modules
         assert envknit.import_version("lib", "1.0").__version__ == "1.0"
-    """)
 
-
-def test_plugins_with_locks_of_their_own_share_the_modules_of_their_host(host: Project) -> None:
-    host.code("""
-        import api, envknit
-        one, two = envknit.world(lock="plugins/one"), envknit.world(lock="plugins/two/envknit.lock.yaml")
-        first, second = one.import_module("plugin"), two.load("plugins/two/plugin.py")
-        assert two.import_module("plugin") is second is not first
-        assert [run() for run in api.REGISTRY.values()] == [("one", "1.0", "1.0", "one"), ("two", "2.0", "2.0", "two")]
-        assert one.metadata.version("lib") == "1.0" and two.metadata.version("lib") == "2.0"
-        import client
-        assert one.run(client.late) == ("1.0", "1.0", "2.0")  # by its code: the program's modules are the program's
-        try: one.import_module("client")
-        except envknit.LinkError as error: assert "outside of the world" in str(error)
-        else: raise SystemExit
-        whole = envknit.world(lock="plugins/one", project=".")
-        assert whole.import_module("client").late() == ("1.0",) * 3
-        assert envknit.versions("lib", lock="plugins/one") == {"1.0": ["default"]}
-        assert list(envknit.versions("lib")) == ["2.0", "1.0"]
-        assert envknit.environments()[0] == "default" and envknit.environments(lock="plugins/two") == ["default"]
-    """)
-
-
-def test_a_plugin_is_unloaded_and_loaded_anew_while_another_runs(host: Project) -> None:
-    host.code("""
-        import api, envknit, gc, sys, weakref
-        one, two = envknit.world(lock="plugins/one"), envknit.world(lock="plugins/two")
-        first, second = one.import_module("plugin"), two.import_module("plugin")
-        one.reload()
-        again = one.import_module("plugin")
-        assert again is not first and again.run() == first.run() and api.REGISTRY["one"] is again.run
-        try: first.reach()  # a module of the old one must not be mixed with those of the new one
-        except ModuleNotFoundError as error: assert "is closed" in str(error)
-        else: raise SystemExit
-        assert again.reach() == f"late_sibling@{one.name}"
-
-        one.close(); one.close()
-        for ask in (lambda: one.import_module("plugin"), one.__enter__, one.reload, lambda: one.run(list)):
-            try: ask()
-            except envknit.LinkError as error: assert "is closed" in str(error)
-            else: raise SystemExit
-        assert second.run() == ("two", "2.0", "2.0", "two")
-        gone = [weakref.ref(each) for each in (one, again, first, first.run)]
-        tag = one.name
-        del one, again, first
-        api.REGISTRY.clear(); gc.collect()
-        assert [each() for each in gone] == [None] * 4
-        assert not [name for name in sys.modules if name.endswith(tag)]
-        assert envknit.world(lock="plugins/one").import_module("plugin").run()[1] == "1.0"
-    """)
-
-
-def test_a_reload_goes_by_what_the_lock_says_now_also_where_it_says_again_what_it_said(host: Project) -> None:
-    home, locks = host.machine.home, {}
-    for version in ("2.0", "1.0"):
-        pins = {f"lib=={version}": (f"dep=={version}",), f"dep=={version}": ()}
-        lock = host.root / "plugins" / "one" / "envknit.lock.yaml"
-        write_plans(home, lock, {"default": pins})
-        locks[version] = lock.read_text()
-    host.write("plugins/one/newer.lock", locks["2.0"])
-    host.code("""
-        import envknit, pathlib
-        one, lock = envknit.world(lock="plugins/one"), pathlib.Path("plugins/one/envknit.lock.yaml")
-        old, new = lock.read_text(), pathlib.Path("plugins/one/newer.lock").read_text()
-        for text, version in ((old, "1.0"), (new, "2.0"), (old, "1.0")):
-            lock.write_text(text)
-            one.reload()
-            assert one.import_module("plugin").run()[1:3] == (version, version)
-            with envknit.use("default", lock=lock):
-                import lib
-                assert lib.__version__ == version
-        lock.write_text("nonsense")
-        try: one.reload()
-        except envknit.EnvknitError: pass
-        else: raise SystemExit
-        assert one.import_module("plugin").run()[1] == "1.0"  # it is as it was
-    """)
-
-
-def test_a_plugin_whose_lock_is_not_there_or_not_installed_is_an_error_that_a_host_can_survive(host: Project) -> None:
-    host.write(
-        "plugins/three/envknit.lock.yaml",
-        """
-        schema_version: "1.0"
-        environments:
-          default:
-            - {name: missing, version: '1.0', dependencies: []}
-    """,
-    )
-    host.code("""
-        import envknit
-        found = {}
-        for name in ("one", "three", "four", "two"):
-            try: found[name] = envknit.world(lock=f"plugins/{name}").import_module("plugin").run()[1]
-            except (envknit.EnvknitError, FileNotFoundError) as error: found[name] = type(error).__name__
-        assert found == {"one": "1.0", "two": "2.0", "three": found["three"], "four": "FileNotFoundError"}, found
-        assert found["three"].endswith("Error")
-    """)
+    project.code(program)
 
 
 def test_pickles_name_the_world_and_another_process_finds_it(project: Project) -> None:
@@ -336,21 +223,30 @@ def test_pickles_name_the_world_and_another_process_finds_it(project: Project) -
                 yield client.Answer(client.Inner(4))
     """,
     )
-    project.code("""
-        import multiprocessing, pickle, subprocess, sys, values
+
+    def program():
+        import multiprocessing
+        import pickle
+        import subprocess
+        import sys
+
+        import values
+
         code = "import pickle; a = pickle.loads({!r}); print(type(a).__module__, a.version, a.value.number)"
         if __name__ == "__main__":
             for answer in values.answers():
                 program = code.format(pickle.dumps(answer))
                 out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-                assert out == f"{type(answer).__module__} 1.0 4\\n", out
+                assert out == f"{type(answer).__module__} 1.0 4\n", out
             unknown = pickle.dumps(answer).replace(b"dep_1_0+lib_1_0", b"dep_9_9+lib_9_9")
             told = subprocess.run([sys.executable, "-c", code.format(unknown)], capture_output=True, text=True).stderr
             assert "open the same world first" in told, told
             late = sys.modules["client@old"].late
             for method in ("spawn", "fork"):
-                with multiprocessing.get_context(method).Pool(1) as pool: assert pool.apply(late) == ("1.0",) * 3
-    """)
+                with multiprocessing.get_context(method).Pool(1) as pool:
+                    assert pool.apply(late) == ("1.0",) * 3
+
+    project.code(program)
 
 
 def test_files_and_packages_are_loaded_by_their_place(project: Project) -> None:
@@ -358,48 +254,67 @@ def test_files_and_packages_are_loaded_by_their_place(project: Project) -> None:
         project.write(f"elsewhere/{place}/tool.py", f"import lib\nimport sys\nWHERE = {place!r}, lib.__version__\n")
     project.write("elsewhere/wide/__init__.py", "from .part import PART\n")
     project.write("elsewhere/wide/part.py", "import lib\nPART = lib.__version__\n")
-    project.code("""
+
+    def program():
         import envknit
+
         old = envknit.world("old")
         first, second = old.load("elsewhere/a/tool.py"), old.load("elsewhere/b/tool.py")
         assert (first.WHERE, second.WHERE) == (("a", "1.0"), ("b", "1.0")) and old.load("elsewhere/a/tool.py") is first
         assert old.load("elsewhere/wide").PART == "1.0"
         assert old.load("pack/deep.py") is old.import_module("pack.deep") is old.load("pack").deep
         for nothing in ("nowhere.py", "elsewhere"):
-            try: old.load(nothing)
-            except ImportError as error: assert nothing in str(error)
-            else: raise SystemExit
-    """)
+            try:
+                old.load(nothing)
+            except ImportError as error:
+                assert nothing in str(error)
+            else:
+                raise SystemExit
+
+    project.code(program)
 
 
 def test_threads_that_import_one_module_at_once_get_one(project: Project) -> None:
-    project.code("""
-        import envknit, threading
+    def program():
+        import threading
+
+        import envknit
+
         found, barrier = [], threading.Barrier(12)
+
         def ask():
             barrier.wait()
             client = envknit.world("old").import_module("client")
             found.append((id(client), client.late()))
+
         threads = [threading.Thread(target=ask) for _ in range(12)]
-        for thread in threads: thread.start()
-        for thread in threads: thread.join()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         assert len(found) == 12 and len(set(found)) == 1
-    """)
+
+    project.code(program)
 
 
 def test_a_world_that_cannot_be_says_which_there_are(project: Project) -> None:
-    project.code("""
+    def program():
         import envknit
+
         for asked, words in (
             (lambda: envknit.world("nowhere"), "no environment named 'nowhere'"),
             (lambda: envknit.world(lib="3.0"), "no installed environment holds lib 3.0"),
-            (lambda: envknit.world(), "which world?"),
+            (envknit.world, "which world?"),
             (lambda: envknit.world("old", lib="1.0"), "not of both"),
         ):
-            try: asked()
-            except envknit.LinkError as error: assert words in str(error), error
-            else: raise SystemExit
-    """)
+            try:
+                asked()
+            except envknit.LinkError as error:
+                assert words in str(error), error
+            else:
+                raise SystemExit
+
+    project.code(program)
 
 
 HELD = [
@@ -410,11 +325,18 @@ HELD = [
 
 @pytest.mark.parametrize("isolation", HELD)
 def test_a_world_that_lives_elsewhere_has_the_same_interface(project: Project, isolation: str) -> None:
-    project.write("where.py", f"ISOLATION = {isolation!r}\nWRONG = dict(strict=True), dict(shared=['helper'])\n")
-    project.code("""
-        import os, envknit
-        from where import ISOLATION as isolation, WRONG
-        def outside(): return os.getpid()
+    project.write("where.py", f"isolation = {isolation!r}\nWRONG = dict(strict=True), dict(shared=['helper'])\n")
+
+    def program():
+        import os
+
+        from where import WRONG, isolation
+
+        import envknit
+
+        def outside():
+            return os.getpid()
+
         if __name__ == "__main__":
             old = envknit.world("old", isolation=isolation)
             assert old is envknit.world("old", isolation=isolation) and old.isolation == isolation
@@ -425,34 +347,49 @@ def test_a_world_that_lives_elsewhere_has_the_same_interface(project: Project, i
             assert (old.run(outside) == os.getpid()) is (isolation == "interpreter")
             assert old.metadata.version("lib") == "1.0"
             with old:
-                import client, lib
+                import client
+                import lib
                 from pack import deep
+
                 assert lib.__version__ == deep.DEEP == "1.0" and client is c
             import lib
+
             assert lib.__version__ == "2.0"
             old.reload()
             assert old.import_module("client").early() == ("1.0", "1.0")
-            old.close(); old.close()
-            try: old.import_module("client")
-            except envknit.LinkError as error: assert "is closed" in str(error)
-            else: raise SystemExit
+            old.close()
+            old.close()
+            try:
+                old.import_module("client")
+            except envknit.LinkError as error:
+                assert "is closed" in str(error)
+            else:
+                raise SystemExit
             assert not envknit.workers()
             for wrong in WRONG:
-                try: envknit.world("old", isolation=isolation, **wrong)
-                except ValueError: continue
+                try:
+                    envknit.world("old", isolation=isolation, **wrong)
+                except ValueError:
+                    continue
                 raise SystemExit
-    """)
+
+    project.code(program)
 
 
 @pytest.mark.ends
 def test_where_a_world_lives_is_chosen_by_evidence(project: Project) -> None:
-    project.code("""
+    def program():
         import envknit
+
         if __name__ == "__main__":
             assert envknit.world("mixed", isolation="auto").isolation == "guest"
             old = envknit.world("old", isolation="auto")  # native 1.0 has an extension module that no interpreter loads
             assert old.isolation == "worker" and old.import_module("client").early() == ("1.0", "1.0")
-            try: envknit.world("old", isolation="elsewhere")
-            except ValueError: pass
-            else: raise SystemExit
-    """)
+            try:
+                envknit.world("old", isolation="elsewhere")
+            except ValueError:
+                pass
+            else:
+                raise SystemExit
+
+    project.code(program)
