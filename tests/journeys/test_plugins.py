@@ -55,17 +55,28 @@ def test_two_plugins_with_one_real_distribution_at_two_versions(online: Machine)
         )
     host = online.project(name="host")
     host.write("host_api.py", "FOUND = []\ndef register(function):\n    FOUND.append(function)\n    return function\n")
-    host.code("""
-        import envknit, host_api, threading
+
+    def program():
+        import threading
+
+        import host_api
+
+        import envknit
+
         worlds = [envknit.world(lock=f"plugins/{name}") for name in ("old", "new")]
-        for world in worlds: world.import_module("plugin")
+        for world in worlds:
+            world.import_module("plugin")
         expected = [("1.4.54", "2.11.3", "7"), ("2.0.40", "3.1.6", "7")]
         assert [work() for work in host_api.FOUND] == expected
         found = []
         threads = [threading.Thread(target=lambda w=w: found.append(w())) for w in host_api.FOUND * 4]
-        for thread in threads: thread.start()
-        for thread in threads: thread.join()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         assert sorted(found) == sorted(expected * 4)
-        worlds[0].reload(); worlds[0].import_module("plugin")
+        worlds[0].reload()
+        worlds[0].import_module("plugin")
         assert host_api.FOUND[2]() == expected[0] and host_api.FOUND[1]() == expected[1]
-    """)
+
+    host.code(program)

@@ -210,24 +210,41 @@ def test_run_in_runs_functions_of_the_project_with_a_whole_environment(project: 
 def test_functions_that_no_import_finds_go_by_their_code(project: Project) -> None:
     make_plan(project, {"tool==9": {"tool.py": ""}}, environment="ml", lock=project.lock_file.read_text())
     project.write("numbers_of.py", "def seven(): return 7\n")
-    project.code("""
-        import math, os
+
+    def program():
+        import math
+        import os
+
         from numbers_of import seven
+
         import envknit
+
         LIMIT = 3
-        def factorial(n): return 1 if n < 2 else n * factorial(n - 1)
-        def named(x, *, more=0): return factorial(x), math.floor(2.5), seven(), LIMIT, more, os.getpid()
+
+        def factorial(n):
+            return 1 if n < 2 else n * factorial(n - 1)
+
+        def named(x, *, more=0):
+            return factorial(x), math.floor(2.5), seven(), LIMIT, more, os.getpid()
+
         @envknit.in_env("ml")
-        def decorated(): return os.getpid()
-        def outer(step): return lambda x: [x + step for _ in range(2)]
+        def decorated():
+            return os.getpid()
+
+        def outer(step):
+            return lambda x: [x + step for _ in range(2)]
+
         if __name__ == "__main__":
             *found, pid = envknit.run_in("ml", named, 5, more=1)
             assert found == [120, 2, 7, 3, 1] and pid != os.getpid() and decorated() == pid
             assert envknit.run_in("ml", outer(2), 1) == [3, 3]
             assert envknit.submit("ml", lambda: LIMIT).result() == 3
-            try: envknit.submit("ml", print).result()
-            except envknit.WorkerError: raise SystemExit
-    """)
+            try:
+                envknit.submit("ml", print).result()
+            except envknit.WorkerError:
+                raise SystemExit from None
+
+    project.code(program)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "5", float("inf"), float("nan")])
