@@ -112,15 +112,6 @@ def test_a_thread_of_the_worker_calls_the_host_when_no_call_is_under_way(gadget:
     assert heard == [7]
 
 
-def test_async_with_is_a_type_error_that_says_so(folder: Path) -> None:
-    async def wrong() -> None:
-        async with envknit.worker("gadget", "1.0", install_path=folder):
-            pass
-
-    with pytest.raises(TypeError, match="opened with `with`, not `async with`"):
-        asyncio.run(wrong())
-
-
 def test_fetch_brings_a_picklable_object_over_by_value(gadget: Any) -> None:
     ordered = gadget.apply(gadget.sys.modules["collections"].OrderedDict, [("a", 1)])
     assert envknit.fetch(ordered) == {"a": 1}

@@ -253,6 +253,12 @@ def test_they_are_awaited_by_trio_and_anyio_as_well(online: Machine, library_fol
                     for n in range(50):
                         nursery.start_soon(one, n)
                 assert sorted(got) == [2 * n for n in range(50)]
+                async with envknit.worker("library", "1.0", install_path=folder, private=True) as own:
+                    assert await own.Session().get(2) == 4
+                with trio.move_on_after(0) as scope:
+                    async with envknit.worker("library", "1.0", install_path=folder, private=True):
+                        raise AssertionError("cancelled before")
+                assert scope.cancelled_caught
             try:
                 await library.asyncio.wait_for(library.asyncio.sleep(9), 0.01)
             except TimeoutError as error:

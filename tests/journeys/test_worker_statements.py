@@ -38,15 +38,14 @@ def test_all_attribute_access_and_calls_are_forwarded(folder: Path) -> None:
         assert any(name.startswith("socket:") for name in sockets)
 
 
-def test_there_is_no_async_with_support(folder: Path) -> None:
-    """'async with envknit.worker(...)  # TypeError'."""
+def test_async_with_opens_it_too(folder: Path) -> None:
+    """'async with envknit.worker(...) from any event loop'."""
 
-    async def wrong() -> None:
-        async with envknit.worker("gadget", "1.0", install_path=folder):
-            pass
+    async def main() -> Any:
+        async with envknit.worker("gadget", "1.0", install_path=folder) as gadget:
+            return gadget.echo("x")
 
-    with pytest.raises(TypeError, match="async with"):
-        asyncio.run(wrong())
+    assert asyncio.run(main()) == "x"
 
 
 def test_the_install_path_is_looked_up_or_given(machine: Machine, folder: Path) -> None:

@@ -3,7 +3,8 @@
     here    `await proxy`: a future of the running loop, of asyncio or trio; its task may be cancelled
     there   `Loop.start` runs the awaitable as a task, and calls back when it is done
 
-No thread waits on either side, so thousands may be awaited at once.
+No thread waits on either side, so thousands may be awaited at once. What blocks whatever we do, as the start of a
+process, is awaited in the same way (`off_the_loop`).
 """
 
 from __future__ import annotations
@@ -119,72 +120,113 @@ async def result_of(proxy: Any, operation: str, *args: object) -> Any:
         WorkerError: the other side is gone.
         BaseException: what the awaitable raised.
     """
+    outcome = _outcome()
+    caller, timeout, done = proxy._envknit_channel, proxy._envknit_timeout, outcome.done
+    caller.loop.awaited[done] = outcome.loop
+    try:
+        cancel = caller.call(timeout, "await", proxy._envknit_ref, (operation, done, *args))
+        return await outcome.wait(timeout, cancel)
+    finally:
+        del caller.loop.awaited[done]
+
+
+async def off_the_loop(work: Callable[[], Any], undo: Callable[[threading.Thread], object] | None = None) -> Any:
+    """Do what blocks on a thread of its own, and await its result.
+
+    Args:
+        work: what is done; it is not stopped when the task is cancelled.
+        undo: called then on another thread, with the thread that works.
+    """
+    outcome = _outcome()
+
+    def do() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the task's
+            outcome.done(error, None)
+        else:
+            outcome.done(None, result)
+
+    # Not the loop's executor: that has few threads, and the program's end would wait for them
+    working = threading.Thread(target=do, name="envknit-opening", daemon=True)
+    working.start()
+    undoing = threading.Thread(target=undo, args=(working,), name="envknit-closing", daemon=True)  # (None is allowed)
+    return await outcome.wait(None, undoing.start)
+
+
+def _outcome() -> _OnAsyncio | _OnTrio:
     import asyncio
 
     try:
-        loop = asyncio.get_running_loop()
+        return _OnAsyncio(asyncio.get_running_loop())
     except RuntimeError:
         if "trio" not in sys.modules:
             raise
-        return await _result_in_trio(proxy, operation, args)
-    end: Future[Any] = loop.create_future()
-    caller, timeout = proxy._envknit_channel, proxy._envknit_timeout
+        return _OnTrio(sys.modules["trio"])
 
-    def done(error: BaseException | None, value: object) -> None:
+
+class _OnAsyncio:
+    """What a task of asyncio awaits, and any thread tells."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._end: Future[Any] = loop.create_future()
+
+    def done(self, error: BaseException | None, value: object) -> None:
+        """Tell the result, or the exception."""
         with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(_settle, end, error, value)
+            self.loop.call_soon_threadsafe(_settle, self._end, error, value)
 
-    caller.loop.awaited[done] = loop
-    try:
-        cancel = caller.call(timeout, "await", proxy._envknit_ref, (operation, done, *args))
+    async def wait(self, timeout: float | None, cancel: Callable[[], object]) -> Any:
+        """Return or raise what is told; `cancel` is called where the task is cancelled, or the time is over."""
+        import asyncio
+
         try:
-            finished, _ = await asyncio.wait([end], timeout=timeout)
+            finished, _ = await asyncio.wait([self._end], timeout=timeout)
         except asyncio.CancelledError:
+            self._end.cancel()
             with suppress(WorkerError):  # it is gone
                 cancel()
             raise
         if not finished:
+            self._end.cancel()
             cancel()
-            raise _late(timeout)
-        return end.result()
-    finally:
-        del caller.loop.awaited[done]
+            raise _late(timeout or 0.0)
+        return self._end.result()
 
 
-async def _result_in_trio(proxy: Any, operation: str, args: tuple[object, ...]) -> Any:
-    """Do the same on a loop of trio, which the program has imported; anyio runs on one of the two."""
-    trio: Any = sys.modules["trio"]
-    token, end = trio.lowlevel.current_trio_token(), trio.Event()
-    caller, timeout = proxy._envknit_channel, proxy._envknit_timeout
-    ended: list[tuple[BaseException | None, object]] = []
+class _OnTrio:
+    """The same for a task of trio, which the program has imported; anyio runs on one of the two."""
 
-    def done(error: BaseException | None, value: object) -> None:
-        ended.append((error, value))
-        with suppress(trio.RunFinishedError):
-            token.run_sync_soon(end.set)
+    def __init__(self, trio: Any) -> None:
+        self.loop = None
+        self._trio = trio
+        self._token = trio.lowlevel.current_trio_token()
+        self._end = trio.Event()
+        self._told: tuple[BaseException | None, object] = (None, None)
 
-    caller.loop.awaited[done] = None
-    try:
-        cancel = caller.call(timeout, "await", proxy._envknit_ref, (operation, done, *args))
-        with trio.move_on_after(float("inf") if timeout is None else timeout) as deadline:
+    def done(self, error: BaseException | None, value: object) -> None:
+        self._told = error, value
+        with suppress(self._trio.RunFinishedError):
+            self._token.run_sync_soon(self._end.set)
+
+    async def wait(self, timeout: float | None, cancel: Callable[[], object]) -> Any:
+        with self._trio.move_on_after(float("inf") if timeout is None else timeout) as deadline:
             try:
-                await end.wait()
-            except trio.Cancelled:  # by the deadline, or by a scope further out
+                await self._end.wait()
+            except self._trio.Cancelled:  # by the deadline, or by a scope further out
                 with suppress(WorkerError):  # it is gone
                     cancel()
                 raise
-    finally:
-        del caller.loop.awaited[done]
-    if deadline.cancelled_caught:
-        raise _late(timeout)
-    error, value = ended[0]
-    if (
-        error is not None and type(error).__name__ == "CancelledError"
-    ):  # of the asyncio there; nobody here would expect it
-        raise WorkerError("what was awaited in a worker was cancelled there")
-    if error is not None:
-        raise error
-    return value
+        if deadline.cancelled_caught:
+            raise _late(timeout or 0.0)
+        error, value = self._told
+        # Of the asyncio there; nobody here would expect it
+        if error is not None and type(error).__name__ == "CancelledError":
+            raise WorkerError("what was awaited in a worker was cancelled there")
+        if error is not None:
+            raise error
+        return value
 
 
 def _late(timeout: float) -> TimeoutError:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from itertools import count
 
 from envknit.errors import CExtIncompatibleError, EnvknitError, UnsupportedPlatformError, WorkerError
 from envknit.interpreter.choice import INTERPRETER, PROCESS, choose_isolation
 from envknit.interpreter.cpython import why_missing
 from envknit.remote.proxy import Method, ModuleProxy, Proxy
+from envknit.wire.awaiting import off_the_loop
 from envknit.wire.lines import check_timeout
 from envknit.worker.orders import name_there, order_for_folder, order_for_pin, order_of
 from envknit.worker.pool import Worker, pool
+from envknit.worker.process import GRACE
 from envknit.worker.stand_ins import stand_in
 from envknit.worlds.block import Block
 from envknit.worlds.target import Target
@@ -20,8 +23,9 @@ from envknit.worlds.target import Target
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from threading import Thread
     from types import TracebackType
-    from typing import Any, NoReturn
+    from typing import Any
 
     from envknit.worlds.explain import Origin
 
@@ -30,6 +34,8 @@ TIMEOUT = 30.0  # seconds that a call may take, where nothing else is said
 
 class WorkerContext(Block):
     """What `worker()` returns: a context manager that gives the module's proxy; it may be entered many times.
+
+    `async with` starts and ends the process off the event loop, which goes on meanwhile.
 
     Args:
         worker: where the module lives.
@@ -86,11 +92,36 @@ class WorkerContext(Block):
         self.worker.open(self._module, self._timeout)
         return self.worker.module(self._module, self._timeout)
 
-    async def __aenter__(self) -> NoReturn:
-        raise TypeError("a worker is opened with `with`, not `async with`")
+    async def __aenter__(self) -> ModuleProxy:
+        if self.names:
+            raise TypeError("use() is entered with `with`, not `async with`")
+        pool.enter(self.worker)
+        opened: list[ModuleProxy] = []
 
-    async def __aexit__(self, *_: object) -> None:
-        """Exist: `async with` looks this method up before it calls `__aenter__`, which says why it cannot be."""
+        def open_there() -> ModuleProxy:
+            try:
+                opened.append(self.ready())
+            finally:
+                if not opened:
+                    pool.leave(self.worker)
+            return opened[0]
+
+        def abandon(opening: Thread) -> None:
+            opening.join(GRACE)
+            while opening.is_alive():  # as at a deadline: nothing else would stop the import
+                if self.worker.blocks == 1:
+                    self.worker.close()
+                opening.join(GRACE)
+            if opened:
+                pool.leave(self.worker)
+
+        module: ModuleProxy = await off_the_loop(open_there, abandon)
+        return module
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await off_the_loop(partial(pool.leave, self.worker))
 
 
 def worker(
