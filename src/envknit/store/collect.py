@@ -71,12 +71,15 @@ def collect(store: Store, *, dry_run: bool = False, grace: float = _HOUR, patien
         patience: seconds for which plans stay that no lock has any more, and for which a cached file stays unused.
 
     Raises:
-        StoreError: an install has been running for a minute, or it cannot be known whether one is.
+        StoreError: an install has been running for a minute, it cannot be known whether one is, or this is no store.
 
     Cost: one listing of each folder that goes, and of the open files of all processes.
     """
-    if dry_run:
-        return _Collection(store, grace, patience).report(dry_run=True)
+    there = os.path.lexists(store.root)
+    if there:
+        store.check()
+    if dry_run or not there:
+        return _Collection(store, grace, patience).report(dry_run=dry_run)
     with store.collecting():
         collection = _Collection(store, grace, patience)
         report = collection.report(dry_run=False)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from envknit.store.verify import Verified
 
 TRASH = ".trash-"  # how the names of folders begin that are being deleted
+_WORK = "work-"  # and of those in `tmp/`
+_MARK = os.path.join(os.path.dirname(ENTRIES), "pyvenv.cfg")  # written first: what has it is a store
+_OWN = {"bundles", "bytecode", "cache", "environments", "lock", "locks", "packages", "plans", "roots", "tmp"}
 _ELSEWHERE = "set ENVKNIT_HOME to a folder of your own"
 _ABANDONED = 86_400.0  # seconds after which work is taken for dead where its lock cannot be asked
 
@@ -76,10 +79,10 @@ class Store:
         self.root = Path(root or home()).absolute()
 
     def open(self) -> Store:
-        """Create the store where there is none (0700), and refuse one that others could have written.
+        """Create the store where there is none (0700), and refuse what is none, or what others could have written.
 
         Raises:
-            StoreError: it belongs to another user, or others may write to it.
+            StoreError: it belongs to another user, others may write to it, or it is a folder of other things.
             InstallError: it cannot be created.
         """
         if not {"\t", "\n", os.pathsep}.isdisjoint(str(self.root)):
@@ -89,15 +92,22 @@ class Store:
             self.root.parent.mkdir(parents=True, exist_ok=True)
             self.root.mkdir(mode=0o700, exist_ok=True)
         self.check()
-        mark = (self.root / ENTRIES).with_name("pyvenv.cfg")
-        if not mark.exists():
+        if not (self.root / _MARK).exists():
             with disk_faults(self.root):
-                write_atomically(mark, b"include-system-site-packages = false\n")
+                write_atomically(self.root / _MARK, b"include-system-site-packages = false\n")
         return self
 
     def check(self) -> None:
-        """Refuse a store that is not this user's or root's alone; what may not be trusted may not be filled either."""
+        """Refuse a store that is not this user's or root's alone; what may not be trusted may not be filled either.
+
+        So is `/`, or a home folder: what lies in a store is envknit's to remove. A volume's `lost+found` is nobody's.
+        """
         check_store(str(self.root))
+        with disk_faults(self.root):
+            others = set() if (self.root / _MARK).exists() else {*os.listdir(self.root)} - _OWN - {"lost+found"}
+        if others:
+            holds = ", ".join(sorted(others)[:3])
+            raise StoreError("the store is a folder of other things", store=self.root, holds=holds, hint=_ELSEWHERE)
 
     def path(self, folder: str) -> Path:
         """Return the absolute path of what a plan calls `folder`."""
@@ -197,7 +207,7 @@ class Store:
         removed = 0
         for name in _folders(self.root / "tmp"):
             folder = self.root / "tmp" / name
-            if _is_abandoned(folder):
+            if name.startswith(_WORK) and _is_abandoned(folder):
                 remove_tree(folder)
                 removed += 1
         return removed
@@ -281,7 +291,7 @@ def _move(source: Path, target: Path) -> bool:
 
 def _claimed_folder(tmp: Path) -> tuple[Path, int]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix="work-", dir=tmp))
+        folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=tmp))
         try:
             fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -17,6 +17,7 @@ import pytest
 
 from envknit.errors import InstallError, StoreError
 from envknit.files.atomic import write_atomically
+from envknit.store.collect import collect
 from envknit.store.disk import disk_faults
 from envknit.store.entry import Note, read_entry, read_note
 from envknit.store.flock import hold
@@ -75,6 +76,37 @@ def test_a_store_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> 
     with pytest.raises(StoreError, match="may be written by others") as caught:
         Store(tmp_path).open()
     assert f"run: chmod go-w {tmp_path}" == caught.value.hint
+
+
+def test_a_folder_of_other_things_is_no_store_and_nothing_in_it_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "tmp" / "work-of-mine").mkdir(parents=True)
+    (tmp_path / "letters").mkdir()
+    store = Store(tmp_path)
+
+    for use in (store.open, lambda: collect(store), lambda: collect(store, dry_run=True)):
+        with pytest.raises(StoreError, match="a folder of other things"):
+            use()
+    assert ["letters", "tmp", "tmp/work-of-mine"] == sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*"))
+
+
+def test_what_envknit_did_not_make_stays_in_the_folder_of_work_under_way(shelf: Shelf) -> None:
+    mine = shelf.store.root / "tmp" / "mine"
+    mine.mkdir(parents=True)
+
+    assert 0 == shelf.store.clean()
+    assert mine.is_dir()
+
+
+def test_the_folder_of_a_volume_and_what_a_lock_left_are_a_store(tmp_path: Path) -> None:
+    for name in ("lost+found", "cache"):
+        (tmp_path / name).mkdir()
+
+    assert tmp_path == Store(tmp_path).open().root
+
+
+def test_where_there_is_no_store_nothing_is_removed(tmp_path: Path) -> None:
+    assert () == collect(Store(tmp_path / "none")).removed
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to give a folder away")
