@@ -6,6 +6,7 @@ all; `--update` and `--upgrade` let go of it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ def main(arguments: Namespace, screen: Screen) -> int:
     from envknit.files.lockfile import holds  # `--help` needs no YAML
 
     place = find_place(arguments)
+    seen = _facts_of(place)
     previous = read_previous(place)
     failures: dict[str, ResolutionError] = {}
     lock = resolve_place(
@@ -73,6 +75,8 @@ def main(arguments: Namespace, screen: Screen) -> int:
         for line in as_lines(lock, found, screen, rewritten=rewritten):
             screen.say(line)
         screen.say(_closing(place, rewritten=rewritten, write=write))
+    if seen and not (rewritten and not write):
+        _remember(place, lock, seen, screen)
     for label, error in failures.items():
         if not arguments.json:
             screen.say(f"not locked: {label}")
@@ -80,6 +84,31 @@ def main(arguments: Namespace, screen: Screen) -> int:
     if arguments.check:
         return int(rewritten)
     return 3 if failures else 0
+
+
+def _facts_of(place: Place) -> bytes:
+    """Return what decides which project the working folder has, where that is this one and no other; else nothing."""
+    from envknit.cli.settled import project_facts  # `--help` needs none
+
+    with suppress(OSError):
+        if place.project == place.nearest and place.root == Path.cwd():
+            return project_facts()
+    return b""
+
+
+def _remember(place: Place, lock: Lock, facts: bytes, screen: Screen) -> None:
+    """Let the next `lock` be short, where it would find nothing to do."""
+    from envknit.cli.settled import remember
+    from envknit.files.lockfile import render_lock
+    from envknit.resolve.current import is_settled
+
+    project = place.load()
+    if project.alone and is_settled(project, lock):
+        lines = [
+            *as_lines(lock, changes(lock, lock), screen, rewritten=False),
+            _closing(place, rewritten=False, write=False),
+        ]
+        remember(render_lock(lock).encode(), facts, "".join(f"{line}\n" for line in lines))
 
 
 def _settings(arguments: Namespace) -> dict[str, str]:

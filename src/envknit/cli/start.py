@@ -1,7 +1,7 @@
-"""The console script: answers `envknit install` where nothing is to do before it loads the command line.
+"""The console script: answers `install` and `lock` where nothing is to do before it loads the command line.
 
-It is the command that hooks, task runners and CI repeat, and loading argparse, pathlib, dataclasses and what reads
-projects costs ten times the looking. Whatever is not plain here goes the whole way, which gives the same answer.
+They are what hooks, task runners and CI repeat, and loading argparse, pathlib, dataclasses and what reads projects
+costs ten times the looking. Whatever is not plain here goes the whole way, which gives the same answer.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PLAIN = (["install"], ["-q", "install"], ["install", "-q"])
-_PROJECTS = ("envknit.yaml", "pyproject.toml", "setup.cfg", "setup.py")
+_PLAIN = (["install"], ["lock"], ["lock", "--check"])
 
 
 def main() -> int:
     """Run the command line of this process; returns the exit status."""
     with suppress(OSError):  # the whole way tells what the disk or the terminal refuses
-        if sys.argv[1:] in _PLAIN and sys.stdout is not None and _is_plain() and _is_installed():
+        if (said := _short_answer()) is not None:
             if "-q" not in sys.argv:
-                sys.stdout.write("everything is installed\n")
+                sys.stdout.write(said)
                 sys.stdout.flush()
             return 0
     try:
@@ -34,6 +33,18 @@ def main() -> int:
         return whole()
     except Exception as error:  # noqa: BLE001 - what fails before a screen is there is told by nobody else
         return _tell(error)
+
+
+def _short_answer() -> str | None:
+    """Return what the whole way would say, where nothing is to do and that is plain to see; else None."""
+    given = [word for word in sys.argv[1:] if word != "-q"]
+    if sys.stdout is None or given not in _PLAIN:
+        return None
+    if given == ["install"]:
+        return "everything is installed\n" if _is_plain() and _is_installed() else None
+    from envknit.cli.settled import recall  # for this question alone
+
+    return recall()
 
 
 def _tell(error: Exception) -> int:
@@ -67,16 +78,18 @@ def _is_plain() -> bool:
     Not where a folder above may be a workspace or names a Python, or where `python` in the person's shell is another:
     `install` warns of that.
     """
+    from envknit.cli.settled import PROJECTS, WISH  # for this question alone
+
     try:
         here = os.getcwd()
-        changed = [os.stat(name).st_mtime for name in _PROJECTS if os.path.isfile(name)]
+        changed = [os.stat(name).st_mtime for name in PROJECTS if os.path.isfile(name)]
         if not changed or max(changed) > os.stat(LOCK_NAME).st_mtime:
             return False
     except OSError:
         return False
     folders = [here, *_above(here)]
-    odd = (os.path.join(folder, ".python-version") for folder in folders)
-    roots = (os.path.join(folder, name) for folder in folders[1:] for name in _PROJECTS)
+    odd = (os.path.join(folder, WISH) for folder in folders)
+    roots = (os.path.join(folder, name) for folder in folders[1:] for name in PROJECTS)
     return not any(map(os.path.lexists, (*odd, *roots))) and _is_usual()
 
 

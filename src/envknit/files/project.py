@@ -112,6 +112,7 @@ class Project:
         exclude_newer: the time (RFC 3339) after which nothing that was uploaded counts; `""`: none.
         resolution: one of `RESOLUTIONS`.
         prerelease: one of `PRERELEASES`.
+        alone: whether no other file has a say in it: it is no workspace.
     """
 
     path: Path
@@ -128,6 +129,7 @@ class Project:
     exclude_newer: str = ""
     resolution: str = RESOLUTIONS[0]
     prerelease: str = PRERELEASES[0]
+    alone: bool = True
 
     @property
     def dynamic(self) -> frozenset[str]:

@@ -93,6 +93,7 @@ def _project(path: Path, top: _Tables) -> Project:
         path=path,
         environments=read_environments(top.own, {"default": default}),
         packages=tuple(packages),
+        alone=top.workspace() is None,
         **settings,
     )
 
