@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Copies = tuple[Limit, ...]  # how many further copies each name may have, sorted by name
     Demand = tuple[Limit, ...]  # what a core asks for: one of these names must have that many further copies
+    Free = tuple[Pin, str]  # a pin, and a name of which several copies would do for it
 
 
 _TIMES = {2: "twice", 3: "three times", 4: "four times"}
@@ -131,29 +132,74 @@ def _best(answers: Sequence[Split], catalogue: Catalogue) -> Split:
 
 
 def link(found: Found, requirements: Requirements) -> Split:
-    """Link each pin to one copy of each name that it asks for: the resident where it will do, else the best.
+    """Link each pin to one copy of each name that it asks for.
 
+    That is the copy that all its users see, if it may have that one; else the resident where it will do, else the best.
     What nobody is linked to is left out, and so are extras that nobody asks for.
     """
     pins = dict(found.pins)
+    seen: dict[Free, Hashable] = {}
     while True:
         residents = _residents(pins, requirements)
         links: dict[Pin, dict[str, Hashable]] = {}
         asked: dict[Pin, set[str]] = {}
+        free: list[Free] = []
         todo: list[Pin] = [(ROOT, "")]
         for pin in todo:
             links[pin] = {}
             for requirement in requirements.of(pin, pins.get(pin, frozenset())) or ():
-                version = _linked(requirement, pins, residents, requirements)
+                order = [seen.get((pin, requirement.name)), residents.get(requirement.name)]
+                version, *others = _fitting(requirement, order, pins, requirements)
                 links[pin][requirement.name] = version
+                if others and pin[0] != ROOT:
+                    free.append((pin, requirement.name))
                 target = (requirement.name, version)
                 if target not in asked:
                     todo.append(target)
                 asked.setdefault(target, set()).update(requirement.extras)
         reduced = {pin: frozenset(extras) for pin, extras in asked.items()}
-        if reduced == pins:
+        now = _seen_by_users(links, free, residents, seen)
+        if (reduced, now) == (pins, seen):
             return Split(pins=_in_order(pins, residents, requirements), links=links, residents=residents)
-        pins = reduced
+        pins, seen = reduced, now
+
+
+def _seen_by_users(
+    links: Mapping[Pin, Mapping[str, Hashable]],
+    free: Collection[Free],
+    residents: Mapping[str, Hashable],
+    before: Mapping[Free, Hashable],
+) -> dict[Free, Hashable]:
+    """Tell which copy the users of a pin see of a name that it may have several copies of; None: not all the same.
+
+    Args:
+        links: of all pins.
+        free: the pins and names in question.
+        residents: what the project sees, also of names that it does not ask for.
+        before: what was found for the links before these; what changes from then on is settled as None.
+    """
+    users: dict[Pin, list[Pin]] = {}
+    for user, names in links.items():
+        for pin in names.items():
+            users.setdefault(pin, []).append(user)
+    undecided = {*free} - before.keys()
+    found: dict[Free, Hashable] = {}
+    for pin, name in free:
+        versions: set[Hashable] = set()
+        todo = [pin]
+        for used in todo:
+            for user in users[used]:
+                if user[0] == ROOT:
+                    versions.add(residents[name])
+                elif user[0] == name:
+                    versions.add(user[1])
+                elif name in links[user] and (user, name) not in undecided:
+                    versions.add(links[user][name])
+                elif user not in todo:  # it sees what its own users see
+                    todo.append(user)
+        version = versions.pop() if len(versions) == 1 else None
+        found[pin, name] = version if before.get((pin, name), version) == version else None
+    return found
 
 
 def _in_order(
@@ -169,7 +215,7 @@ def _in_order(
 def _residents(pins: Mapping[Pin, frozenset[str]], requirements: Requirements) -> dict[str, Hashable]:
     residents: dict[str, Hashable] = {}
     for requirement in requirements.of((ROOT, ""), frozenset()) or ():
-        residents[requirement.name] = _linked(requirement, pins, residents, requirements)
+        residents[requirement.name] = _fitting(requirement, (), pins, requirements)[0]
     for name in {name for name, _ in pins}.difference(residents):
         residents[name] = next(
             version for version in requirements.catalogue.candidates(name) if (name, version) in pins
@@ -177,19 +223,21 @@ def _residents(pins: Mapping[Pin, frozenset[str]], requirements: Requirements) -
     return residents
 
 
-def _linked(
+def _fitting(
     requirement: JointRequirement,
+    order: Sequence[Hashable],
     pins: Mapping[Pin, frozenset[str]],
-    residents: Mapping[str, Hashable],
     requirements: Requirements,
-) -> Hashable:
-    order = [residents[requirement.name]] if requirement.name in residents else []
-    order += requirements.catalogue.candidates(requirement.name)
-    for version in order:
-        extras = pins.get((requirement.name, version))
-        if version in requirement.accepted and extras is not None and requirement.extras <= extras:
-            return version
-    raise AssertionError(requirement)  # the search met every requirement
+) -> list[Hashable]:
+    """List the copies that meet a requirement: those of `order` first, then the best; the search met every one."""
+    every = dict.fromkeys([*order, *requirements.catalogue.candidates(requirement.name)])
+    return [
+        version
+        for version in every
+        if version in requirement.accepted
+        and (extras := pins.get((requirement.name, version))) is not None
+        and requirement.extras <= extras
+    ]
 
 
 def describe(split: Split) -> dict[str, str]:
