@@ -1,8 +1,9 @@
 """Run packages' own test suites in a virtual environment and as guests, and compare: `python scripts/conformance`.
 
-Each suite comes from the package's sdist and runs twice with one interpreter: first with the package installed, then
-with another version of it resident and the tested one as a guest beside it, in one process. What passed before must
-pass again, but for the cases in `excused.txt`, each with its reason.
+Each suite comes from the package's sdist, or from the package itself where that holds its tests, and runs twice with
+one interpreter: first with the package installed, then with another version of it resident and the tested one as a
+guest beside it, in one process. What passed before must pass again, but for the cases in `excused.txt`, each with its
+reason.
 
     python scripts/conformance                   every suite
     python scripts/conformance click jinja2      some
@@ -41,6 +42,8 @@ class Suite:
         needs: what its tests need besides pytest.
         ignore: files that need what is not worth having here; left out of both runs.
         pins: what goes with the tested version.
+        inside: the folders of tests to run that the installed package holds; none: the sdist's `tests`.
+        options: what pytest gets besides, in both runs.
     """
 
     name: str
@@ -49,12 +52,22 @@ class Suite:
     needs: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
     @property
     def subject(self) -> tuple[str, ...]:
         return (f"{self.name}=={self.version}", *self.pins)
 
 
+# The newest two major versions that have wheels for this Python: pandas and numpy of the guest, and beside it
+PANDAS, NUMPY, BESIDE = (
+    ("2.0.3", "1.26.4", ("pandas==2.3.3", "numpy==2.2.6"))
+    if sys.version_info < (3, 12)
+    else ("2.2.3", "2.1.3", ("pandas==2.3.3", "numpy==2.2.6"))
+)
+NUMPY_CORE = "core" if NUMPY.startswith("1.") else "_core"
+NATIVE = ("numpy", "pandas")
 OLD_FLASK = ("flask==1.1.4", "markupsafe==2.0.1")
 SUITES = (
     Suite(name="click", version="8.1.7", beside=("click==7.1.2",)),
@@ -88,6 +101,23 @@ SUITES = (
         beside=("marshmallow==2.21.0",),
         needs=("pytz", "simplejson"),
         pins=("pytz", "simplejson"),
+    ),
+    Suite(
+        name="numpy",
+        version=NUMPY,
+        beside=BESIDE[1:],
+        needs=("hypothesis",),
+        inside=tuple(f"{part}/tests" for part in (NUMPY_CORE, "fft", "lib", "linalg", "ma", "polynomial", "random")),
+        options=("-m", "not slow"),
+    ),
+    Suite(
+        name="pandas",
+        version=PANDAS,
+        beside=BESIDE,
+        needs=("hypothesis",),
+        pins=(f"numpy=={NUMPY}",),
+        inside=tuple(f"tests/{part}" for part in ("arrays", "groupby", "indexing", "reshape", "io/parser", "io/data")),
+        options=("-m", "not slow and not network and not single_cpu"),
     ),
 )
 
@@ -139,16 +169,26 @@ def run(suite: Suite, *, guest: bool) -> dict[str, str]:
     folder = CACHE / suite.name
     python = interpreter(folder, suite)
     work = fresh(folder / ("guest" if guest else "venv"))
-    source = unpack(folder, suite, python)
-    shutil.copytree(source / "tests", work / "tests")
-    for name in CONFIGURATION:
-        if (source / name).exists():
-            shutil.copy(source / name, work / name)
+    if suite.inside:
+        copy_inside(next(folder.glob("python/lib/python3*/site-packages")) / suite.name, suite, work)
+    else:
+        source = unpack(folder, suite, python)
+        shutil.copytree(source / "tests", work / "tests")
+        for name in CONFIGURATION:
+            if (source / name).exists():
+                shutil.copy(source / name, work / name)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "ENVKNIT", "VIRTUAL_ENV"))}
     env |= {"ENVKNIT_HOME": str(CACHE / "store"), "ENVKNIT": "0"}
     report = work / "report.xml"
     command = [python, "-m", "pytest", "tests", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short"]
-    command += ["-W", "default", "-o", "xfail_strict=false", *(f"--ignore={path}" for path in suite.ignore)]
+    command += [
+        "-W",
+        "default",
+        "-o",
+        "xfail_strict=false",
+        *(f"--ignore={path}" for path in suite.ignore),
+        *suite.options,
+    ]
     if guest:
         lock(work, suite, python, env)
         env |= {"ENVKNIT": "1", "PYTHONPATH": str(HERE), "ENVKNIT_LOCK": str(work / "envknit.lock.yaml")}
@@ -159,7 +199,7 @@ def run(suite: Suite, *, guest: bool) -> dict[str, str]:
 
 
 def lock(work: Path, suite: Suite, python: Path, env: dict[str, str]) -> None:
-    rows = ["system_site_packages: true", "environments:"]
+    rows = ["system_site_packages: true", f"native: {list(NATIVE)}", "environments:"]
     for name, requirements in (("default", suite.beside), ("subject", suite.subject)):
         rows += [f"  {name}:", "    packages:", *(f"      - {requirement!r}" for requirement in requirements)]
     (work / "envknit.yaml").write_text("\n".join(rows) + "\n")
@@ -175,6 +215,19 @@ def interpreter(folder: Path, suite: Suite) -> Path:
         needs = ["pytest<9", *suite.subject, *suite.needs, "-e", str(ROOT)]
         subprocess.run([python, "-m", "pip", "install", "-q", *needs], check=True)
     return python
+
+
+def copy_inside(package: Path, suite: Suite, work: Path) -> None:
+    """Lay an installed package's tests out as one package, `tests`; what is imported as `tests` is no guest's."""
+    (work / "tests").mkdir()
+    (work / "tests" / "__init__.py").touch()
+    (work / "pytest.ini").write_text("[pytest]\n")
+    shutil.copy(package / "conftest.py", work)
+    for part in suite.inside:
+        inner = [each for each in part.split("/") if each != "tests"]
+        shutil.copytree(package / part, work.joinpath("tests", *inner))
+        for depth in range(1, len(inner)):
+            work.joinpath("tests", *inner[:depth], "__init__.py").touch()
 
 
 def unpack(folder: Path, suite: Suite, python: Path) -> Path:
