@@ -117,6 +117,15 @@ print(mixed._multi.__file__.startswith(lib.__spec__.loader.store), os.listdir(te
 """).splitlines()[:2] == ["False 1 2 1 1", "1.0 2.0"]  # fmt: skip
 
 
+def test_types_of_cplusplus_are_shared_within_an_environment_and_not_between_two(project: Project) -> None:
+    assert out(project, OLD + """
+import lib
+solo = envknit.import_version("solo", "1.0", native=True)
+with envknit.use("lib", "2.0", env="mixed", native=True) as mixed: pass
+for module in (old._multi, lib._single, mixed._multi): print(*sorted(module.registered()))
+""").splitlines() == ["lib._multi lib._single solo", *["lib._multi lib._single"] * 2]  # fmt: skip
+
+
 def test_types_and_functions_of_c_code_are_pickled_by_the_guests_name(project: Project) -> None:
     assert out(project, OLD + """
 import lib

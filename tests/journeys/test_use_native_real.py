@@ -127,3 +127,20 @@ def test_each_numpy_computes_saves_and_pickles_by_itself(real: Machine) -> None:
     ).ready()
 
     project.code(source_of(program, old=OLD[1]), timeout=300)
+
+
+def test_types_that_pybind11_registers_for_the_whole_process_do_not_meet(real: Machine) -> None:
+    def program():
+        import contourpy as new
+
+        import envknit
+
+        old = envknit.import_version("contourpy", "1.3.0", native=True)
+        for contourpy in (old, new):
+            generator = contourpy.contour_generator(z=[[0, 1], [1, 0]])
+            assert type(generator) is contourpy.SerialContourGenerator
+            assert len(generator.lines(0.5)) == 2
+        assert old.SerialContourGenerator is not new.SerialContourGenerator
+
+    pinned = f"numpy=={NEW[1]}"
+    real.project(["contourpy==1.3.1", pinned], environments={"old": ["contourpy==1.3.0", pinned]}).ready().code(program)

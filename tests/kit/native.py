@@ -52,7 +52,22 @@ static PyObject *capsule(PyObject *self, PyObject *none) {
     return text ? PyUnicode_FromString(text) : NULL;
 }
 
+static PyObject *types = NULL;  /* as pybind11 keeps them: one table for all modules, under a constant text */
+static PyObject *registered(PyObject *self, PyObject *none) { return PySequence_List(types); }
+static int add_type(void) {
+    static const char *id = "__pybind11_internals_v4_kit__";
+    PyObject *shared = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    types = PyDict_GetItemString(shared, id);
+    if (types == NULL && ((types = PyDict_New()) == NULL || PyDict_SetItemString(shared, id, types) < 0)) return -1;
+    if (PyDict_GetItemString(types, PLAIN)) {
+        PyErr_SetString(PyExc_ImportError, "generic_type: type \"" PLAIN "\" is already registered!");
+        return -1;
+    }
+    return PyDict_SetItemString(types, PLAIN, Py_None);
+}
+
 static PyMethodDef methods[] = {
+    {"registered", registered, METH_NOARGS, NULL},
     {"count", count, METH_NOARGS, NULL}, {"at_start", at_start, METH_NOARGS, NULL},
     {"imported", imported, METH_O, NULL}, {"by_level", by_level, METH_O, NULL},
     {"found", found, METH_O, NULL}, {"in_table", in_table, METH_O, NULL}, {"called", called, METH_O, NULL},
@@ -68,6 +83,7 @@ static int fill(PyObject *module) {
 #ifdef CRASH
     abort();
 #endif
+    if (add_type() < 0) return -1;
     PyObject *base = PyImport_ImportModule("lib.base");
     if (base == NULL || PyType_Ready(&Thing) < 0) return -1;
     seen = PyObject_GetAttrString(base, "VERSION");

@@ -5,6 +5,11 @@ own, and CPython opens them with local symbols (`RTLD_LOCAL`; Python/dynload_shl
 initialisation are found again by file and name (`_PyImport_FindExtensionObject` in Python/import.c). So two versions do
 not meet; but one file for two worlds would be one library with the static variables of the first: the second gets a
 copy of the file.
+
+pybind11 and nanobind keep the types of all modules in one table, which they find under a fixed text in the dict of the
+interpreter (`get_internals` in pybind11/detail/internals.h, `init` in nanobind's nb_internals.cpp); a type of two
+versions would be registered there twice. The text is a constant of the file, so a guest's modules are loaded from a
+copy in which it says another table, the same for all guests of an environment.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import sys
 from _frozen_importlib import ModuleSpec
 
 from envknit.native import askers, names
+from envknit.plan import key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +29,11 @@ if TYPE_CHECKING:
 
     from envknit.native.askers import World
 
+_TABLES = b"__pybind11_internals_", b"__pybind11_module_local_", b"__nb_internals_"  # what the constants start with
 _owners: dict[tuple[int, int], World] = {}  # device and inode of an extension file -> the guest that loaded it
 
 
-def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World) -> ModuleType:
+def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World, kin: str) -> ModuleType:
     """Create the module of an extension file.
 
     Args:
@@ -35,16 +42,22 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World) -
         source: the same file in the store.
         plain: the name that its own code knows it by.
         world: the guest.
+        kin: a name for those that it shares types of C++ with.
 
     Raises:
         ImportError: as the import of any extension module does.
+
+    Cost: the file is read once more; where it is another world's, or shares types, it is written, too.
     """
     # The function that initialises it has the last part of the name: `PyInit_orjson`, not `PyInit_orjson@3_9`
     # (`get_encoded_name` in Python/importdl.c)
     tail = plain.rpartition(".")[2]
     name = spec.name if spec.name.endswith("." + tail) else f"{spec.name}.{tail}"
-    own = _is_own(source, world)
-    file = source if own else _copy(source)
+    with open(source, "rb") as original:
+        data = original.read()
+    changed = _with_own_tables(data, kin)
+    own = _is_own(source, world) and changed is data
+    file = source if own else _copy(source, changed)
     askers.note(file, world)
     try:
         names.show(spec.name, plain, None)
@@ -91,13 +104,19 @@ def _is_loaded(identity: tuple[int, int]) -> bool:
         return any(fields[3:5] == [device, inode] for line in maps if (fields := line.split(None, 5)))
 
 
-def _copy(source: str) -> str:
-    """Copy an extension file to a folder of its own, in which the libraries that it needs are found as before.
+def _with_own_tables(data: bytes, kin: str) -> bytes:
+    for text in _TABLES:
+        if text in data:  # as long as before: what follows must stay where it is
+            data = data.replace(text, f"__{key(kin.encode())}".encode()[: len(text) - 1] + b"_")
+    return data
+
+
+def _copy(source: str, data: bytes) -> str:
+    """Write an extension file to a folder of its own, in which the libraries that it needs are found as before.
 
     It lies there while it is loaded; a mapped file needs no name. Not in memory (`memfd_create`): `$ORIGIN` in the
     paths to its libraries is the folder of the file's name (ld.so(8)).
     """
-    import shutil
     import tempfile
 
     top = source
@@ -117,7 +136,8 @@ def _copy(source: str) -> str:
         if each.name != name:
             os.symlink(each.path, os.path.join(place, each.name))
     file = os.path.join(place, name)
-    shutil.copyfile(source, file)
+    with open(file, "wb") as copy:
+        copy.write(data)
     return file
 
 

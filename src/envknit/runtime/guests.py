@@ -101,7 +101,8 @@ class NativeLoader(ExtensionFileLoader):
         if reason := why_missing():
             raise native_error(self.member, spec.name, path=self.path, reason=reason)
         self.member.guard()
-        return loading.create(spec, self.path, self.member.source(self.path), _plain(spec.name), self.member)
+        member, source = self.member, self.member.source(self.path)
+        return loading.create(spec, self.path, source, _plain(spec.name), member, member.kin)
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module, and let what it defines bear the guest's name."""

@@ -51,6 +51,12 @@ class Member(Importer):
         """Name and version, for messages."""
         return f"{self.pin.name} {self.pin.version}"
 
+    @property
+    def kin(self) -> str:
+        """A name for the guests that it shares types of C++ with: those of its environment, while no two are alike."""
+        twins = [pin for pin in self.plan.pins.values() if pin.name == self.pin.name and not pin.resident]
+        return self.plan.path + (self.pin.version if len(twins) > 1 else "")
+
     def shown(self, path: str) -> str:
         """Return the path that a module of this file bears: in the view of its environment, where that has it."""
         name = path[len(self.folder) + 1 :]
