@@ -209,6 +209,8 @@ def test_damage_is_found_and_mended(title: str, machine: Machine, index: Loopbac
     harm(path)
     whole = " --all" if "module" in title else ""
 
+    if "/views/" in pattern or "in the view" in title:
+        assert "something else wrote into the environment" in project.envknit("doctor").out
     assert "to repair: run: envknit verify --repair" in verb(project, "verify" + whole, status=1)
     mended = verb(project, "verify --repair" + whole)
     assert any(word in mended for word in ("mended", "placed anew", "removed"))

@@ -142,3 +142,23 @@ def test_uv_installs_what_was_exported_of_a_lock_of_its_own(online: Machine) -> 
     again.envknit("import", "--no-install")
     again.envknit("export", "-o", "back.txt")
     assert (again.root / "back.txt").read_text() == (again.root / "requirements.txt").read_text()
+
+
+def test_what_uv_writes_into_an_environment_is_refused_or_found_and_mended(online: Machine) -> None:
+    tools = online.project(["uv"], name="tools").ready()
+    shop = online.project(["idna==3.6"], name="shop").ready()
+    (python,) = online.home.glob("roots/shop-*/default/bin/python")
+    uv = next(online.home.glob("roots/tools-*/default/bin/uv"))
+    variables = {"ENVKNIT": "0", **settings(online)}
+    command = (uv, "pip", "install", "--python", python, "idna==3.7")
+
+    ran = online.run(*command, cwd=tools.root, env=variables, status=None)
+
+    if os.geteuid():  # the folders are read-only
+        assert ran.status != 0
+        assert "all as it was placed" in shop.envknit("verify").err
+    else:  # nothing is read-only to root
+        assert "something else wrote into the environment" in shop.envknit("doctor").out
+        shop.envknit("verify", status=1)
+        assert "placed anew: packages/site-packages/idna-3.6-" in shop.envknit("verify", "--repair").out
+    assert shop.code("import idna; print(idna.__version__)").out == "3.6\n"

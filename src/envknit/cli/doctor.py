@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from envknit.cli.screen import Screen
     from envknit.files.model import Environment
+    from envknit.plan import Plan
     from envknit.pythons import Interpreter
 
 EXAMPLE = "envknit doctor"
@@ -252,4 +253,18 @@ def _environment(place: Place, environment: Environment, *, needed: bool) -> Fin
     if not Path(plan.store, plan.runtime, "envknit").is_dir():
         text = f"{name} was installed by an envknit that the store lost: {plan.runtime}"
         return Finding(level="fail", topic="plan", text=text, hint="run: envknit install")
+    changed = _changed(plan)
+    if changed:
+        text = f"{name}: something else wrote into the environment, and perhaps into its packages: {changed}"
+        return Finding(level="warn", topic="plan", text=text, hint="run: envknit verify --repair")
     return Finding(level="ok", topic="plan", text=f"{name}: {count(len(plan.pins), 'pin')}, all in the store")
+
+
+def _changed(plan: Plan) -> str:
+    """Name the first change in the view of a plan: another installer leaves some there, wherever else it writes."""
+    from envknit.store.store import Store  # `--help` looks at no store
+    from envknit.view.inspect import changed_view
+
+    with suppress(OSError):  # no room for a view to compare with
+        return str(next(changed_view(Store(), plan), ""))
+    return ""

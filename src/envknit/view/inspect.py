@@ -53,7 +53,7 @@ def inspect(store: Store, plans_folders: Iterable[str], *, everything: bool = Fa
         folders |= set(store.folders())
         others += [os.path.relpath(parent, root) for parent in _own_folders(root)]
     done = verify(root, folders, others)
-    findings = {*done.findings, *damaged, *(finding for plan in plans for finding in _changed_view(store, plan))}
+    findings = {*done.findings, *damaged, *(finding for plan in plans for finding in changed_view(store, plan))}
     if any(plan.runtime == runtime_entry() for plan in plans):
         findings.update(_changed_runtime(store))
     return replace(done, findings=tuple(sorted(findings)))
@@ -146,7 +146,8 @@ def _tree(plan_path: str) -> str:
     return os.path.dirname(os.path.realpath(plan_path))
 
 
-def _changed_view(store: Store, plan: Plan) -> Iterator[Finding]:
+def changed_view(store: Store, plan: Plan) -> Iterator[Finding]:
+    """Find what is not in the view of a plan as it was placed; cost: as making the view."""
     if plan.runtime != runtime_entry():
         return  # another envknit made it, which alone can tell
     view, tree = Path(plan.path).parent, Path(_tree(plan.path))
