@@ -26,7 +26,7 @@ _LONGEST_FRESH = 600.0  # seconds: a page is never believed for longer, whatever
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CachedPage:
-    """A page as an index gave it; `status` 404 remembers that it has none."""
+    """A page as an index gave it; `status` 404 remembers that it has none, `places` see `listing.placed`."""
 
     url: str
     status: int
@@ -35,6 +35,7 @@ class CachedPage:
     etag: str = ""
     last_modified: str = ""
     fresh_until: float = 0.0
+    places: dict[str, list[int]] | None = None
 
     @property
     def is_fresh(self) -> bool:

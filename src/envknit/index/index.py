@@ -114,7 +114,7 @@ class Index:
         self._session: Session | None = None
         self._guard = threading.Lock()
         self._threads = Threads(_THREADS, "envknit-index")
-        self._links: dict[str, Future[tuple[Link, ...]]] = {}
+        self._links: dict[str, Future[Sequence[Link]]] = {}
         self._named: dict[str, list[Link]] = {}
         self._metadata: dict[str, Future[Metadata]] = {}
         self._refused: dict[tuple[str, str], Exception] = {}
@@ -145,8 +145,8 @@ class Index:
         self.artifacts.close()
         self.git.close()
 
-    def links(self, name: str, source: str = "") -> tuple[Link, ...]:
-        """Return every wheel and sdist that is offered for a project, in no particular order; `()` for an unknown one.
+    def links(self, name: str, source: str = "") -> Sequence[Link]:
+        """Return every wheel and sdist that is offered for a project, in no particular order; none for an unknown one.
 
         Args:
             name: canonical name.
@@ -160,15 +160,17 @@ class Index:
         links = self.links_soon(name).result()
         return tuple(link for link in links if source in link.answers) if source else links
 
-    def links_soon(self, name: str) -> Future[tuple[Link, ...]]:
+    def links_soon(self, name: str) -> Future[Sequence[Link]]:
         """Begin to fetch what `links` returns."""
         return self._soon(self._links, name, self._find_links, name)
 
-    def _find_links(self, name: str) -> tuple[Link, ...]:
-        named = self._named.get(name, [])
-        if not named and (error := self._refused.get((name, ""))):
+    def _find_links(self, name: str) -> Sequence[Link]:
+        named = self._named.get(name)
+        if named:
+            return (*named, *(self._pages.links(name) if name in self._bound else ()))
+        if error := self._refused.get((name, "")):
             raise error
-        return (*named, *(self._pages.links(name) if name in self._bound or not named else ()))
+        return self._pages.links(name)
 
     def find(self, name: str, sha256: str) -> Link | None:
         """Find a file that an index lists by its digest; None where only `links` can tell.

@@ -19,7 +19,7 @@ from envknit.files.filenames import version_in
 from envknit.http.urls import is_usable, redacted, without_login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from packaging.version import Version
     from typing_extensions import Self
@@ -33,6 +33,9 @@ _MOST_LINKS = 250_000  # of one page; the longest real ones have some 50,000
 _DEEPEST = 4  # objects around a digest on a page: hashes, or hashes of metadata beside others, and the file
 _LONGEST_OBJECT = 1 << 16
 _BASE = re.compile(rb"<base\b", re.IGNORECASE)  # links on such a page may be relative to somewhere else
+_SPACE = re.compile(r"[ \t\n\r]*")  # of JSON
+_MARK = re.compile(r"[ \t\n\r]*(.)[ \t\n\r]*")
+_ENDS = (",", "]")
 _DIGEST = re.compile("[0-9a-fA-F]{64}")
 _SLOW_CHARSETS = frozenset({"punycode", "idna"})  # of Python: decoded in a time with the square of the length
 _MOST_SIZE = 10**15  # bytes: what a lock can hold
@@ -130,7 +133,7 @@ def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:
     """
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
-    if kind in (JSON_TYPE, "application/json"):
+    if is_json(kind):
         return _read_json(body, url)
     if kind in HTML_TYPES:
         charset = parameters.partition("charset=")[2].strip().strip('"') or "utf-8"
@@ -138,6 +141,11 @@ def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:
     raise PackageIndexError(
         f"the answer is no page of a package index ({kind or 'no content type'})", url=redacted(url)
     )
+
+
+def is_json(content_type: str) -> bool:
+    """Tell whether a media type is one that PEP 691 JSON comes with."""
+    return content_type.partition(";")[0].strip().lower() in (JSON_TYPE, "application/json")
 
 
 def find_link(body: bytes, content_type: str, url: str, name: str, sha256: str) -> Link | None:
@@ -177,23 +185,84 @@ def _object_around(body: bytes, at: int, url: str) -> Iterator[dict[str, Any]]:
         except (ValueError, RecursionError):
             return
         if "filename" in entry:
-            yield {**entry, "url": _joined(url, entry.get("url"))}
+            yield {**entry, "url": joined(url, entry.get("url"))}
             return
 
 
 def _read_json(body: bytes, url: str) -> list[dict[str, Any]]:
+    files: list[Any] = []
+    walk_json(body, url, lambda entry, *_: files.append(entry))
+    return [{**entry, "url": joined(url, entry.get("url"))} for entry in files if isinstance(entry, dict)]
+
+
+def walk_json(body: bytes, url: str, take: Callable[[Any, int, int], None]) -> None:
+    """Read PEP 691 JSON file by file: its objects need not be in memory at once.
+
+    Args:
+        body: the page.
+        url: where it came from, for messages.
+        take: gets what the page lists, one after the other, with where each begins and ends in `text_of` the page.
+
+    Raises:
+        PackageIndexError: it is no page of an index, or one of an unknown major version of the API.
+    """
     try:
-        page = json.loads(body)
-        version, listed = str(page["meta"]["api-version"]), list(page["files"])
+        page = _walk(text_of(body), take, url)
+        version = str(page["meta"]["api-version"])
+        list(page["files"])
     except (ValueError, TypeError, KeyError, RecursionError) as cause:
         raise PackageIndexError("the page of the index is not PEP 691 JSON", url=redacted(url)) from cause
     if version.partition(".")[0] != "1":
         raise PackageIndexError(f"the index speaks version {version} of the API; envknit knows 1.x", url=redacted(url))
-    _refuse_many(listed, url)
-    files = [entry for entry in listed if isinstance(entry, dict)]
-    for entry in files:
-        entry["url"] = _joined(url, entry.get("url"))
-    return files
+
+
+def text_of(body: bytes) -> str:
+    """Decode JSON as `json.loads` does."""
+    return body.decode(json.detect_encoding(body), "surrogatepass")
+
+
+def _walk(text: str, take: Callable[[Any, int, int], None], url: str) -> dict[str, Any]:
+    """Read a JSON object, all but the items of its array `files`, which are given away."""
+    decode = json.JSONDecoder().raw_decode
+    found: dict[str, Any] = {}
+    at = _after(text, 0, "{")
+    while True:
+        key, at = decode(text, at)
+        at = _after(text, at, ":")
+        if key == "files" and text.startswith("[", at):
+            found[key], at = (), _walk_array(text, at, take, url)
+        else:
+            found[key], at = decode(text, at)
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr] # it matches nothing, too
+        if text.startswith("}", at):
+            break
+        at = _after(text, at, ",")
+    if _after(text, at, "}") != len(text):
+        raise ValueError("there is something behind the object")
+    return found
+
+
+def _walk_array(text: str, at: int, take: Callable[[Any, int, int], None], url: str) -> int:
+    decode = json.JSONDecoder().raw_decode
+    at = _after(text, at, "[")
+    count = 0
+    while not text.startswith("]", at):
+        if count:
+            at = _after(text, at, ",")
+        entry, end = decode(text, at)
+        take(entry, at, end)
+        at = end if text.startswith(_ENDS, end) else _SPACE.match(text, end).end()  # type: ignore[union-attr] # as above
+        count += 1
+        _refuse_many(count, url)
+    return at + 1
+
+
+def _after(text: str, at: int, mark: str) -> int:
+    """Step over a mark and the white space around it."""
+    found = _MARK.match(text, at)
+    if found is None or found[1] != mark:
+        raise ValueError(f"`{mark}` is missing")
+    return found.end()
 
 
 def _read_html(body: bytes, charset: str, url: str) -> list[dict[str, Any]]:
@@ -206,13 +275,13 @@ def _read_html(body: bytes, charset: str, url: str) -> list[dict[str, Any]]:
     return anchors.files
 
 
-def _refuse_many(links: Sequence[object], url: str) -> None:
-    if len(links) > _MOST_LINKS:
+def _refuse_many(count: int, url: str) -> None:
+    if count > _MOST_LINKS:
         raise PackageIndexError(f"the page of the index lists more than {_MOST_LINKS} files", url=redacted(url))
 
 
-def _joined(base: str, url: object) -> str:
-    """Return an absolute URL; `""` for what is none."""
+def joined(base: str, url: object) -> str:
+    """Return the absolute URL of a link on a page; `""` for what is none."""
     if not isinstance(url, str):
         return ""
     if url.startswith(("https://", "http://")):
@@ -234,10 +303,10 @@ class _Anchors(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
-            _refuse_many(self.files, self._page)
+            _refuse_many(len(self.files), self._page)
             self._anchor(dict(attrs))
         elif tag == "base":
-            base = _joined(self._base, dict(attrs).get("href"))
+            base = joined(self._base, dict(attrs).get("href"))
             self._base = base if is_usable(base) else self._base
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:  # noqa: ARG002 - the signature is html.parser's
@@ -246,7 +315,7 @@ class _Anchors(HTMLParser):
 
     def _anchor(self, attributes: dict[str, str | None]) -> None:
         url, _, fragment = (attributes.get("href") or "").strip().partition("#")
-        if not (url := _joined(self._base, url)):
+        if not (url := joined(self._base, url)):
             return
         algorithm, _, digest = fragment.partition("&")[0].partition("=")
         entry: dict[str, Any] = {

@@ -13,6 +13,7 @@ from envknit.files.sources import ANY_INDEX
 from envknit.http.urls import local_path, redacted, unusable, without_login
 from envknit.index.cache import CachedPage, fresh_until
 from envknit.index.links import ACCEPT, find_link, links_of, read_page
+from envknit.index.listing import Listing, placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +61,7 @@ class Pages:
         self._unasked: dict[str, list[str]] = {}
         self._listed: dict[str, tuple[str, list[dict[str, Any]]]] = {}
 
-    def links(self, name: str) -> tuple[Link, ...]:
+    def links(self, name: str) -> Sequence[Link]:
         """Return every wheel and sdist that is offered for a project, in no particular order.
 
         Args:
@@ -82,16 +83,18 @@ class Pages:
             found += (link.offered_by(named, (source,)) for link in links)
         return tuple(found)
 
-    def _offered(self, name: str, indexes: Sequence[str], find_links: Sequence[str]) -> tuple[Link, ...]:
-        found, refused = self._of_first(name, indexes)
+    def _offered(self, name: str, indexes: Sequence[str], find_links: Sequence[str]) -> Sequence[Link]:
+        page, refused = self._first_page(name, indexes, listed=True)
+        found = Listing(name, page) if page else ()
+        more: list[Link] = []
         for source in find_links:
             url, entries = self._list(source)
-            found += links_of(entries, name, url)
-        if refused and not found:
+            more += links_of(entries, name, url)
+        if refused and not (found or more):
             raise unusable(_REFUSED, refused[0])
         for url in refused:
             self._warn(f"{redacted(url)} answers with status {_REFUSED}: {name} is taken from the next source")
-        return tuple({link.filename: link for link in reversed(found)}.values())
+        return tuple({link.filename: link for link in reversed([*found, *more])}.values()) if more else found
 
     def unasked(self, name: str) -> list[str]:
         """Return the indexes that `links` did not ask because an earlier one lists the project, fit for a message."""
@@ -105,18 +108,14 @@ class Pages:
         page, _ = self._first_page(name, self._indexes) if name not in self._bound else (None, [])
         return find_link(page.body, page.content_type, page.url, name, sha256) if page else None
 
-    def _of_first(self, name: str, indexes: Sequence[str]) -> tuple[list[Link], list[str]]:
-        """Return the links of the first index that has a page, and the pages that were refused before it."""
-        page, refused = self._first_page(name, indexes)
-        if page is None:
-            return [], refused
-        return links_of(read_page(page.body, page.content_type, page.url), name, page.url), refused
-
-    def _first_page(self, name: str, indexes: Sequence[str]) -> tuple[CachedPage | None, list[str]]:
+    def _first_page(
+        self, name: str, indexes: Sequence[str], *, listed: bool = False
+    ) -> tuple[CachedPage | None, list[str]]:
+        """Return the page of the first index that has one, `placed` if it is to be listed, and those that refused."""
         refused: list[str] = []
         for position, index in enumerate(indexes):
             url = _page_url(index, name)
-            page = self._page(url)
+            page = self._page(url, name if listed else "")
             if page.status == 200:
                 self._unasked[name] = [redacted(later) for later in indexes[position + 1 :]]
                 return page, refused
@@ -151,10 +150,17 @@ class Pages:
             raise PackageIndexError("a folder of packages cannot be read", folder=redacted(str(path))) from cause
         raise PackageIndexError("a folder of packages is not there", folder=redacted(str(path)))
 
-    def _page(self, url: str) -> CachedPage:
-        if url.startswith("file:"):
-            return _local_page(url)
-        cached = self._cache.page(url)
+    def _page(self, url: str, name: str = "") -> CachedPage:
+        """Return what a URL answers, and keep it; where a project is named, a page comes `placed` for it."""
+        cached = None if url.startswith("file:") else self._cache.page(url)
+        page = _local_page(url) if url.startswith("file:") else self._answer(url, cached)
+        if name and page.status == 200 and page.places is None:
+            page = placed(page, name)
+        if page is not cached and page.status != _REFUSED and not url.startswith("file:"):
+            self._cache.keep_page(page, asked=url)
+        return page
+
+    def _answer(self, url: str, cached: CachedPage | None) -> CachedPage:
         if self._http is None:
             if cached is None:
                 raise PackageIndexError("offline: the page of the index is not in the cache", url=redacted(url))
@@ -168,7 +174,7 @@ class Pages:
         refused = answer.status == _REFUSED and not (cached and cached.status == 200)
         if not (answer.status == 200 or answer.status in _ABSENT or refused):
             raise unusable(answer.status, url)
-        page = CachedPage(
+        return CachedPage(
             url=answer.url,
             status=404 if answer.status in _ABSENT else answer.status,
             content_type=answer.headers.get("Content-Type", ""),
@@ -177,9 +183,6 @@ class Pages:
             last_modified=answer.headers.get("Last-Modified", ""),
             fresh_until=fresh_until(answer.headers.get("Cache-Control", "")),
         )
-        if not refused:
-            self._cache.keep_page(page, asked=url)
-        return page
 
 
 def _page_url(index: str, name: str) -> str:

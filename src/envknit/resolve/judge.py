@@ -124,15 +124,17 @@ class Judge:
         """Return all versions of a project, or those of one of the sources that it is bound to."""
         key = name, source
         if key not in self._releases:
-            links = [link for link in self.index.links(name, source) if not self._is_too_new(link)]
+            links = self.index.links(name, source)
+            if self._newest:
+                links = [link for link in links if not self._is_too_new(link, self._newest)]
             self._releases.setdefault(key, Releases(name, links, self.targets))
         return self._releases[key]
 
-    def _is_too_new(self, link: Link) -> bool:
-        if self._newest is None or not link.is_listed:
+    def _is_too_new(self, link: Link, newest: datetime) -> bool:
+        if not link.is_listed:
             return False
         try:
-            too_new = datetime.fromisoformat(link.upload_time.replace("Z", "+00:00")) > self._newest
+            too_new = datetime.fromisoformat(link.upload_time.replace("Z", "+00:00")) > newest
         except (TypeError, ValueError):  # the index states no time, or one without a zone
             too_new = True
         if too_new:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from envknit.files.filenames import parse_version, wheel_tags
+from envknit.index.listing import Listing
 from envknit.resolve.targets import can_use_here
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
@@ -27,25 +28,25 @@ class Release:
 
     Args:
         name: canonical name.
-        links: all its files.
+        files: gives all its files.
         targets: what the lock is for.
     """
 
-    def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
+    def __init__(self, name: str, files: Callable[[], Iterable[Link]], targets: Targets) -> None:
         self.name = name
-        self._links = links
+        self._files = files
         self._targets = targets
         self._refusals: dict[tuple[tuple[str, ...], bool], str] = {}
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
         """All files, sorted by name."""
-        return tuple(sorted(self._links, key=_filename))
+        return tuple(sorted(self._files(), key=_filename))
 
     @cached_property
     def version(self) -> Version:
         """The version; `1.0` and `1.0.0` are one (PEP 440): the lock has one spelling, whatever the index's order."""
-        return max((link.version for link in self._links), key=str)
+        return max((link.version for link in self.links), key=str)
 
     @cached_property
     def yanked(self) -> str | None:
@@ -114,13 +115,9 @@ class Releases:
     """
 
     def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
-        grouped: dict[Version, list[Link]] = {}
-        for link in links:
-            files = grouped.setdefault(link.version, [])
-            if not files or files[0].source == link.source:  # a release is of one source
-                files.append(link)
-        self._rising = sorted(grouped)
-        self.by_version = {version: Release(name, grouped[version], targets) for version in reversed(self._rising)}
+        versions, files = (links.versions, links.of) if isinstance(links, Listing) else _grouped(links)
+        self._rising = sorted(versions)
+        self.by_version = {v: Release(name, partial(files, v), targets) for v in reversed(self._rising)}
         self._public = [_public(version) for version in self._rising]
         self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
 
@@ -165,6 +162,15 @@ class Releases:
             if clause.operator in ("<=", "<", "=="):
                 end = min(end, bisect_right(self._public, _public(bound)))
         return first, end
+
+
+def _grouped(links: Iterable[Link]) -> tuple[Iterable[Version], Callable[[Version], Iterable[Link]]]:
+    grouped: dict[Version, list[Link]] = {}
+    for link in links:
+        files = grouped.setdefault(link.version, [])
+        if not files or files[0].source == link.source:  # a release is of one source
+            files.append(link)
+    return grouped, grouped.__getitem__
 
 
 def _is_usable_here(link: Link) -> bool:

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import PackageIndexError, UnsafeWheelError
-from envknit.index.links import JSON_TYPE, links_of, read_page
+from envknit.index.cache import CachedPage
+from envknit.index.links import JSON_TYPE
+from envknit.index.listing import Listing, placed
 from envknit.index.metadata import UnusableMetadataError, is_static, read_metadata
 from envknit.index.sdist import static_metadata, unpack
 from envknit.index.wheel_metadata import metadata_in_wheel
@@ -57,9 +59,13 @@ def spliced(data: bytes, splices: list[tuple[float, int, bytes]]) -> bytes:
 @UNHURRIED
 @given(SPLICES, st.sampled_from(["utf-8", "utf-16", "utf-7", "idna", "undefined", "hex", "punycode"]))
 def test_pages(splices: list[tuple[float, int, bytes]], charset: str) -> None:
-    links_of(read_page(spliced(HTML, splices), f"text/html; charset={charset}", URL), "click", URL)
+    list(Listing("click", placed(a_page(spliced(HTML, splices), f"text/html; charset={charset}"), "click")))
     with suppress(PackageIndexError):
-        links_of(read_page(spliced(JSON, splices), JSON_TYPE, URL), "click", URL)
+        list(Listing("click", placed(a_page(spliced(JSON, splices), JSON_TYPE), "click")))
+
+
+def a_page(body: bytes, content_type: str) -> CachedPage:
+    return CachedPage(url=URL, status=200, content_type=content_type, body=body)
 
 
 @UNHURRIED
