@@ -31,10 +31,16 @@ def make_private(folder: str | os.PathLike[str]) -> None:
     `os.makedirs` and `Path.mkdir` give their mode to the last folder only: under umask 002, which many distributions
     have, those between would let the group exchange what lies in them.
     """
-    if not os.path.isdir(folder):
-        make_private(os.path.dirname(folder))
+    missing = [] if os.path.isdir(folder) else [os.fspath(folder)]
+    while missing:
         try:
-            os.mkdir(folder, 0o700)
-        except FileExistsError:
-            if not os.path.isdir(folder):
+            os.mkdir(missing[-1], 0o700)
+        except FileNotFoundError:
+            if (parent := os.path.dirname(missing[-1])) == missing[-1]:
                 raise
+            missing.append(parent)
+            continue
+        except FileExistsError:
+            if not os.path.isdir(missing[-1]):
+                raise
+        missing.pop()

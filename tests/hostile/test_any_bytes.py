@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import zipfile
 import zlib
@@ -87,6 +88,16 @@ def test_projects(name: str, data: bytes, splices: list[tuple[float, int, bytes]
         path.write_bytes(spliced(data, splices))
         with suppress(ProjectError):
             load_project(path)
+
+
+@pytest.mark.parametrize("url", ["https://[x", " https://[x", "\thttps://[x", "https://h:x/", "https://\u2100.x/"])
+def test_a_repository_whose_url_is_none(url: str, tmp_path: Path) -> None:
+    sources = f"[tool.uv.sources]\nb = {{git = {json.dumps(url)}}}\n"
+    project = tmp_path / "pyproject.toml"
+    project.write_text(f'[project]\nname = "a"\nversion = "1"\ndependencies = ["b"]\n{sources}', encoding="utf-8")
+
+    with suppress(ProjectError):
+        load_project(project)
 
 
 @UNHURRIED

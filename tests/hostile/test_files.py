@@ -147,13 +147,28 @@ def test_a_path_that_no_plan_can_hold_is_one_error_before_anything_is_written(na
     assert [] == list(machine.home.glob("plans/*/*/*/views/*"))
 
 
-def test_a_store_whose_path_cannot_stand_on_path_is_refused(machine: Machine) -> None:
+@pytest.mark.parametrize("name", ["a:b", os.fsdecode(b"\xff"), "d/" * 700])
+@pytest.mark.parametrize("line", ["install", "env create x"])
+def test_a_store_whose_path_cannot_be_one_is_refused(name: str, line: str, machine: Machine) -> None:
     project = machine.project()
     project.lock()
 
-    ran = project.envknit("install", env={"ENVKNIT_HOME": str(machine.root / "a:b")}, status=4)
+    ran = project.envknit(*line.split(), env={"ENVKNIT_HOME": str(machine.root / name)}, status=4)
 
     assert "set ENVKNIT_HOME" in ran.err
+
+
+def test_nothing_is_mended_in_a_folder_of_other_things(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    loose = project.root / "loose"
+    loose.mkdir()
+    loose.chmod(0o777)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENVKNIT_HOME", str(project.root))
+        assert main(["verify", "--all", "--repair"]) == 4
+
+    assert "a folder of other things" in capsys.readouterr().err
+    assert loose.stat().st_mode & 0o777 == 0o777
 
 
 def test_a_module_that_cannot_be_loaded_is_one_error(project: Project) -> None:

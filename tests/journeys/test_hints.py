@@ -81,6 +81,15 @@ def test_a_lock_that_changed_while_a_program_ran_is_told_to_it(project: Project)
     assert "has changed since this program, or the one that started it, began" in project.code(program, status=1).err
 
 
+@pytest.mark.parametrize("name", ["envknit.lock.yaml", "pyproject.toml"])
+def test_a_pipe_that_came_into_the_project_meanwhile_holds_no_hint_up(name: str, project: Project) -> None:
+    program = f"import os; os.path.exists({name!r}) and os.unlink({name!r}); os.mkfifo({name!r})"
+
+    ran = project.run("-c", f"{program}; import nothing_has_this", status=1, timeout=20)
+
+    assert "No module named 'nothing_has_this'" in ran.err
+
+
 def test_a_module_that_cannot_be_run_is_explained_too(project: Project) -> None:
     said = project.run("-m", "nowhere", status=1).err
 

@@ -14,7 +14,6 @@ from envknit.cli.parser import add_json
 from envknit.cli.place import find_place
 from envknit.errors import InstallError, ProjectError
 from envknit.plan import home, lock_key, plans_folder
-from envknit.plans import check_store
 from envknit.regular import read_regular
 from envknit.reporter import count
 
@@ -41,8 +40,9 @@ def main(arguments: Namespace, screen: Screen) -> int:
     from envknit.store.store import Store
     from envknit.view.inspect import inspect, mend  # `--help` hashes nothing
 
-    check_store(home())
     store = Store()
+    if store.root.exists():
+        store.check()
     places = list(_installed_places(store)) if arguments.all else [find_place(arguments)]
     folders = {str(place.lock): _plans_folder(place) for place in places}
     if not arguments.all and not all(Path(folder).is_dir() for folder in folders.values()):

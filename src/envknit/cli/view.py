@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from envknit.cli.parser import add_environment
 from envknit.cli.place import find_place
 from envknit.errors import InstallError, ProjectError
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -107,7 +108,7 @@ def ignore(link: Path) -> None:
         return
     exclude = link.parent / asked.stdout.rstrip("\n")
     exclude.parent.mkdir(parents=True, exist_ok=True)
-    text = exclude.read_text(encoding="utf-8") if exclude.exists() else ""
+    text = os.fsdecode(read_regular(exclude)) if exclude.exists() else ""
     start = "" if not text or text.endswith("\n") else "\n"
     with exclude.open("a", encoding="utf-8") as file:
         file.write(f"{start}/{prefix.stdout.rstrip()}{NAME}\n")

@@ -69,7 +69,8 @@ def parse_source(text: str, value: Value, *, base: str = "") -> Source:
         the value's own error: it is in a form that envknit does not understand.
     """
     try:
-        urlsplit(text)
+        for url in (text, text.removeprefix("git+")):  # a blank behind `git+` makes another URL of it
+            urlsplit(url)
     except ValueError as cause:
         raise value.bad(f"`{text}` is not a URL: {cause}") from cause
     if text.startswith(_OTHER_SYSTEMS):

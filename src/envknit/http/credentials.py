@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from envknit.errors import PackageIndexError
 from envknit.http.urls import origin, without_login
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     import netrc
@@ -101,6 +102,7 @@ class Credentials:
         if not (path.is_absolute() and path.is_file()):
             return None
         try:
+            read_regular(path)  # it may be too large to be read
             return netrc.netrc(str(path))
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as cause:
             raise PackageIndexError(f"the netrc file cannot be read: {cause}", file=path) from cause

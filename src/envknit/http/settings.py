@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envknit.errors import PackageIndexError
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,7 +150,9 @@ def _from_files() -> dict[str, str]:
     for path in _files():
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, encoding="utf-8")
+            parser.read_string(read_regular(path).decode(), str(path))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue  # as pip does
         except (configparser.Error, UnicodeDecodeError, OSError) as cause:
             raise PackageIndexError("a configuration file of pip cannot be read", file=path) from cause
         for section in _SECTIONS:

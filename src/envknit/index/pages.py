@@ -14,6 +14,7 @@ from envknit.http.urls import local_path, redacted, unusable, without_login
 from envknit.index.cache import CachedPage, fresh_until
 from envknit.index.links import ACCEPT, find_link, links_of, read_page
 from envknit.index.listing import Listing, placed
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,9 +146,12 @@ class Pages:
                 return path.absolute().as_uri(), entries
             if path.suffix in (".html", ".htm") and path.is_file():
                 url = path.absolute().as_uri()
-                return url, read_page(path.read_bytes(), "text/html", url)
-        except PermissionError as cause:
-            raise PackageIndexError("a folder of packages cannot be read", folder=redacted(str(path))) from cause
+                return url, read_page(read_regular(path), "text/html", url)
+        except OSError as cause:
+            why = cause.strerror
+            raise PackageIndexError(
+                f"a folder of packages cannot be read: {why}", folder=redacted(str(path))
+            ) from cause
         raise PackageIndexError("a folder of packages is not there", folder=redacted(str(path)))
 
     def _page(self, url: str, name: str = "") -> CachedPage:
@@ -192,5 +196,5 @@ def _page_url(index: str, name: str) -> str:
 def _local_page(url: str) -> CachedPage:
     page = local_path(url) / "index.html"
     if page.is_file():
-        return CachedPage(url=url, status=200, content_type="text/html", body=page.read_bytes())
+        return CachedPage(url=url, status=200, content_type="text/html", body=read_regular(page))
     return CachedPage(url=url, status=404, content_type="", body=b"")

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from _envknit_words import command
 from envknit.naming import canonical_name
+from envknit.regular import read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def _has_changed(activation: Activation) -> bool:
     """Tell whether the lock is another than the one that was installed."""
     copy = os.path.join(activation.plan_path.rsplit(os.sep, 3)[0], "lock")
     try:
-        with open(activation.lock, "rb") as now, open(copy, "rb") as then:
-            return os.fstat(now.fileno()).st_size != os.fstat(then.fileno()).st_size or now.read() != then.read()
+        return read_regular(activation.lock) != read_regular(copy)
     except OSError:
         return False
 
@@ -75,8 +75,8 @@ def _groups_left_out(activation: Activation, wanted: str) -> list[str]:
     if f"\npin\t{wanted}\t" in activation.text:
         return groups
     environment = pin = ""
-    with suppress(OSError), open(activation.lock, encoding="utf-8", errors="replace") as file:
-        for line in file:
+    with suppress(OSError):
+        for line in _lines(activation.lock):
             if line.startswith("  ") and line[2:3] not in (" ", "-"):
                 environment = line.strip().rstrip(":").strip("\"'")
             elif line.startswith("      - name: "):
@@ -95,14 +95,17 @@ def _holds(folder: str, name: str) -> bool:
 def _project_name(path: str) -> str:
     """Return `[project].name`; a TOML parser is too much for a failed import, and Python 3.10 has none."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            table = ""
-            for line in map(str.strip, file):
-                if line.startswith("["):
-                    table = line
-                key, _, value = line.partition("=")
-                if table == "[project]" and key.strip() == "name":
-                    return value.split("#")[0].strip().strip("\"'")
+        table = ""
+        for line in map(str.strip, _lines(path)):
+            if line.startswith("["):
+                table = line
+            key, _, value = line.partition("=")
+            if table == "[project]" and key.strip() == "name":
+                return value.split("#")[0].strip().strip("\"'")
     except OSError:
         pass
     return ""
+
+
+def _lines(path: str) -> list[str]:
+    return read_regular(path).decode(errors="replace").splitlines()

@@ -46,6 +46,7 @@ _WORK = "work-"  # and of those in `tmp/`
 _MARK = os.path.join(os.path.dirname(ENTRIES), "pyvenv.cfg")  # written first: what has it is a store
 _OWN = {"bundles", "bytecode", "cache", "environments", "lock", "locks", "packages", "plans", "roots", "tmp"}
 _ELSEWHERE = "set ENVKNIT_HOME to a folder of your own"
+_LONGEST = 1024  # bytes of its path; Linux takes 4,096 (PATH_MAX), for what lies in packages as well
 _ABANDONED = 86_400.0  # seconds after which work is taken for dead where its lock cannot be asked
 
 
@@ -85,9 +86,8 @@ class Store:
             StoreError: it belongs to another user, others may write to it, or it is a folder of other things.
             InstallError: it cannot be created.
         """
-        if not {"\t", "\n", os.pathsep}.isdisjoint(str(self.root)):
-            # A plan holds paths in lines, and PATH holds them between colons (`python -m venv` refuses those too)
-            raise StoreError("the path of the store has a colon, tab or line break", store=self.root, hint=_ELSEWHERE)
+        if odd := _oddity(str(self.root)):
+            raise StoreError(f"the path of the store {odd}", store=self.root, hint=_ELSEWHERE)
         with disk_faults(self.root):
             self.root.parent.mkdir(parents=True, exist_ok=True)
             self.root.mkdir(mode=0o700, exist_ok=True)
@@ -274,6 +274,16 @@ class Store:
                 seen[found.st_dev, found.st_ino] = found.st_size
         distributions = {entry.name for entry in entries}
         return Stats(entries=len(entries), names=len(distributions), files=len(seen), size=sum(seen.values()))
+
+
+def _oddity(path: str) -> str:
+    """Say why no store can have this path; nothing where it can."""
+    if not {"\t", "\n", os.pathsep}.isdisjoint(path):
+        # A plan holds paths in lines, and PATH holds them between colons (`python -m venv` refuses those too)
+        return "has a colon, tab or line break"
+    if any("\udc80" <= letter <= "\udcff" for letter in path):  # how PEP 383 reads bytes that are no text
+        return "is no UTF-8, as what shells read has to be"
+    return "is too long to hold anything" if len(os.fsencode(path)) > _LONGEST else ""
 
 
 def _move(source: Path, target: Path) -> bool:

@@ -78,6 +78,13 @@ def test_a_netrc_file_that_is_none_is_told(tmp_path: Path) -> None:
         Credentials(PipSettings()).header(INDEX)
 
 
+def test_a_netrc_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "netrc").open("wb") as file:
+        file.truncate(2 << 30)
+    with pytest.raises(PackageIndexError, match="netrc"):
+        Credentials(PipSettings()).header(INDEX)
+
+
 def test_the_command_of_a_keyring_is_asked_for_the_index_and_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

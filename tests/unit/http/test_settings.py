@@ -95,6 +95,18 @@ def test_a_broken_configuration_is_an_error(tmp_path: Path) -> None:
         read_pip_settings()
 
 
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe", "."])
+@pytest.mark.timeout(20)
+def test_a_configuration_that_is_no_file_is_an_error(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / place))
+
+    with pytest.raises(PackageIndexError, match="cannot be read"):
+        read_pip_settings()
+
+
 def test_the_default_is_what_the_pip_here_would_ask() -> None:
     code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

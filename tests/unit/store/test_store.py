@@ -17,6 +17,7 @@ import pytest
 
 from envknit.errors import InstallError, StoreError
 from envknit.files.atomic import write_atomically
+from envknit.regular import make_private
 from envknit.store.collect import collect
 from envknit.store.disk import disk_faults
 from envknit.store.entry import Note, read_entry, read_note
@@ -102,6 +103,24 @@ def test_the_folder_of_a_volume_and_what_a_lock_left_are_a_store(tmp_path: Path)
         (tmp_path / name).mkdir()
 
     assert tmp_path == Store(tmp_path).open().root
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\tb", "a\nb", "\udcff", "d/" * 700])
+def test_a_path_that_no_store_can_have_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match="the path of the store"):
+        Store(tmp_path / name).open()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_private_folder_may_lie_deep(tmp_path: Path) -> None:
+    deep = tmp_path / ("d/" * 1200)
+    make_private(deep)
+
+    assert 0o700 == stat.S_IMODE(deep.stat().st_mode) == stat.S_IMODE((tmp_path / "d").stat().st_mode)
+    with pytest.raises(OSError, match="too long"):
+        make_private(tmp_path / ("e/" * 3000))
+    assert ["d"] == os.listdir(tmp_path)
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # too deep for pytest to remove
 
 
 def test_where_there_is_no_store_nothing_is_removed(tmp_path: Path) -> None:
