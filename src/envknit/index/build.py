@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
+import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from subprocess import CalledProcessError
+from typing import TYPE_CHECKING, NamedTuple
 
 from envknit.errors import InstallError
+from envknit.files.plain_toml import loads_toml
+from envknit.index.build_environment import Environments, Needs
 from envknit.index.sdist import unpack
+from envknit.regular import read_regular
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pyproject_hooks import BuildBackendHookCaller
+
     from envknit.http.settings import PipSettings
 
 _LAST_LINES = 30  # of the output of a build that failed, for the message
+_AT_A_TIME = 2  # builds; many of them use every processor themselves
 
-# Variables that a build has no business with: envknit's and pip's own, and what is a secret by its name or value
-_OWN = ("ENVKNIT", "PIP_", "UV_INDEX", "POETRY_HTTP", "TWINE_")
-_SECRET_NAME = re.compile(
-    r"(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY)($|_)", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]*@")  # a login in a URL
+
+class _System(NamedTuple):
+    """The `[build-system]` table of a source folder, or what stands for one (PEP 517, PEP 518)."""
+
+    requires: frozenset[str] = frozenset({"setuptools >= 40.8.0"})
+    backend: str = "setuptools.build_meta:__legacy__"
+    path: tuple[str, ...] = ()
 
 
 class Builder:
-    """Builds wheels for the interpreter that runs this, each in a child process and an environment of its own.
+    """Builds wheels for the interpreter that runs this, each in an environment of its own.
 
     Build requirements come from where the project's packages come from. pip reads that from a configuration file: the
-    environment of a backend holds no login (nor anything else that looks like a secret).
+    variables of a backend hold no login (nor anything else that looks like a secret).
 
     Args:
         settings: where build requirements come from.
@@ -41,13 +48,12 @@ class Builder:
 
     def __init__(self, settings: PipSettings) -> None:
         self._settings = settings
-        self._running: set[subprocess.Popen[str]] = set()
+        self._environments = Environments()
+        self._turns = threading.Semaphore(_AT_A_TIME)
 
     def close(self) -> None:
-        """End the builds under way, with all that they started: nobody waits for them any more."""
-        for process in list(self._running):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+        """End the builds under way, with all that they started, and remove their environments."""
+        self._environments.close()
 
     def metadata(self, source: Path, *, editable: bool = False) -> bytes:
         """Ask the backend of a source folder for its core metadata.
@@ -59,7 +65,7 @@ class Builder:
         Raises:
             InstallError: the backend fails; with the end of what it printed.
 
-        Cost: starts pip and the backend; seconds.
+        Cost: starts the backend, and pip for requirements that no build had before; seconds.
         """
         with tempfile.TemporaryDirectory(prefix="envknit-") as scratch:
             out = self._run("metadata", source, Path(scratch), editable=editable)
@@ -79,7 +85,7 @@ class Builder:
         Raises:
             InstallError: the backend fails; with the end of what it printed.
 
-        Cost: starts pip for the build requirements; seconds to hours.
+        Cost: as `metadata`; seconds to hours.
         """
         if editable and _builds_at_import(source) and not shutil.which("ninja"):
             raise InstallError(
@@ -105,39 +111,87 @@ class Builder:
             return self.wheel(_source(archive, filename, Path(scratch), subdirectory), into)
 
     def _run(self, wanted: str, source: Path, scratch: Path, *, editable: bool) -> Path:
-        out, temporary = scratch / "out", scratch / "tmp"
+        import pyproject_hooks as hooks  # for commands that build alone
+
+        warnings.simplefilter("ignore", hooks.BuildBackendWarning)  # is for whoever made the package
+        out, temporary, environment = scratch / "out", scratch / "tmp", scratch / "environment"
         for folder in (out, temporary):
             folder.mkdir()
         configuration = scratch / "pip.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(self._settings.configuration(), encoding="utf-8")
-        kind = "editable" if editable else "wheel"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "envknit.index.build_child", wanted, kind, str(source), str(out)],
-            cwd=temporary,  # `-m` puts it on sys.path, so it must hold nothing
-            env=_environment() | {"PIP_CONFIG_FILE": str(configuration), "TMPDIR": str(temporary)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # a group of its own, which `close` can end
-        )
-        self._running.add(process)
+        told = {"PIP_CONFIG_FILE": str(configuration), "TMPDIR": str(temporary)}
+        if self._settings.keyring == "auto" and shutil.which("keyring"):
+            told["PIP_KEYRING_PROVIDER"] = "subprocess"  # one in the environment of the build would be asked
+
+        def call(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+            more = {**told, "PYTHONPATH": "", **(extra_environ or {})}
+            self._environments.run(cmd, Path(cwd or source), environment, more)
+
+        system = _build_system(source)
+        needs = Needs(system.backend.partition(":")[0], (system.requires,))
         try:
-            told, _ = process.communicate()
-        except BaseException:
-            self.close()  # Ctrl-C does not reach another session
-            raise
-        finally:
-            self._running.discard(process)
-        if process.returncode:
-            raise InstallError(
-                f"{source.name} could not be built",
-                output="\n    " + "\n    ".join(told.splitlines()[-_LAST_LINES:]),
-                hint="its build may need a compiler, a library or another Python; or choose a version that has a wheel",
+            backend = hooks.BuildBackendHookCaller(
+                str(source), system.backend, system.path, call, str(environment / "bin" / "python")
             )
+            with self._turns:
+                self._environments.copy(needs, environment, told)
+                ask = backend.get_requires_for_build_editable if editable else backend.get_requires_for_build_wheel
+                if more := frozenset(map(str, ask())) - system.requires:
+                    shutil.rmtree(environment)
+                    needs = needs._replace(requirements=(system.requires, more))
+                    self._environments.copy(needs, environment, told)
+                _call(backend, wanted, str(out), editable=editable)
+        except CalledProcessError as cause:
+            raise _failed(source, cause.output) from None
+        except (hooks.BackendUnavailable, hooks.HookMissing, hooks.UnsupportedOperation, ValueError) as cause:
+            raise _failed(source, getattr(cause, "traceback", "") or f"{type(cause).__name__}: {cause}") from None
         return out
+
+
+def _call(backend: BuildBackendHookCaller, wanted: str, out: str, *, editable: bool) -> None:
+    from pyproject_hooks import HookMissing  # as above
+
+    if wanted == "wheel":
+        (backend.build_editable if editable else backend.build_wheel)(out)
+        return
+    with suppress(HookMissing):
+        if editable:
+            backend.prepare_metadata_for_build_editable(out, _allow_fallback=False)
+            return
+    backend.prepare_metadata_for_build_wheel(out)  # without such a hook, the wheel is built
+
+
+def _build_system(source: Path) -> _System:
+    """Read how a folder is built.
+
+    Raises:
+        InstallError: it does not say so as PEP 518 wants, or is no project.
+    """
+    try:
+        table = loads_toml(read_regular(source / "pyproject.toml").decode()).get("build-system")
+    except FileNotFoundError:
+        if not (source / "setup.py").is_file():
+            raise _failed(source, "it has neither a pyproject.toml nor a setup.py") from None
+        return _System()
+    except (OSError, ValueError) as cause:
+        raise _failed(source, f"its pyproject.toml cannot be read: {cause}") from None
+    if table is None:
+        return _System()
+    found = table if isinstance(table, dict) else {}
+    texts = [found.get("requires"), found.get("backend-path", []), [found.get("build-backend", _System().backend)]]
+    if not all(isinstance(each, list) and all(isinstance(text, str) for text in each) for each in texts):
+        raise _failed(source, "its [build-system] is not as PEP 518 wants it")
+    requires, path, (backend,) = texts
+    return _System(frozenset(requires), backend, tuple(path))
+
+
+def _failed(source: Path, told: str) -> InstallError:
+    return InstallError(
+        f"{source.name} could not be built",
+        output="\n    " + "\n    ".join(told.splitlines()[-_LAST_LINES:]),
+        hint="its build may need a compiler, a library or another Python; or choose a version that has a wheel",
+    )
 
 
 def _builds_at_import(source: Path) -> bool:
@@ -145,16 +199,6 @@ def _builds_at_import(source: Path) -> bool:
         return b"mesonpy" in (source / "pyproject.toml").read_bytes()
     except OSError:
         return False
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables of a build: no lock is active in it, and nothing in it is a secret."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not (name.startswith(_OWN) or _SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
-    }
-    return kept | {"ENVKNIT": "0"}
 
 
 def _source(archive: Path, filename: str, scratch: Path, subdirectory: str) -> Path:

@@ -85,7 +85,7 @@ def test_help_loads_no_library_of_the_tool() -> None:
         "import sys, contextlib\n"
         "from envknit.cli.main import main\n"
         "with contextlib.suppress(SystemExit): main(['install', '--help'])\n"
-        "heavy = {'rich', 'urllib3', 'yaml', 'resolvelib', 'ruamel', 'tomlkit', 'installer', 'build', 'packaging'}\n"
+        "heavy = {'rich', 'urllib3', 'yaml', 'resolvelib', 'ruamel', 'tomlkit', 'installer', 'packaging'}\n"
         "print(heavy & set(sys.modules), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +17,9 @@ from envknit.http.threads import Threads
 from envknit.index.build import Builder
 from kit import make_sdist
 from kit.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.ends
 
@@ -57,8 +63,9 @@ def folder(tmp_path: Path, backend: str, requires: str = "[]") -> Path:
 
 
 @pytest.fixture(name="builder")
-def _builder() -> Builder:
-    return Builder(PipSettings())
+def _builder() -> Iterator[Builder]:
+    with closing(Builder(PipSettings())) as builder:
+        yield builder
 
 
 def test_a_wheel_of_an_sdist_is_built(tmp_path: Path, builder: Builder) -> None:
@@ -106,9 +113,42 @@ def test_build_requirements_come_from_the_folders_of_the_project(tmp_path: Path)
     (tmp_path / "wheels/needed-1-py3-none-any.whl").write_bytes(make_wheel("needed", "1"))
     source = folder(tmp_path, "import needed\n" + BACKEND, requires='["needed"]')
 
-    found = Builder(PipSettings(find_links=(str(tmp_path / "wheels"),))).metadata(source)
+    with closing(Builder(PipSettings(find_links=(str(tmp_path / "wheels"),)))) as builder:
+        found = builder.metadata(source)
 
     assert b"Name: x" in found
+
+
+DIRTIES = """
+import json, os, needed, pathlib, sys
+pathlib.Path(needed.__file__).write_text("DIRTY = 1")
+def get_requires_for_build_wheel(config_settings=None):
+    return ["more"]
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    import more
+    told = f"{hasattr(needed, 'DIRTY')} {sys.prefix} {open(os.path.join(sys.prefix, 'bin/tool')).readline()}"
+    os.mkdir(os.path.join(folder, "x-1.dist-info"))
+    pathlib.Path(folder, "x-1.dist-info", "METADATA").write_text(f"Name: x\\nVersion: 1\\nSummary: {told}\\n")
+    return "x-1.dist-info"
+"""
+
+
+def test_builds_of_the_same_requirements_start_pip_once_and_see_nothing_of_each_other(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    scripts = {"console_scripts": {"tool": "needed:main"}}
+    (wheels / "needed-1-py3-none-any.whl").write_bytes(make_wheel("needed", "1", entry_points=scripts))
+    (wheels / "more-1-py3-none-any.whl").write_bytes(make_wheel("more", "1"))
+    source = folder(tmp_path, DIRTIES, requires='["needed"]')
+
+    with closing(Builder(PipSettings(find_links=(str(wheels),)))) as builder:
+        found = [builder.metadata(source).decode().split("Summary: ")[1].split()]
+        shutil.rmtree(wheels)  # pip would fail now
+        found.append(builder.metadata(source).decode().split("Summary: ")[1].split())
+
+    assert [dirty for dirty, _, _ in found] == ["False", "False"]
+    assert found[0][1] != found[1][1]
+    assert all(script == f"#!{prefix}/bin/python" for _, prefix, script in found)
 
 
 def test_a_requirement_that_nobody_has_is_told_in_the_words_of_pip(tmp_path: Path, builder: Builder) -> None:
@@ -130,8 +170,8 @@ def test_a_build_sees_no_lock_and_no_secret(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv(name, value)
     settings = PipSettings(indexes=("https://user:s3cr3t@index.example/simple",))
 
-    with pytest.raises(InstallError) as caught:
-        Builder(settings).wheel(folder(tmp_path, TELLS), tmp_path)
+    with closing(Builder(settings)) as builder, pytest.raises(InstallError) as caught:
+        builder.wheel(folder(tmp_path, TELLS), tmp_path)
 
     line = next(line for line in str(caught.value).splitlines() if line.strip().startswith("{"))
     seen = json.loads(line)
