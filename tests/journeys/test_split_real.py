@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.network, pytest.mark.once]
 
 
 def test_jinja2_of_two_majors_renders_for_flask_and_nbconvert(online: Machine) -> None:
-    project = online.project(["flask==1.1.4", "nbconvert>=7", "markupsafe<2.1"], more="pure: [markupsafe]\n")
+    project = online.project(["flask==1.1.4", "nbconvert>=7", "markupsafe<2.1"])
     project.lock("--split")
     project.install()
 
@@ -36,7 +36,7 @@ def test_jinja2_of_two_majors_renders_for_flask_and_nbconvert(online: Machine) -
 
 
 def test_sqlalchemy_1_and_2_serve_databases_and_sqlmodel(online: Machine) -> None:
-    project = online.project(["databases[aiosqlite]==0.7.0", "sqlmodel==0.0.22"], more="pure: [sqlalchemy]\n")
+    project = online.project(["databases[aiosqlite]==0.7.0", "sqlmodel==0.0.22"])
     project.lock("--split")
     project.install()
 

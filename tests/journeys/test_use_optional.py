@@ -124,20 +124,31 @@ def test_what_c_code_imports_by_name_is_the_resident_that_it_then_looks_for(proj
 
 
 @pytest.mark.ends
-def test_what_can_do_without_its_extension_modules_is_split_where_the_project_says_so(
-    index: LoopbackIndex, machine: Machine
-) -> None:
+def test_what_can_do_without_its_extension_modules_is_split(index: LoopbackIndex, machine: Machine) -> None:
     for version in ("1.0", "2.0"):
-        code = f"VERSION = {version!r}\ntry: from speedy import _fast\nexcept ImportError: _fast = None\n"
+        code = (
+            f"import helper\nVERSION = {version!r}\ntry: from speedy import _fast\nexcept ImportError: _fast = None\n"
+        )
         files = {"speedy/__init__.py": code, "speedy/_fast.abi3.so": ""}
-        index.publish("speedy", version, files, tags="cp39-abi3-manylinux_2_17_x86_64")
+        index.publish("speedy", version, files, requires=["helper"], tags="cp39-abi3-manylinux_2_17_x86_64")
+    index.publish("helper", "1.0", {"helper.py": ""})
     for name, wanted in (("dep-a", "2.0"), ("dep-b", "1.0")):
         code = "import speedy\nSEEN = speedy.VERSION\n"
         index.publish(name, "1.0", {f"{name.replace('-', '_')}.py": code}, requires=[f"speedy=={wanted}"])
 
     project = machine.project(["dep-a", "dep-b"])
-    assert "`pure: [speedy]`" in project.envknit("lock", "--split", status=3).err
-
-    project = machine.project(["dep-a", "dep-b"], more="pure: [speedy]\nsplit: [speedy]\n").ready()
-    assert 'pure:\n  - "speedy"\n' in project.lock_file.read_text()
+    project.lock("--split")
+    project.install()
     assert project.code("import dep_a, dep_b\nprint(dep_a.SEEN, dep_b.SEEN)").out == "2.0 1.0\n"
+
+
+@pytest.mark.once
+def test_a_guest_for_which_the_project_vouches_is_not_tried(index: LoopbackIndex, machine: Machine) -> None:
+    for version in ("1.0", "2.0"):
+        files = {"late.py": f"import _late\nVERSION = {version!r}", "_late.abi3.so": ""}
+        index.publish("late", version, files, tags="cp39-abi3-manylinux_2_17_x86_64")
+        index.publish(f"dep-{version[0]}", "1.0", {f"dep_{version[0]}.py": ""}, requires=[f"late=={version}"])
+
+    project = machine.project(["dep-1", "dep-2"], more="pure: [late]\nsplit: [late]\n").ready()
+    assert 'pure:\n  - "late"\n' in project.lock_file.read_text()
+    assert project.code("import dep_1, dep_2\nprint('fine')").out == "fine\n"

@@ -162,7 +162,7 @@ def resolve_place(
             {pin.name for old in previous.environments.values() for pin in old.pins} if previous and upgrade else ()
         )
         bind_sources(project, index, previous, [*update, *released])
-        return resolve(
+        lock = resolve(
             project,
             index,
             previous=previous,
@@ -173,6 +173,11 @@ def resolve_place(
             reporter=screen,
             failures=failures,
         )
+    if all(len({pin.name for pin in made.pins}) == len(made.pins) for made in lock.environments.values()):
+        return lock  # nothing is split
+    from envknit.install.split_try import try_splits  # loads what installs
+
+    return try_splits(lock, previous, project, place.lock, offline=offline, reporter=screen, failures=failures)
 
 
 def save(place: Place, lock: Lock) -> bool:

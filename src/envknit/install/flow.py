@@ -158,7 +158,7 @@ class _Job:
             plan, said = make_plan(
                 lock,
                 name,
-                as_built([_placed(pin, folders, fetcher, self.path, self.reporter) for pin in pins]),
+                as_built([placed_pin(pin, folders, fetcher, self.path, self.reporter) for pin in pins]),
                 store=self.store,
                 lock_path=Path(self.path),
                 selection=self.selection,
@@ -223,7 +223,7 @@ def _select(
     return wanted, skipped
 
 
-def _placed(
+def placed_pin(
     pin: ChosenPin, folders: dict[tuple[str, str], str], fetcher: Fetcher, path: str, reporter: Reporter
 ) -> PlacedPin:
     """Read the entry that a pin became, or the folder that a lock of the older form names."""

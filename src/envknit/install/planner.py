@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from _envknit_bootstrap import MODULES
-from envknit.errors import InstallError
+from envknit.install.guests import check_guests
 from envknit.install.selection import USUAL
 from envknit.naming import canonical_name
 from envknit.plan import ABI, Pin, Plan
@@ -57,9 +57,11 @@ def make_plan(
 
     Returns:
         The plan, and what the person should know: one sentence each.
+
+    Raises:
+        InstallError: a guest has extension modules, and cannot do without them.
     """
     rows = [_Row(pin, read_contents(pin.entry, pin.chosen.pin.name, abi), pin.entry.folder) for pin in placed]
-    _check_guests(rows, {*lock.native, *lock.pure})
     bundles = _place_bundles([row.pin for row in rows if row.is_resident], store)
     rows = [replace(row, folder=bundles.get(row.folder, row.folder)) for row in rows]
     resident = [row for row in rows if row.is_resident]
@@ -84,6 +86,7 @@ def make_plan(
         node=lock.environments[environment].node_version if environment in lock.environments else "",
         abi=abi,
     )
+    check_guests(plan, {*lock.native, *lock.pure})
     return plan, _warnings(resident, lock.startup)
 
 
@@ -117,19 +120,6 @@ class _Row:
             resident=self.is_resident,
             may_be_guest=self.inside.native and self.name in native,
         )
-
-
-def _check_guests(rows: Sequence[_Row], allowed: Collection[str]) -> None:
-    """Refuse what would be refused when it is imported: the lock knows wheels only by their names, and sdists not."""
-    for row in rows:
-        name = row.name
-        if row.inside.native and not row.is_resident and name not in allowed:
-            raise InstallError(
-                f"{row.pin.title} has extension modules, so it cannot be loaded beside the other version in the lock",
-                hint=f"if it can do without them: `pure: [{name}]` in the project; else allow them, on Linux:"
-                f" `native: [{name}]`; or give what depends on it an environment of its own, and reach it through"
-                f" envknit.worker(); or ask for versions that agree on {name}",
-            )
 
 
 def _place_bundles(placed: Sequence[PlacedPin], store: Store) -> Mapping[str, str]:

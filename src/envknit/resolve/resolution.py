@@ -152,8 +152,7 @@ class Resolution:
             ),
             reporter=self._reporter,
         )
-        allowed = {*self._project.native, *self._project.pure}
-        splitting = Splitting(judge, accepted=self._splittable, native=allowed, reporter=self._reporter)
+        splitting = Splitting(judge, accepted=self._splittable, reporter=self._reporter)
         # What was split is looked at as such first: that one version will not do is proven sooner so.
         first = self._was_split and (marker or not any(pin.marker for pin in self._old.pins))
         answer = (splitting.find() if first else None) or self._search(judge, wanted, marker)

@@ -9,10 +9,9 @@ from envknit.errors import ResolutionError
 from envknit.resolve.graph import Graph
 from envknit.resolve.split import crossings, describe, smallest_split
 from envknit.resolve.split_search import ROOT, Dependency
-from envknit.resolve.targets import can_use_here
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterator, Sequence
+    from collections.abc import Collection, Hashable, Sequence
 
     from packaging.version import Version
 
@@ -63,7 +62,6 @@ class Splitting:
     Args:
         judge: knows the candidates.
         accepted: names of which the person accepts several copies; None: any.
-        native: names whose copies may stand beside another though they have extension modules: with or without them.
         reporter: hears of what the person should know.
     """
 
@@ -72,25 +70,19 @@ class Splitting:
         judge: Judge,
         *,
         accepted: Collection[str] | None,
-        native: Collection[str],
         reporter: Reporter,
     ) -> None:
         self._catalogue = JudgeCatalogue(judge)
         self._accepted = accepted
-        self._native = native
         self._reporter = reporter
 
     def find(self) -> Graph | None:
-        """Find the smallest answer with copies of accepted names alone; None where there is none.
-
-        Raises:
-            ResolutionError: a copy has extension modules, so it cannot be loaded beside the other.
-        """
+        """Find the smallest answer with copies of accepted names alone; None where there is none."""
         self._reporter.stage("Looking for the smallest split")
         split = smallest_split(self._catalogue, allowed=self._accepted)
         if split is None:
             return None
-        return self._usable(split, None)
+        return self._told(split)
 
     def instead_of(self, error: ResolutionError) -> Graph:
         """Find an answer where a plain resolution has failed.
@@ -104,64 +96,43 @@ class Splitting:
             split = smallest_split(self._catalogue)
         if split is None:
             raise error
-        graph = self._usable(split, error)
-        if self._accepted is not None and not self._accepted_all(split):
+        if not self._accepted_all(split):
             names = ", ".join(split.copies)
             raise ResolutionError(
                 error.message,
                 **error.facts,
                 **describe(split),
+                **self._doubts(split),
                 hint="to accept it, run: envknit lock --split (`add` knows it too), "
                 f"or write `split: [{names}]` into the project",
             )
-        return graph
+        return self._told(split)
 
     def _accepted_all(self, split: Split) -> bool:
         return self._accepted is None or set(split.copies) <= set(self._accepted)
 
-    def _usable(self, split: Split, error: ResolutionError | None) -> Graph:
-        """Make the graph of a split after checking that all its guests can be guests."""
-        unbuilt = []
-        for name, version, release in self._guests(split):
-            kind = _kind(release)
-            if kind == "native" and name not in self._native:
-                raise _native(split, name, version, error)
-            if kind == "sdist":
-                unbuilt.append(
-                    f"{name} {version} has no wheel: whether it can stand beside another copy shows at install"
-                )
-        if self._accepted_all(split):
-            for sentence in (*unbuilt, *crossings(split)):
-                self._reporter.warn(sentence)
+    def _told(self, split: Split) -> Graph:
+        """Make the graph of a split; say where types will not match."""
+        for sentence in crossings(split):
+            self._reporter.warn(sentence)
         return graph_of(split, self._catalogue)
 
-    def _guests(self, split: Split) -> Iterator[tuple[str, Version, Release]]:
-        for name, versions in split.copies.items():
-            for version in versions[1:]:
-                yield name, cast("Version", version), self._catalogue.candidate(name, version).release
+    def _doubts(self, split: Split) -> dict[str, str]:
+        """Name the copies that may not be able to stand beside the resident of their name: their wheels are native."""
+        titles = [
+            f"{name} {version}"
+            for name, versions in split.copies.items()
+            for version in versions[1:]
+            if not _is_pure(self._catalogue.candidate(name, version).release)
+        ]
+        if not titles:
+            return {}
+        return {"extension_modules": f"whether {', '.join(titles)} can do without them is tried then"}
 
 
-def _kind(release: Release) -> str:
-    """Tell from file names whether a version can be a guest: `pure`, `native`, or `sdist` where no wheel says it."""
-    wheels = [link.filename for link in release.links if link.is_wheel]
-    if any(wheel.endswith("-none-any.whl") for wheel in wheels):
-        return "pure"
-    usable = [wheel for wheel in wheels if can_use_here(wheel)] or wheels
-    return "native" if usable else "sdist"
-
-
-def _native(split: Split, name: str, version: Version, error: ResolutionError | None) -> ResolutionError:
-    there = split.residents[name]
-    facts = error.facts if error is not None else {}
-    return ResolutionError(
-        f"{name} {version} cannot be loaded beside {name} {there}: it has extension modules, and the project does not"
-        " allow that",
-        **facts,
-        **describe(split),
-        hint=f"if {name} can do without them: `pure: [{name}]` in the project; else allow them, on Linux:"
-        f" `native: [{', '.join(split.copies)}]`; or give one side an environment of its own, and reach it through"
-        " envknit.worker() (a process of its own) or envknit.SubInterpreterEnv",
-    )
+def _is_pure(release: Release) -> bool:
+    """Tell from file names whether a version surely has no extension modules."""
+    return any(link.filename.endswith("-none-any.whl") for link in release.links)
 
 
 def graph_of(split: Split, catalogue: JudgeCatalogue) -> Graph:

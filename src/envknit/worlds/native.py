@@ -58,7 +58,7 @@ def _try(plan: Plan, pin: Pin, resident: Plan | None, beside: list[str]) -> str:
     import json
     import subprocess
 
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native_try.py")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest_try.py")
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
     order = {
         "folders": [runtime_folder(), bootstrap],
@@ -66,6 +66,7 @@ def _try(plan: Plan, pin: Pin, resident: Plan | None, beside: list[str]) -> str:
         "pin": [pin.name, pin.version],
         "resident": resident.path if resident is not None else "",
         "beside": beside,
+        "native": True,
     }
     # No site (-S) and no bytecode (-B), as for probes of interpreters
     command = [sys.executable, "-s", "-S", "-B", script, json.dumps(order)]

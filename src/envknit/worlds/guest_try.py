@@ -1,6 +1,7 @@
-"""The script of a child process that imports a pin as a native guest; it may crash, that is the point.
+"""The script of a child process that imports a pin as a guest; it may crash, that is the point.
 
-What stopped it goes to stdout, one line; see `native.allow_native`.
+What stopped it goes to stdout, one line. `native.allow_native` tries whether its extension modules load beside those of
+other versions, `install.guests` whether it can do without them.
 """
 
 import json
@@ -21,7 +22,7 @@ def main() -> None:
     import _envknit_bootstrap  # noqa: F401 - its folder is on sys.path only now
     from envknit.native.askers import why_missing
     from envknit.native.names import import_real
-    from envknit.plan import load_plan
+    from envknit.plan import Plan, load_plan
     from envknit.runtime import doors
     from envknit.runtime.activation import activate
     from envknit.runtime.router import router
@@ -30,17 +31,19 @@ def main() -> None:
         if order["resident"]:
             activate("", order["resident"])
             router.refresh()
-        plan = load_plan(order["plan"])
+        plan = Plan.parse(order["text"], order["plan"]) if "text" in order else load_plan(order["plan"])
+        if "text" in order:  # it has no view: files are where the store has them
+            plan.imports.clear()
         router.add([plan])
         doors.install()
-        if why := why_missing():
+        if order["native"] and (why := why_missing()):
             raise ImportError(why)  # noqa: TRY301 - as whatever else stops it
         for name in order["beside"]:
             with suppress(ImportError):  # what is resident fails by itself, if it does
                 import_module(name)
         pin = plan.pins[tuple(order["pin"])]
         for needed in plan.closure(pin):
-            router.member(plan, needed).is_native = True
+            router.member(plan, needed).is_native = order["native"]
         for name in [pin.main] if pin.main else pin.imports:
             _use(import_real(router.member(plan, pin).real_name(name)))
     except Exception as error:  # noqa: BLE001 - whatever stopped it is the answer

@@ -1,0 +1,71 @@
+"""Guests with extension modules: a try in a child process shows whether they can do without them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from envknit.errors import InstallError
+from envknit.plan import ABI
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from envknit.plan import Pin, Plan
+
+_SECONDS = 120.0  # large packages on slow disks take a while
+
+
+def check_guests(plan: Plan, allowed: Collection[str]) -> None:
+    """Refuse what would be refused when it is imported beside the resident of its name.
+
+    Args:
+        plan: what its pins are made of is in the store.
+        allowed: names of which the project says that they may be guests.
+
+    Raises:
+        InstallError: a guest has extension modules, and cannot be imported without them.
+
+    Cost: a child process for each such guest, as long as its import takes.
+    """
+    for pin in plan.pins.values():
+        if pin.native and not pin.resident and pin.name not in allowed and (why := _fault(plan, pin)):
+            raise InstallError(
+                f"{pin.name} {pin.version} cannot be loaded beside the other version in the lock: it has extension"
+                " modules, and cannot do without them",
+                why=why,
+                hint=f"allow them, on Linux: `native: [{pin.name}]` in the project; or give what depends on it an"
+                " environment of its own, and reach it through envknit.worker(); or ask for versions that agree on"
+                f" {pin.name}",
+            )
+
+
+def _fault(plan: Plan, pin: Pin) -> str:
+    """Import a guest without its extension modules in a child process; say what stopped it."""
+    if plan.abi != ABI:
+        return f"it cannot be tried here; `pure: [{pin.name}]` in the project says that it can do without"
+    runtime = os.path.join(plan.store, plan.runtime)
+    order = {
+        "folders": [runtime],
+        "plan": os.path.join(plan.store, "plans", "2", plan.abi, "try", "views", plan.environment, "plan"),
+        "text": plan.render(),
+        "pin": [pin.name, pin.version],
+        "resident": "",
+        "beside": [],
+        "native": False,
+    }
+    script = os.path.join(runtime, "envknit", "worlds", "guest_try.py")
+    # No site (-S) and no bytecode (-B): it sees what is locked alone, and changes nothing
+    command = [sys.executable, "-s", "-S", "-B", script, json.dumps(order)]
+    environ = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | {"ENVKNIT_HOME": plan.store}
+    try:
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"a try of it took more than {_SECONDS:.0f} s"
+    died = f"a try of it ended with status {done.returncode}" if done.returncode else ""
+    return done.stdout.decode(errors="replace").strip() or died
