@@ -11,7 +11,7 @@ from envknit.errors import PlanError
 from envknit.plan import Plan
 
 if TYPE_CHECKING:
-    from conftest import Verb
+    from conftest import Bounded, Verb
     from kit import LoopbackIndex, Machine
 
 pytestmark = pytest.mark.once
@@ -67,6 +67,6 @@ def test_python_starts_whatever_the_plan_is(title: str, machine: Machine, index:
 
 
 @pytest.mark.parametrize("title", GARBAGE)
-def test_the_reader_gives_a_plan_or_one_error(title: str) -> None:
-    with suppress(PlanError):
+def test_the_reader_gives_a_plan_or_one_error(title: str, bounded: Bounded) -> None:
+    with bounded(), suppress(PlanError):
         Plan.parse(GARBAGE[title].decode(errors="surrogateescape"), "/store/plans/2/abi/key/views/v/plan")

@@ -196,6 +196,19 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
         "bytecode/*/**/lib/__init__.pyc",
         lambda path: path.write_bytes(pack_bytecode(compile("", "", "exec"))),
     ),
+    "a pipe for bytecode": ("bytecode/*/**/lib/__init__.pyc", lambda path: (path.unlink(), os.mkfifo(path))),
+    "a pipe for a module": (
+        "packages/site-packages/lib-*/lib/__init__.py",
+        lambda path: (path.unlink(), os.mkfifo(path)),
+    ),
+    "a pipe for a RECORD": (
+        "packages/site-packages/lib-*/*.dist-info/RECORD",
+        lambda path: (path.unlink(), os.mkfifo(path)),
+    ),
+    "a pipe for a note": (
+        "packages/site-packages/lib-*/*.dist-info/ARTIFACT",
+        lambda path: (path.unlink(), os.mkfifo(path)),
+    ),
     "torn bytecode": ("bytecode/*/**/lib/__init__.pyc", lambda path: path.write_bytes(path.read_bytes()[:40])),
 }
 

@@ -153,19 +153,25 @@ def _edit(path: Path, change: Callable[[Editable], object]) -> None:
             project=path,
             hint="then run: envknit lock && envknit install",
         )
-    text = _read(path)
+    try:
+        new = _edited(path, _read(path), change)
+    except (AttributeError, KeyError, TypeError):
+        load_project(_project_of(path))  # what has another shape than any project is told as ever
+        raise
+    _write(path, new)
+
+
+def _edited(path: Path, text: str, change: Callable[[Editable], object]) -> str:
     if path.name == SETUP_CFG:
         document = SetupCfg(text, path)
         change(document)
-        _write(path, document.text)
-    elif path.name == PYPROJECT:
-        _write(path, edited_toml(text, path, change))
-    elif path.name != PROJECT_FILE:
-        new = edited_script(text, path, _BLOCK, lambda toml: edited_toml(toml, path, change, Script))
-        _write(path, new)
-    else:
-        read_plain_yaml(text.encode(), str(path), ProjectError, "project")  # refuses what ruamel would obey
-        _write(path, edited_yaml(text, change))
+        return document.text
+    if path.name == PYPROJECT:
+        return edited_toml(text, path, change)
+    if path.name != PROJECT_FILE:
+        return edited_script(text, path, _BLOCK, lambda toml: edited_toml(toml, path, change, Script))
+    read_plain_yaml(text.encode(), str(path), ProjectError, "project")  # refuses what ruamel would obey
+    return edited_yaml(text, change)
 
 
 def _read(path: Path) -> str:

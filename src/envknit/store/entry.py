@@ -22,6 +22,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from envknit.errors import StoreError
+from envknit.regular import read_regular
 from envknit.store.disk import walk
 
 NOTE = "ARTIFACT"
@@ -112,8 +113,7 @@ def read_note(location: str) -> Note:
     dist_info = _dist_info(location)
     path = os.path.join(location, dist_info, NOTE)
     try:
-        with open(path, "rb") as file:
-            return Note.parse(file.read(), path)
+        return Note.parse(read_regular(path), path)
     except OSError as error:
         raise StoreError("a store entry has no note", entry=location, hint=_REINSTALL) from error
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 
 from envknit.plan import key
+from envknit.regular import read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def root_of(store: str, lock: str) -> Root | None:
 def read_root(path: str) -> Root | None:
     """Read a root; None where there is none or it is not one."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            rows = [line.rstrip("\n").split("\t") for line in file]
+        rows = [line.split("\t") for line in read_regular(path).decode(errors="surrogateescape").split("\n")]
         (lock,) = (row[1] for row in rows if row[0] == "lock")
         missing = next((row[1] for row in rows if row[0] == "missing"), "")
         return Root(lock, [(row[2], row[1]) for row in rows if row[0] == "plans"], missing)

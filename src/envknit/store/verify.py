@@ -141,9 +141,10 @@ def _changed_bytecode(root: str, folder: str) -> Iterator[Finding]:
             for name in sorted(names):
                 path = os.path.relpath(os.path.join(parent, name), os.path.join(root, cache))
                 source = os.path.join(root, folder, path[:-1])
-                if name.endswith(".pyc") and os.path.exists(source):
+                if name.endswith(".pyc") and os.path.isfile(source):
                     with suppress(OSError):
-                        if _is_bytecode_of(os.path.join(parent, name), source, level):
+                        file = os.path.join(parent, name)
+                        if os.path.isfile(file) and _is_bytecode_of(file, source, level):
                             continue
                     yield Finding(folder=cache, path=path, kind="changed")
 
@@ -244,9 +245,12 @@ class _Inspection:
         return note
 
     def _read(self, path: str) -> bytes | None:
+        file = os.path.join(self._location, path)
         try:
-            with open(os.open(os.path.join(self._location, path), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-                return file.read()
+            if not stat.S_ISREG(os.lstat(file).st_mode):
+                return None
+            with open(file, "rb") as opened:
+                return opened.read()
         except OSError:
             return None
 

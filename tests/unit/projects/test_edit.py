@@ -139,6 +139,19 @@ def test_what_is_no_requirement_is_not_written(tmp_path: Path, requirement: str)
     assert path.read_text(encoding="utf-8") == YAML
 
 
+@pytest.mark.parametrize(
+    "text", ["a text\n", "- a list\n", "environments: x\n", "environments: {default: x}\n", "environments: [default]\n"]
+)
+def test_a_file_of_another_shape_is_told_as_it_is_when_it_is_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "envknit.yaml"
+    path.write_text(text)
+
+    for edit in (lambda: remove_requirement(path, "x", Where()), lambda: add_requirement(path, "x")):
+        with pytest.raises(ProjectError, match="expected"):
+            edit()
+    assert text == path.read_text()
+
+
 def test_a_file_that_is_more_than_plain_data_is_not_edited(tmp_path: Path) -> None:
     path = yaml_project(tmp_path, "environments: &x {default: {}}\n")
 
