@@ -136,6 +136,18 @@ def _locks(title: str, sides: Sequence[Side], wanted: Sequence[str], minor: int,
     table(f"lock, warm: {title}", found, "uv")
     found = alternate([side.rival("lock") for side in sides], rounds)
     table(f"lock, nothing changed: {title}", found, "uv")
+    for side in sides:
+        _keep(side)
+    found = alternate(
+        [
+            side.rival("add", ADDED, only, before=partial(_restore, side))
+            for side, only in zip(sides, ("--no-install", "--no-sync"), strict=True)
+        ],
+        rounds,
+    )
+    table(f"add one, the lock alone: {title}", found, "uv")
+    for side in sides:
+        _restore(side)
 
 
 def _installs(title: str, sides: Sequence[Side], rounds: int) -> None:
@@ -166,7 +178,6 @@ def _warm_installs(title: str, knit: Side, uv: Side, rounds: int) -> None:
     """Measure what a second project costs: the same lock in another folder, and another lock of the same pins."""
     for side in (knit, uv):
         side.run("install" if side is knit else "sync")
-        _keep(side)
     elsewhere = knit.folder / "elsewhere"
 
     def move() -> None:
@@ -197,7 +208,7 @@ def _warm_installs(title: str, knit: Side, uv: Side, rounds: int) -> None:
 
 
 def _keep(side: Side) -> None:
-    (side.folder / "kept").mkdir()
+    (side.folder / "kept").mkdir(exist_ok=True)
     for name in ("pyproject.toml", side.lock):
         shutil.copy(side.project / name, side.folder / "kept" / name)
 

@@ -274,9 +274,10 @@ def write_lock(path: Path, lock: Lock) -> bool:
         LockError: the file cannot be written.
     """
     try:
-        if holds(path, lock):
+        data = render_lock(lock).encode()
+        if _holds(path, data):
             return False
-        place(path, render_lock(lock).encode())
+        place(path, data)
     except (OSError, RuntimeError) as cause:  # RuntimeError: links in a circle, up to Python 3.12
         reason = getattr(cause, "strerror", None) or cause
         hint = "what was there before is still there"
@@ -286,8 +287,12 @@ def write_lock(path: Path, lock: Lock) -> bool:
 
 def holds(path: Path, lock: Lock) -> bool:
     """Tell whether a file has the text of this lock, with whatever line ends: git may have changed those."""
+    return _holds(path, render_lock(lock).encode())
+
+
+def _holds(path: Path, data: bytes) -> bool:
     try:
-        return read_regular(path).replace(b"\r\n", b"\n") == render_lock(lock).encode()
+        return read_regular(path).replace(b"\r\n", b"\n") == data
     except FileNotFoundError:
         return False
 
@@ -384,8 +389,11 @@ def _scalar(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    if '"' in text and "'" not in text and text.isascii() and text.isprintable():
-        return f"'{text}'"  # markers read best so
+    if text.isascii() and text.isprintable():
+        if '"' not in text and "\\" not in text:
+            return f'"{text}"'
+        if '"' in text and "'" not in text:
+            return f"'{text}'"  # markers read best so
     return '"' + "".join(map(_escaped, text)) + '"'
 
 

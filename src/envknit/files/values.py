@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +57,8 @@ class Value:
         found = {key: self._child(child, key) for key, child in self.data.items()}
         for key, child in found.items():
             if known is not None and key not in known:
+                import difflib  # most files are right
+
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean `{near[0]}`?" if near else f"known are: {', '.join(sorted(known))}"
                 raise child.bad(f"`{key}` is not a setting", hint=hint)

@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from envknit.errors import PackageIndexError
 
@@ -85,6 +84,8 @@ def local_path(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise PackageIndexError("a file: URL with a host is not supported", url=redacted(url))
+    from urllib.request import url2pathname  # it loads http.client and more
+
     return Path(url2pathname(parts.path))
 
 

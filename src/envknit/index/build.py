@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from envknit.errors import InstallError
 from envknit.files.plain_toml import loads_toml
 from envknit.index.build_environment import Environments, Needs
-from envknit.index.sdist import unpack
 from envknit.regular import read_regular
 
 if TYPE_CHECKING:
@@ -204,6 +203,8 @@ def _builds_at_import(source: Path) -> bool:
 def _source(archive: Path, filename: str, scratch: Path, subdirectory: str) -> Path:
     source = scratch / "source"
     source.mkdir()
+    from envknit.index.sdist import unpack  # loads tarfile and zipfile
+
     root = unpack(archive, filename, source)
     folder = (root / subdirectory).resolve()
     if not (folder.is_dir() and folder.is_relative_to(root.resolve())):

@@ -11,8 +11,6 @@ from envknit.files.filenames import parse_version, version_in
 from envknit.http.urls import redacted, unusable
 from envknit.index.artifacts import sha256_of
 from envknit.index.metadata import Metadata, UnusableMetadataError, read_metadata
-from envknit.index.sdist import static_metadata
-from envknit.index.wheel_metadata import metadata_by_ranges, metadata_in_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +77,8 @@ class MetadataFinder:
         is_local = link.url.startswith("file:")
         if link.metadata and not is_local and (data := self._offered(link)) is not None:
             return data
+        from envknit.index.wheel_metadata import metadata_by_ranges, metadata_in_wheel  # loads zipfile
+
         if link.is_wheel and is_local:
             with self._artifacts.readable(link).open("rb") as file:
                 return metadata_in_wheel(file, link.filename)
@@ -106,6 +106,9 @@ class MetadataFinder:
 
     def _of_whole(self, link: Link) -> bytes:
         """Read a whole artifact; an sdist whose metadata is not static is built."""
+        from envknit.index.sdist import static_metadata  # loads tarfile
+        from envknit.index.wheel_metadata import metadata_in_wheel
+
         path = self._artifacts.readable(link)
         if link.is_wheel:
             with path.open("rb") as file:

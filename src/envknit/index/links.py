@@ -1,25 +1,24 @@
-"""Pages of an index, PEP 503 HTML and PEP 691 JSON, read into links; what is malformed costs that link alone."""
+"""Links: the files that an index offers, made of what a page lists; what is malformed costs that link alone."""
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from envknit.errors import PackageIndexError
 from envknit.files.filenames import version_in
 from envknit.http.urls import is_usable, redacted, without_login
+from envknit.index.page_json import joined, walk_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from packaging.version import Version
     from typing_extensions import Self
@@ -29,15 +28,10 @@ HTML_TYPES = frozenset({"application/vnd.pypi.simple.v1+html", "text/html", "app
 ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
-_MOST_LINKS = 250_000  # of one page; the longest real ones have some 50,000
 _DEEPEST = 4  # objects around a digest on a page: hashes, or hashes of metadata beside others, and the file
 _LONGEST_OBJECT = 1 << 16
 _BASE = re.compile(rb"<base\b", re.IGNORECASE)  # links on such a page may be relative to somewhere else
-_SPACE = re.compile(r"[ \t\n\r]*")  # of JSON
-_MARK = re.compile(r"[ \t\n\r]*(.)[ \t\n\r]*")
-_ENDS = (",", "]")
 _DIGEST = re.compile("[0-9a-fA-F]{64}")
-_SLOW_CHARSETS = frozenset({"punycode", "idna"})  # of Python: decoded in a time with the square of the length
 _MOST_SIZE = 10**15  # bytes: what a lock can hold
 
 
@@ -137,7 +131,9 @@ def read_page(body: bytes, content_type: str, url: str) -> list[dict[str, Any]]:
         return _read_json(body, url)
     if kind in HTML_TYPES:
         charset = parameters.partition("charset=")[2].strip().strip('"') or "utf-8"
-        return _read_html(body, charset, url)
+        from envknit.index.page_html import read_html  # loads html.parser
+
+        return read_html(body, charset, url)
     raise PackageIndexError(
         f"the answer is no page of a package index ({kind or 'no content type'})", url=redacted(url)
     )
@@ -166,9 +162,11 @@ def find_link(body: bytes, content_type: str, url: str, name: str, sha256: str) 
     if at < 0:
         return None
     if kind in HTML_TYPES:
+        from envknit.index.page_html import read_html  # loads html.parser
+
         start, end = body.rfind(b"<a", 0, at), body.find(b">", at)
         whole = start < 0 or end < 0 or _BASE.search(body)
-        entries = [] if whole else _read_html(body[start : end + 1], "utf-8", url)
+        entries = [] if whole else read_html(body[start : end + 1], "utf-8", url)
     else:
         entries = [*_object_around(body, at, url)] if kind == JSON_TYPE else []
     return next((link for link in links_of(entries, name, url) if link.sha256 == sha256), None)
@@ -193,144 +191,6 @@ def _read_json(body: bytes, url: str) -> list[dict[str, Any]]:
     files: list[Any] = []
     walk_json(body, url, lambda entry, *_: files.append(entry))
     return [{**entry, "url": joined(url, entry.get("url"))} for entry in files if isinstance(entry, dict)]
-
-
-def walk_json(body: bytes, url: str, take: Callable[[Any, int, int], None]) -> None:
-    """Read PEP 691 JSON file by file: its objects need not be in memory at once.
-
-    Args:
-        body: the page.
-        url: where it came from, for messages.
-        take: gets what the page lists, one after the other, with where each begins and ends in `text_of` the page.
-
-    Raises:
-        PackageIndexError: it is no page of an index, or one of an unknown major version of the API.
-    """
-    try:
-        page = _walk(text_of(body), take, url)
-        version = str(page["meta"]["api-version"])
-        list(page["files"])
-    except (ValueError, TypeError, KeyError, RecursionError) as cause:
-        raise PackageIndexError("the page of the index is not PEP 691 JSON", url=redacted(url)) from cause
-    if version.partition(".")[0] != "1":
-        raise PackageIndexError(f"the index speaks version {version} of the API; envknit knows 1.x", url=redacted(url))
-
-
-def text_of(body: bytes) -> str:
-    """Decode JSON as `json.loads` does."""
-    return body.decode(json.detect_encoding(body), "surrogatepass")
-
-
-def _walk(text: str, take: Callable[[Any, int, int], None], url: str) -> dict[str, Any]:
-    """Read a JSON object, all but the items of its array `files`, which are given away."""
-    decode = json.JSONDecoder().raw_decode
-    found: dict[str, Any] = {}
-    at = _after(text, 0, "{")
-    while True:
-        key, at = decode(text, at)
-        at = _after(text, at, ":")
-        if key == "files" and text.startswith("[", at):
-            found[key], at = (), _walk_array(text, at, take, url)
-        else:
-            found[key], at = decode(text, at)
-        at = _SPACE.match(text, at).end()  # type: ignore[union-attr] # it matches nothing, too
-        if text.startswith("}", at):
-            break
-        at = _after(text, at, ",")
-    if _after(text, at, "}") != len(text):
-        raise ValueError("there is something behind the object")
-    return found
-
-
-def _walk_array(text: str, at: int, take: Callable[[Any, int, int], None], url: str) -> int:
-    decode = json.JSONDecoder().raw_decode
-    at = _after(text, at, "[")
-    count = 0
-    while not text.startswith("]", at):
-        if count:
-            at = _after(text, at, ",")
-        entry, end = decode(text, at)
-        take(entry, at, end)
-        at = end if text.startswith(_ENDS, end) else _SPACE.match(text, end).end()  # type: ignore[union-attr] # as above
-        count += 1
-        _refuse_many(count, url)
-    return at + 1
-
-
-def _after(text: str, at: int, mark: str) -> int:
-    """Step over a mark and the white space around it."""
-    found = _MARK.match(text, at)
-    if found is None or found[1] != mark:
-        raise ValueError(f"`{mark}` is missing")
-    return found.end()
-
-
-def _read_html(body: bytes, charset: str, url: str) -> list[dict[str, Any]]:
-    try:
-        text = body.decode("utf-8" if codecs.lookup(charset).name in _SLOW_CHARSETS else charset, "replace")
-    except (LookupError, ValueError):  # no such charset, one that is no text encoding, or one that refuses
-        text = body.decode("utf-8", "replace")
-    anchors = _Anchors(url)
-    anchors.feed(text)
-    return anchors.files
-
-
-def _refuse_many(count: int, url: str) -> None:
-    if count > _MOST_LINKS:
-        raise PackageIndexError(f"the page of the index lists more than {_MOST_LINKS} files", url=redacted(url))
-
-
-def joined(base: str, url: object) -> str:
-    """Return the absolute URL of a link on a page; `""` for what is none."""
-    if not isinstance(url, str):
-        return ""
-    if url.startswith(("https://", "http://")):
-        return url
-    try:
-        return urljoin(base, url)
-    except ValueError:  # half an IPv6 host
-        return ""
-
-
-class _Anchors(HTMLParser):
-    """Collects the `<a>` elements of a PEP 503 page."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.files: list[dict[str, Any]] = []
-        self._page = url
-        self._base = url
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            _refuse_many(len(self.files), self._page)
-            self._anchor(dict(attrs))
-        elif tag == "base":
-            base = joined(self._base, dict(attrs).get("href"))
-            self._base = base if is_usable(base) else self._base
-
-    def parse_marked_section(self, i: int, report: int = 1) -> int:  # noqa: ARG002 - the signature is html.parser's
-        """Pass over `<![...]>`, where html.parser before 3.13 fails an assertion (gh-77057)."""
-        return self.rawdata.find(">", i) + 1 or -1
-
-    def _anchor(self, attributes: dict[str, str | None]) -> None:
-        url, _, fragment = (attributes.get("href") or "").strip().partition("#")
-        if not (url := joined(self._base, url)):
-            return
-        algorithm, _, digest = fragment.partition("&")[0].partition("=")
-        entry: dict[str, Any] = {
-            "filename": unquote(url.partition("?")[0].rpartition("/")[2]),
-            "url": url,
-            "hashes": {algorithm: digest},
-            "requires-python": attributes.get("data-requires-python"),
-        }
-        if "data-yanked" in attributes:
-            entry["yanked"] = attributes["data-yanked"] or True
-        metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
-        if metadata:
-            algorithm, _, digest = metadata.partition("=")
-            entry["core-metadata"] = {algorithm: digest} if digest else metadata == "true"
-        self.files.append(entry)
 
 
 def links_of(entries: Iterable[dict[str, Any]], name: str, page: str) -> list[Link]:

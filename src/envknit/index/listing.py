@@ -14,7 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
 from envknit.files.filenames import parse_version
-from envknit.index.links import JSON_TYPE, Link, is_json, joined, links_of, read_page, text_of, walk_json
+from envknit.index.links import JSON_TYPE, Link, is_json, links_of, read_page
+from envknit.index.page_json import joined, text_of, walk_json
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -85,7 +86,8 @@ def placed(page: CachedPage, name: str) -> CachedPage:
         page = replace(page, body=body, content_type=JSON_TYPE)
     places = _Places(name, page.url)
     walk_json(page.body, page.url, places.take)
-    return replace(page, places=places.found)
+    rising = sorted(places.found, key=places.versions.__getitem__)  # so they need not be sorted again
+    return replace(page, places={text: places.found[text] for text in rising})
 
 
 class _Places:
@@ -98,6 +100,7 @@ class _Places:
 
     def __init__(self, name: str, url: str) -> None:
         self.found: dict[str, list[int]] = {}
+        self.versions: dict[str, Version] = {}
         self._name = name
         self._url = url
         self._usual = _usual_names(name)
@@ -121,14 +124,18 @@ class _Places:
         if isinstance(url, str) and url.startswith(self._hosts) and isinstance(filename, str):
             usual = self._usual(filename)
             if usual and len(filename) <= _LONGEST_NAME:
-                version = usual[1] or usual[2]
-                return version if version in self.found or parse_version(version) is not None else ""
+                return self._known(usual[1] or usual[2])
         for link in links_of([{**entry, "url": joined(self._url, url)}], self._name, self._url):
             # What goes for one file of a host goes for all; one that anybody on the way could change needs a hash
             if isinstance(url, str) and (url.startswith("https://") or not self._url.startswith("https:")):
                 self._hosts = (*self._hosts[-3:], "/".join([*url.split("/", 3)[:3], ""]))
-            return str(link.version)
+            return self._known(str(link.version))
         return ""
+
+    def _known(self, text: str) -> str:
+        if text not in self.versions and (version := parse_version(text)) is not None:
+            self.versions[text] = version
+        return text if text in self.versions else ""
 
 
 @lru_cache(maxsize=4096)

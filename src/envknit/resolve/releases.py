@@ -11,7 +11,7 @@ from envknit.index.listing import Listing
 from envknit.resolve.targets import can_use_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
@@ -117,21 +117,31 @@ class Releases:
     def __init__(self, name: str, links: Sequence[Link], targets: Targets) -> None:
         versions, files = (links.versions, links.of) if isinstance(links, Listing) else _grouped(links)
         self._rising = sorted(versions)
-        self.by_version = {v: Release(name, partial(files, v), targets) for v in reversed(self._rising)}
+        self._name, self._files, self._targets = name, files, targets
+        self._made: dict[Version, Release] = {}
         self._public = [_public(version) for version in self._rising]
         self._fitting: dict[SpecifierSet, frozenset[Version]] = {}
 
     def __iter__(self) -> Iterator[Release]:
-        return iter(self.by_version.values())
+        return map(self.__getitem__, reversed(self._rising))
+
+    def __getitem__(self, version: Version) -> Release:
+        if version not in self._made:  # threads that look ahead come here as well: there must be one object for each
+            self._made.setdefault(version, Release(self._name, partial(self._files, version), self._targets))
+        return self._made[version]
 
     def __len__(self) -> int:
         return len(self._rising)
 
-    def of(self, versions: Collection[Version]) -> Iterator[Release]:
+    def of(self, versions: frozenset[Version]) -> Iterator[Release]:
         """Give these versions, newest first; the caller seldom needs more than one."""
-        if len(versions) < _FEW:
-            return (self.by_version[v] for v in sorted(versions, reverse=True) if v in self.by_version)
-        return (release for version, release in self.by_version.items() if version in versions)
+        few = len(versions) < _FEW
+        asked = (
+            sorted(versions & self.versions, reverse=True)
+            if few
+            else filter(versions.__contains__, reversed(self._rising))
+        )
+        return map(self.__getitem__, asked)
 
     @cached_property
     def versions(self) -> frozenset[Version]:

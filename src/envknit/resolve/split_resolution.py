@@ -53,7 +53,7 @@ class JudgeCatalogue:
 
     def candidate(self, name: str, version: Hashable, extra: str = "") -> Candidate:
         """Return the one candidate of that version, with that extra."""
-        return self.judge.candidate(self.judge.releases(name).by_version[cast("Version", version)], extra)
+        return self.judge.candidate(self.judge.releases(name)[cast("Version", version)], extra)
 
 
 class Splitting:

@@ -237,7 +237,7 @@ def test_a_secure_page_leads_to_an_insecure_file_only_where_it_tells_the_hash() 
 
 @pytest.mark.parametrize("media", ["text/html", JSON_TYPE])
 def test_a_page_of_more_links_than_any_project_has_is_refused(media: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envknit.index.links._MOST_LINKS", 3)
+    monkeypatch.setattr("envknit.index.page_json._MOST_LINKS", 3)
     files = [{"filename": WHEEL, "url": WHEEL}] * 5
     as_json = json.dumps({"meta": {"api-version": "1.0"}, "files": files})
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ends
 
 NAME = "zope-a"
 URL = "https://index.example/simple/zope-a/"
-UNHURRIED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+UNHURRIED = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
 
 PIECES = [
     "zope",
