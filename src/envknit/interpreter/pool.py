@@ -13,7 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-    from typing import Any
+    from typing import Any, ParamSpec, TypeVar, overload
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 
 class _Interpreters:
@@ -136,6 +139,18 @@ class InterpreterPool(_Executor):
         except BaseException:
             self._all.close()
             raise
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override] # the base's takes anything, and this one says what
+        def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+        @overload
+        def submit(self, fn: str, /, *args: object, **kwargs: object) -> Future[Any]: ...
+
+    def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start a function in the next interpreter that is free; see `SubInterpreterEnv.call`."""
+        started: Future[Any] = super().submit(fn, *args, **kwargs)
+        return started
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's
         """Take no more calls; where `wait` is set, wait for those that run and close the interpreters."""

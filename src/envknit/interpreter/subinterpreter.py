@@ -17,7 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any
+    from typing import Any, ParamSpec, TypeVar, overload
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 # Seconds that the end of the process waits for a daemon thread to come out; CPython 3.12 aborts if it does not
 _LAST_WAIT = 5.0 if sys.version_info < (3, 13) else 0.0
@@ -168,6 +171,13 @@ class SubInterpreterEnv:
             words = f"the import of {name} raised {type(error).__name__}: {error}"
             raise ImportError(words, name=name) from error  # noqa: TRY004 - not about our arguments
         raise error from (RemoteTraceback(answer[3]) if answer[3] else None)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def call(self, fn: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> T: ...
+        @overload
+        def call(self, fn: str, /, *args: object, **options: object) -> Any: ...
 
     def call(self, fn: Callable[..., Any] | str, /, *args: object, **options: object) -> Any:
         """Call a function inside and return its result.

@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from types import ModuleType
-    from typing import Any
 
     from envknit.worlds.target import Target
 
@@ -49,7 +48,7 @@ def use(
     isolation: str | None = None,
     pure: bool = False,
     native: bool = False,
-) -> Any:
+) -> Block:
     """Open a block in which this code's imports mean another version of a package, or another environment.
 
         with envknit.use("requests", "2.28.2") as requests: ...

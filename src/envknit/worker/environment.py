@@ -145,6 +145,13 @@ class EnvironmentExecutor(Executor):
             self._free.put(worker)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=f"envknit-{env}")
 
+    if TYPE_CHECKING:
+
+        @overload
+        def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+        @overload
+        def submit(self, fn: str, /, *args: object, **kwargs: object) -> Future[Any]: ...
+
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start `fn(*args, **kwargs)` in the next worker that is free."""
         _ = told_by_path(fn) or told_by_code(_undecorated(fn))  # an error of the caller, told to the caller

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from importlib.machinery import ModuleSpec
     from types import FrameType, ModuleType, TracebackType
-    from typing import ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeVar, overload
 
     from envknit.worlds.target import Target
     from envknit.worlds.world_metadata import WorldMetadata
@@ -151,7 +151,14 @@ class World:
         """
         return import_real(self._own.load(os.fspath(path)))
 
-    def run(self, function: Callable[P, T] | str, /, *args: P.args, **options: P.kwargs) -> T:
+    if TYPE_CHECKING:
+
+        @overload
+        def run(self, function: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> T: ...
+        @overload
+        def run(self, function: str, /, *args: object, **options: object) -> Any: ...
+
+    def run(self, function: Callable[..., Any] | str, /, *args: Any, **options: Any) -> Any:
         """Call a function as code of this world, with the block of the world open, and return its result.
 
         A function at the top level of a module is the one of that module here. Any other (of the script or a notebook,
@@ -164,8 +171,7 @@ class World:
         """
         self._check_open()
         with self._block(""):
-            here: Callable[..., T] = Twins(self._own).function(function)
-            return here(*args, **options)
+            return Twins(self._own).function(function)(*args, **options)
 
     def close(self) -> None:
         """Take its modules out of the process; what still runs of them goes on. Closing twice does nothing."""
