@@ -63,6 +63,12 @@ print(old.late is old._multi.found("lib.late"), lib.late is sys.modules["lib.lat
     ]  # fmt: skip
 
 
+def test_c_code_is_executed_under_the_name_that_it_was_compiled_with(project: Project) -> None:
+    assert (
+        out(project, OLD + "print(old._multi.named_at_start(), old._multi.__name__)") == "lib._multi lib@1_0._multi\n"
+    )
+
+
 def test_what_only_the_other_version_has_is_missing(project: Project) -> None:
     assert out(project, OLD + """
 import lib, lib.newer
@@ -117,13 +123,18 @@ print(mixed._multi.__file__.startswith(lib.__spec__.loader.store), os.listdir(te
 """).splitlines()[:2] == ["False 1 2 1 1", "1.0 2.0"]  # fmt: skip
 
 
-def test_types_of_cplusplus_are_shared_within_an_environment_and_not_between_two(project: Project) -> None:
+def test_what_c_code_keeps_for_the_process_is_shared_within_an_environment_and_not_between_two(
+    project: Project,
+) -> None:
     assert out(project, OLD + """
 import lib
 solo = envknit.import_version("solo", "1.0", native=True)
 with envknit.use("lib", "2.0", env="mixed", native=True) as mixed: pass
-for module in (old._multi, lib._single, mixed._multi): print(*sorted(module.registered()))
-""").splitlines() == ["lib._multi lib._single solo", *["lib._multi lib._single"] * 2]  # fmt: skip
+for module in (old._multi, lib._single, mixed._multi): print(module.logged(), *sorted(module.registered()))
+""").splitlines() == [
+        "1.0 lib._multi lib._single solo",
+        *["2.0 lib._multi lib._single"] * 2,
+    ]  # fmt: skip
 
 
 def test_types_and_functions_of_c_code_are_pickled_by_the_guests_name(project: Project) -> None:
@@ -134,6 +145,26 @@ for value in (old._multi.Thing, old._single.Thing, old._multi.count, lib._multi.
         assert pickle.loads(data) is value
 print(old._multi.Thing, lib._multi.Thing, old._single.count.__module__)
 """) == "<class 'lib@1_0._multi.Thing'> <class 'lib._multi.Thing'> lib@1_0._single\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["lib.late", "lib._multi", "lib._single", "solo"])
+def test_what_the_other_version_loads_just_now_is_not_found(project: Project, name: str) -> None:
+    # Between its entry in the table and its execution another thread may look: a trace function stands for it
+    assert out(project, OLD + f"""
+solo = envknit.import_version("solo", "1.0", native=True)
+found = []
+def look(frame, event, argument):
+    # each frame of importlib and of loaders
+    if event == "call" and frame.f_code.co_name in ("exec_module", "create_module"):
+        for way in (old._multi.found, old._single.in_table):
+            module = way({name!r})
+            found.append(getattr(module, "__name__", "").partition("@")[0] == {name!r})
+            assert module is None or "@1_0" in module.__name__, module
+sys.setprofile(look)
+import lib.late, solo as other
+sys.setprofile(None)
+print(len(found) > 4, sys.modules[{name!r}].__name__)
+""") == f"True {name}\n"  # fmt: skip
 
 
 def test_threads_import_both_at_once_and_each_gets_its_own(project: Project) -> None:

@@ -121,6 +121,14 @@ def test_each_numpy_computes_saves_and_pickles_by_itself(real: Machine) -> None:
         other = new.asarray(memoryview(numpy.arange(3.0)))
         assert type(other) is new.ndarray
         assert other.sum() == 3
+        for mine, foreign in ((numpy, new), (new, numpy)):  # it would be a recursion in C without an end
+            for array in (foreign.arange(3.0), foreign.arange(3).astype("M8[D]")):
+                assert type(mine.isfinite(array)) is mine.ndarray
+            assert mine.add.reduce(foreign.arange(3)) == 3
+            out = foreign.zeros(3)
+            mine.add(foreign.arange(3), 1, out=out)
+            assert list(out) == [1, 2, 3]
+            assert mine.isfinite(mine.arange(3)).all()
 
     project = real.project(
         [f"numpy=={NEW[1] if NEW[1] != OLD[1] else '2.0.2'}"], environments={"old": [f"numpy=={OLD[1]}"]}

@@ -26,6 +26,8 @@ SOURCE = r"""
 static int calls = 0;          /* what two worlds that share one file would share */
 static PyObject *seen = NULL;  /* what the plain name of a dependency meant at initialisation */
 
+static PyObject *name = NULL;  /* `__name__` at initialisation */
+static PyObject *named_at_start(PyObject *self, PyObject *none) { return Py_NewRef(name); }
 static PyObject *count(PyObject *self, PyObject *none) { return PyLong_FromLong(++calls); }
 static PyObject *at_start(PyObject *self, PyObject *none) { return Py_NewRef(seen); }
 static PyObject *imported(PyObject *self, PyObject *name) { return PyImport_Import(name); }
@@ -54,6 +56,13 @@ static PyObject *capsule(PyObject *self, PyObject *none) {
 
 static PyObject *types = NULL;  /* as pybind11 keeps them: one table for all modules, under a constant text */
 static PyObject *registered(PyObject *self, PyObject *none) { return PySequence_List(types); }
+static PyObject *errors = NULL;  /* as lxml keeps it: in the dict of the thread */
+static PyObject *logged(PyObject *self, PyObject *none) { return Py_NewRef(errors); }
+static int add_log(void) {
+    PyObject *id = PyUnicode_FromString("_GlobalErrorLog"), *own = PyUnicode_FromString(INTERFACE);
+    errors = PyDict_SetDefault(PyThreadState_GetDict(), id, own);
+    return errors == NULL ? -1 : 0;
+}
 static int add_type(void) {
     static const char *id = "__pybind11_internals_v4_kit__";
     PyObject *shared = PyInterpreterState_GetDict(PyInterpreterState_Get());
@@ -67,7 +76,8 @@ static int add_type(void) {
 }
 
 static PyMethodDef methods[] = {
-    {"registered", registered, METH_NOARGS, NULL},
+    {"registered", registered, METH_NOARGS, NULL}, {"named_at_start", named_at_start, METH_NOARGS, NULL},
+    {"logged", logged, METH_NOARGS, NULL},
     {"count", count, METH_NOARGS, NULL}, {"at_start", at_start, METH_NOARGS, NULL},
     {"imported", imported, METH_O, NULL}, {"by_level", by_level, METH_O, NULL},
     {"found", found, METH_O, NULL}, {"in_table", in_table, METH_O, NULL}, {"called", called, METH_O, NULL},
@@ -83,7 +93,7 @@ static int fill(PyObject *module) {
 #ifdef CRASH
     abort();
 #endif
-    if (add_type() < 0) return -1;
+    if (add_type() < 0 || add_log() < 0 || (name = PyModule_GetNameObject(module)) == NULL) return -1;
     PyObject *base = PyImport_ImportModule("lib.base");
     if (base == NULL || PyType_Ready(&Thing) < 0) return -1;
     seen = PyObject_GetAttrString(base, "VERSION");

@@ -9,7 +9,8 @@ copy of the file.
 pybind11 and nanobind keep the types of all modules in one table, which they find under a fixed text in the dict of the
 interpreter (`get_internals` in pybind11/detail/internals.h, `init` in nanobind's nb_internals.cpp); a type of two
 versions would be registered there twice. The text is a constant of the file, so a guest's modules are loaded from a
-copy in which it says another table, the same for all guests of an environment.
+copy in which it says another table, the same for all guests of an environment. So is lxml's log of errors, one for
+each thread (`_getThreadErrorLog` in lxml/xmlerror.pxi).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from envknit.native.askers import World
 
-_TABLES = b"__pybind11_internals_", b"__pybind11_module_local_", b"__nb_internals_"  # what the constants start with
+# What the constants start with
+_SHARED = b"__pybind11_internals_", b"__pybind11_module_local_", b"__nb_internals_", b"_GlobalErrorLog\0"
 _owners: dict[tuple[int, int], World] = {}  # device and inode of an extension file -> the guest that loaded it
 
 
@@ -55,7 +57,7 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World, k
     name = spec.name if spec.name.endswith("." + tail) else f"{spec.name}.{tail}"
     with open(source, "rb") as original:
         data = original.read()
-    changed = _with_own_tables(data, kin)
+    changed = _with_own_constants(data, kin)
     own = _is_own(source, world) and changed is data
     file = source if own else _copy(source, changed)
     askers.note(file, world)
@@ -83,7 +85,14 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World, k
 def execute(module: ModuleType, spec: Any, plain: str) -> None:
     """Execute the module: the second phase of its initialisation (PEP 489)."""
     names.show(spec.name, plain, module)
-    _imp.exec_dynamic(module)
+    # gevent's accelerators look whether they run under the name that they were compiled with (gevent/_util.py)
+    own = getattr(module, "__dict__", None)
+    named = own if isinstance(own, dict) else {}  # the first phase may give something else than a module
+    named["__name__"] = plain
+    try:
+        _imp.exec_dynamic(module)
+    finally:
+        named["__name__"] = spec.name
     # A module that Cython made registers itself under the name that it was compiled with
     if sys.modules.get(plain) is module:
         sys.modules.pop(plain, None)
@@ -104,10 +113,10 @@ def _is_loaded(identity: tuple[int, int]) -> bool:
         return any(fields[3:5] == [device, inode] for line in maps if (fields := line.split(None, 5)))
 
 
-def _with_own_tables(data: bytes, kin: str) -> bytes:
-    for text in _TABLES:
+def _with_own_constants(data: bytes, kin: str) -> bytes:
+    for text in _SHARED:
         if text in data:  # as long as before: what follows must stay where it is
-            data = data.replace(text, f"__{key(kin.encode())}".encode()[: len(text) - 1] + b"_")
+            data = data.replace(text, f"__{key(kin.encode())}".encode()[: len(text) - 1] + text[-1:])
     return data
 
 

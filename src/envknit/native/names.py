@@ -14,7 +14,7 @@ import sys
 from _frozen_importlib import _find_and_load  # type: ignore[attr-defined] # not in typeshed
 from _thread import get_ident
 
-from envknit.native import askers
+from envknit.native import arrays, askers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,6 +91,19 @@ class Name(str):
         return str, (str(self),)  # `pickle` takes a module's name from the table (`whichmodule` in Lib/pickle.py)
 
 
+class _Bar(Name):
+    """A key that a guest's C code finds before the plain one of what is being loaded and means something else to it."""
+
+    __slots__ = ()
+    __hash__ = Name.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not str or other != self._plain:
+            return self is other
+        world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
+        return world is not None and world.route(self._head) != self._head
+
+
 # Functions of Python that look plain names up for code whose world is known already: C code does not call through them
 _python_askers = {
     getattr(_bootstrap, name).__code__
@@ -164,19 +177,35 @@ def _reserve(name: str) -> None:
 
 def reserve(spec: Any) -> None:
     """Reserve the entry of a module that is about to be loaded under a plain name."""
+    create = getattr(spec.loader, "create_module", None)
     execute = getattr(spec.loader, "exec_module", None)
-    if execute is None or isinstance(spec.loader, type) or not hasattr(spec.loader, "__dict__"):
+    if create is None or execute is None or isinstance(spec.loader, type) or not hasattr(spec.loader, "__dict__"):
         return  # a namespace package, or a module that is part of the interpreter
+    bar = _Bar(spec.name, spec.name)
+
+    def create_module(spec: Any) -> ModuleType | None:
+        # From here on until it is reserved, importlib puts it into the table by its plain name, and other threads look
+        # it up there; to C code None is as good as nothing
+        sys.modules[bar] = None  # type: ignore[assignment]
+        try:
+            module: ModuleType | None = create(spec)
+        except BaseException:
+            sys.modules.pop(bar, None)
+            raise
+        return module
 
     def exec_module(module: ModuleType) -> None:
         _reserve(spec.name)
+        sys.modules.pop(bar, None)
         try:
             execute(module)
         except BaseException:
             sys.modules.pop(spec.name, None)  # the second entry; importlib takes the other out
             raise
+        if spec.name == "numpy":
+            arrays.settle()
 
-    spec.loader.exec_module = exec_module
+    spec.loader.create_module, spec.loader.exec_module = create_module, exec_module
 
 
 def _find(name: str, import_: Any) -> ModuleType:

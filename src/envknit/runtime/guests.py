@@ -62,7 +62,7 @@ class GuestLoader(StoreLoader):
         vars(module)["__builtins__"] = self.member.builtins
         super().exec_module(module)
         if self.member.is_native and self.member.tag:
-            self.member.rename(module)
+            self.member.settle(module)
 
 
 class GuestBytecodeLoader(SourcelessFileLoader):
@@ -107,7 +107,7 @@ class NativeLoader(ExtensionFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module, and let what it defines bear the guest's name."""
         loading.execute(module, module.__spec__, _plain(self.name))
-        self.member.rename(module)
+        self.member.settle(module)
 
 
 def _plain(real: str) -> str:

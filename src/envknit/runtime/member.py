@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envknit.errors import UnlockedError
-from envknit.native import names, renaming
+from envknit.native import arrays, names, renaming
 from envknit.plan import SITE_PACKAGES
 from envknit.runtime.importer import Importer
 
@@ -97,9 +97,11 @@ class Member(Importer):
             names.guard(self, {head for pin in self.plan.pins.values() for head in pin.imports})
             self._is_guarded = True
 
-    def rename(self, module: ModuleType) -> None:
+    def settle(self, module: ModuleType) -> None:
         """Give what one of its modules defines its own name, where it was compiled with the plain one."""
         renaming.rename(module, {head: self.route(head) or head for head in self.names})
+        if "numpy" in self.names and module.__name__ == self.route("numpy"):
+            arrays.settle()
 
 
 def is_namespace(folder: str) -> bool:
