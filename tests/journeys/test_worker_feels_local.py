@@ -167,6 +167,37 @@ def test_objects_are_sent_by_value_to_a_worker_and_from_one_to_another(library_f
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sub-interpreters need CPython 3.12")
+def test_what_the_worker_cannot_make_is_refused_with_the_reason(library_folder: Path, tmp_path: Path) -> None:
+    module = tmp_path / "only_here.py"
+    module.write_text("class Thing: pass")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        import only_here  # type: ignore[import-not-found] # made above
+
+        with (
+            envknit.worker("library", "1.0", install_path=library_folder) as library,
+            pytest.raises(WorkerError, match="cannot be made in the worker") as caught,
+        ):
+            envknit.send(only_here.Thing(), to=library)
+        assert "ModuleNotFoundError" in caught.value.facts["reason"]
+    finally:
+        sys.path.remove(str(tmp_path))
+        sys.modules.pop("only_here", None)
+
+
+@pytest.mark.ends
+def test_an_object_that_outlives_everything_ends_the_program_quietly(library_folder: Path, machine: Machine) -> None:
+    def program(folder):
+        import os
+
+        import envknit
+
+        with envknit.worker("library", "1.0", install_path=folder) as library:
+            os.kept = library.Thing(1)  # `os` is among the last modules that Python clears
+
+    assert machine.run("-c", source_of(program, folder=str(library_folder))).err == ""
+
+
 def test_an_interpreter_that_holds_a_package_does_all_of_this_too(machine: Machine) -> None:
     project = machine.project()
     make_plan(project, {"library==1.0": {"library.py": LIBRARY}})

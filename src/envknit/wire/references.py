@@ -282,9 +282,9 @@ class Imports:
         # Runs inside the garbage collector: it must not take the lock, which this very thread may hold
         self.mapped -= held.is_memory
         self.dropped.append((held.ref, held.count))
-        now = monotonic()
-        line = self._free_line() if now - self._released >= _BETWEEN_RELEASES else None
-        if line is None:
+        # First: where the program ends, the channel is closed, and then this module's globals are None
+        line = self._free_line()
+        if line is None or (now := monotonic()) - self._released < _BETWEEN_RELEASES:
             return  # they go with the next call
         self._released = now
         dropped = self._take_dropped()

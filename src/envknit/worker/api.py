@@ -281,7 +281,17 @@ def send(value: Any, *, to: Any) -> Any:
         import pickle
 
         data = pickle.dumps(value, protocol=4)
-    return worker.call(timeout, "unpickle", (data,))
+    try:
+        return worker.call(timeout, "unpickle", (data,))
+    except (WorkerError, TimeoutError):
+        raise
+    except Exception as error:
+        raise WorkerError(
+            "an object that was to be sent cannot be made in the worker",
+            worker=worker.label,
+            reason=f"{type(error).__name__}: {error}",
+            hint="its classes must be importable there too, and take what this version pickles; else send plain data",
+        ) from error
 
 
 _private = count(1)
