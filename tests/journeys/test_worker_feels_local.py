@@ -166,7 +166,6 @@ def test_objects_are_sent_by_value_to_a_worker_and_from_one_to_another(library_f
             envknit.send(1, to=2)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="sub-interpreters need CPython 3.12")
 def test_what_the_worker_cannot_make_is_refused_with_the_reason(library_folder: Path, tmp_path: Path) -> None:
     module = tmp_path / "only_here.py"
     module.write_text("class Thing: pass")
@@ -198,6 +197,7 @@ def test_an_object_that_outlives_everything_ends_the_program_quietly(library_fol
     assert machine.run("-c", source_of(program, folder=str(library_folder))).err == ""
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sub-interpreters need CPython 3.12")
 def test_an_interpreter_that_holds_a_package_does_all_of_this_too(machine: Machine) -> None:
     project = machine.project()
     make_plan(project, {"library==1.0": {"library.py": LIBRARY}})
