@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,8 @@ from envknit.cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from kit import Machine, Project
+    from kit import LoopbackIndex, Machine, Project
 
 pytestmark = pytest.mark.once
 
@@ -129,6 +129,22 @@ def test_closed_streams_change_no_status_and_run_runs(closed: str, machine: Mach
     assert (project.root / "ran").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("line", ["status", "lock", "install", "why nosuch", "no-such-verb", "tree --no-such-option"])
+def test_what_cannot_be_told_changes_no_status(line: str, machine: Machine, index: LoopbackIndex) -> None:
+    index.publish("lib", "1.0", {"lib.py": ""})
+    statuses = []
+    for number, err in enumerate((os.devnull, "/dev/full")):
+        project = machine.project(["lib"], name=f"p{number}")
+        project.lock()
+        command = ["sh", "-c", f"exec {sys.executable} -m envknit {line} 2>{err}"]
+        env = {**machine.env, "PATH": f"/usr/bin:{machine.env['PATH']}"}  # another `python`, of which `install` warns
+        ran = subprocess.run(command, cwd=project.root, env=env, check=False, stdout=subprocess.DEVNULL)
+        statuses.append(ran.returncode)
+
+    assert statuses[0] == statuses[1]
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 only")
 @pytest.mark.parametrize("name", [b"sur\xff\xfe", "\u00fcml\u00e4ut \U0001f40d".encode(), b"a'b\"c $(x)"])
 def test_a_path_that_python_takes_works(name: bytes, machine: Machine) -> None:
@@ -176,6 +192,17 @@ def test_a_module_that_cannot_be_loaded_is_one_error(project: Project) -> None:
     ran = project.run("-c", f"{program}; sys.exit(main(['store', 'stats']))", status=4)
 
     assert ran.err.startswith("error: a module cannot be loaded")
+
+
+@pytest.mark.usefixtures("project")
+def test_too_little_memory_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def spend(*_: object) -> None:
+        bytearray(1 << 60)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("envknit.cli.status.main", spend)
+        assert main(["status"]) == 4
+    assert "not enough memory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("module", ["argparse", "envknit.cli.main", "envknit.cli.status"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envknit.cli.choice import interpreter_for
 from envknit.cli.parser import parse, repeated
@@ -58,13 +59,12 @@ def main(argv: Sequence[str] | None = None, *, chosen: bool = False) -> int:
         # `envknit tree | head`: whoever read is satisfied; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
-    except ImportError as error:
-        screen.fail(
-            InstallError(
-                f"a module cannot be loaded: {error}",
-                hint="see whether the disk answers; what envknit or Python was installed from is damaged, or gone",
-            )
-        )
+    except (ImportError, MemoryError) as error:
+        what = f"a module cannot be loaded: {error}"
+        hint = "see whether the disk answers; what envknit or Python was installed from is damaged, or gone"
+        if isinstance(error, MemoryError):
+            what, hint = "there is not enough memory", "see what else runs, and what `ulimit -v` says"
+        screen.fail(InstallError(what, hint=hint))
         return 4
     except OSError as error:
         # The net under the rooms that know more about their files: the disk of the person is no fault of envknit
@@ -106,3 +106,17 @@ def _open_closed_streams() -> None:
             setattr(sys, name, stream)
     with suppress(AttributeError, ValueError):  # whoever calls `main` may have put other objects there
         sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] # a path need not be UTF-8
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None:
+        out = io.BufferedWriter(_Told(sys.stderr.fileno(), "w", closefd=False))
+        encoding, errors = sys.stderr.encoding, sys.stderr.errors
+        sys.stderr = io.TextIOWrapper(out, encoding=encoding, errors=errors, line_buffering=True)
+
+
+class _Told(io.FileIO):
+    """The file under stderr: what cannot be told, on a full disk or to a closed pipe, stops no work."""
+
+    def write(self, data: Any) -> int:
+        """Write, or let it be."""
+        with suppress(OSError):
+            return super().write(data) or 0
+        return len(data)
