@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PINS = (120, 1000)
 IMPORTED = ("django", "sympy", "pandas", "boto3", "sqlalchemy", "fastapi")
+PLUGINS = ("pytest", "django", "pytest-django", "pytest-asyncio", "pytest-cov", "pytest-xdist", "anyio", "hypothesis")
 
 _NOTHING = "pass"
 _IMPORT = "import time; began = time.process_time(); import {name}; print(time.process_time() - began)"
@@ -38,6 +39,7 @@ def main(rounds: int) -> None:
     _startup(rounds, stores, bare, knit)
     _first_run(max(3, rounds // 8), knit[""])
     _imports(max(5, rounds // 4), stores[""], knit[""])
+    _pytest(max(5, rounds // 4), stores[""], knit[""])
     _warm_install(max(5, rounds // 4), stores[""], knit[""])
 
 
@@ -87,18 +89,35 @@ def _source(commit: str) -> Path:
 
 
 def _imports(rounds: int, store: Path, knit: Path) -> None:
-    project = _project(knit, store, "imports", IMPORTED)
-    frozen = subprocess.run(
-        [knit, "-c", "import importlib.metadata as m; print(*{f'{d.name}=={d.version}' for d in m.distributions()})"],
-        cwd=project, env=environment(ENVKNIT_HOME=str(store)), stdout=subprocess.PIPE, text=True, check=True,
-    ).stdout.split()  # fmt: skip
-    same = interpreter("same-imports")
-    pip(same, "install", "--no-deps", *frozen)
+    project, same = _twins(store, knit, "imports", IMPORTED)
     env = environment(ENVKNIT_HOME=str(store))
     for name in IMPORTED:
         code = _IMPORT.format(name=name)
         rivals = [Rival("lock", [knit, "-c", code], project, env), Rival("venv", [same, "-c", code], project, env)]
         table(f"import {name}", printed(alternate(rivals, rounds)), "venv")
+
+
+def _pytest(rounds: int, store: Path, knit: Path) -> None:
+    """Start pytest, which rewrites its plugins and keeps what it made beside them."""
+    project, same = _twins(store, knit, "pytest", PLUGINS)
+    (project / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")  # not those above
+    (project / "test_nothing.py").write_text("def test(): pass\n")
+    words = ["-m", "pytest", "-q"]
+    env = environment(ENVKNIT_HOME=str(store))
+    rivals = [Rival("lock", [knit, *words], project, env), Rival("venv", [same, *words], project, env)]
+    table("start of pytest with plugins", alternate(rivals, rounds), "venv")
+
+
+def _twins(store: Path, knit: Path, name: str, packages: Sequence[str]) -> tuple[Path, Path]:
+    """Install packages from a lock and, in the same versions, into a virtual environment; returns project and Python."""
+    project = _project(knit, store, name, packages)
+    frozen = subprocess.run(
+        [knit, "-c", "import importlib.metadata as m; print(*{f'{d.name}=={d.version}' for d in m.distributions()})"],
+        cwd=project, env=environment(ENVKNIT_HOME=str(store)), stdout=subprocess.PIPE, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    same = interpreter(f"same-{name}")
+    pip(same, "install", "--no-deps", *frozen)
+    return project, same
 
 
 def _warm_install(rounds: int, store: Path, knit: Path) -> None:

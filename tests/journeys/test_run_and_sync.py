@@ -61,6 +61,17 @@ def test_what_a_group_that_was_left_out_would_provide_is_said_to_be_in_it(projec
     assert "add PACKAGE" not in dev + docs
 
 
+def test_the_group_of_a_module_that_is_not_called_like_its_package_is_known_too(
+    project: Project, index: LoopbackIndex
+) -> None:
+    index.publish("beta", "2.0", {"other_name.py": ""})
+    project.ready()
+
+    said = project.envknit("run", "--no-dev", "python", "-c", "import other_name", status=1).err
+
+    assert f"'other_name' is in group 'dev' of {project.lock_file}, which --no-dev left out" in said
+
+
 def test_run_without_dev_packages_keeps_the_extras_that_were_installed(project: Project) -> None:
     text = project.file.read_text().replace("dev_packages:", "extras: {more: [gamma]}\n    dev_packages:", 1)
     project.write("envknit.yaml", text)

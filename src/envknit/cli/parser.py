@@ -192,7 +192,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"envknit {__version__}")
     add_common(parser.add_argument_group("common options"))
-    parser.set_defaults(project=".", python=None, quiet=False, verbose=False)
+    parser.set_defaults(project=".", python=None, quiet=False, verbose=False, json=False)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=VerbParser)
     for verb, summary in VERBS.items():
         verbs.add_parser(verb, help=summary, verb=verb)
@@ -228,7 +228,10 @@ def add_script(parser: argparse.ArgumentParser) -> None:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Declare `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON for a script to read")
+    # A default of an action would undo what stood before its name: the whole parser has it
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for a script to read"
+    )
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -19,11 +19,12 @@ EXAMPLE = "envknit store gc --dry-run"
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
+    add_json(parser)
     actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=ActionParser)
-    parser.set_defaults(action="stats", json=False)
+    parser.set_defaults(action="stats")
     add_json(actions.add_parser("list", help="list every entry: name, version, folder"))
     add_json(actions.add_parser("stats", help="count entries, files and bytes"))
-    actions.add_parser("path", help="print where the store is")
+    add_json(actions.add_parser("path", help="print where the store is"))
     collection = actions.add_parser("gc", help="remove what no installed lock needs and no process uses")
     collection.add_argument("--dry-run", action="store_true", help="show what would go; remove nothing")
     add_json(collection)
@@ -39,8 +40,11 @@ def main(arguments: Namespace, screen: Screen) -> int:
     return 0
 
 
-def _path(store: Store, _: Namespace, screen: Screen) -> None:
-    screen.show(str(store.root))
+def _path(store: Store, arguments: Namespace, screen: Screen) -> None:
+    if arguments.json:
+        screen.data({"path": store.root})
+    else:
+        screen.show(str(store.root))
 
 
 def _list(store: Store, arguments: Namespace, screen: Screen) -> None:

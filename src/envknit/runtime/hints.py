@@ -10,7 +10,9 @@ import os
 from contextlib import suppress
 
 from _envknit_words import command
+from envknit.errors import PlanError
 from envknit.naming import canonical_name
+from envknit.plan import Plan
 from envknit.regular import read_regular
 
 TYPE_CHECKING = False
@@ -43,7 +45,7 @@ def why_not(activation: Activation, name: str) -> str:
     for folder in activation.hidden:
         if _holds(folder, name):
             return f"{name!r} is in {folder}, which the lock hides; system_site_packages in the project would show it"
-    if groups := _groups_left_out(activation, canonical_name(name)):
+    if groups := _groups_left_out(activation, _package_of(activation, name)):
         options = f"{activation.fact('chosen')} "
         left = next((group for group in groups if f"--no-group {group} " in options), "")
         group = left or groups[0]
@@ -64,6 +66,17 @@ def _has_changed(activation: Activation) -> bool:
         return read_regular(activation.lock) != read_regular(copy)
     except OSError:
         return False
+
+
+def _package_of(activation: Activation, name: str) -> str:
+    """Name the package that gives a module in any plan that was made of the lock, of other groups too; else the name."""
+    trees = os.path.join(activation.plan_path.rsplit(os.sep, 3)[0], "trees")
+    with suppress(OSError, PlanError):
+        for tree in sorted(os.listdir(trees)):
+            for pin in Plan.read(os.path.join(trees, tree, "plan")).pins.values():
+                if name in pin.imports:
+                    return pin.name
+    return canonical_name(name)
 
 
 def _groups_left_out(activation: Activation, wanted: str) -> list[str]:

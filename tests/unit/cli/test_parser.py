@@ -36,6 +36,16 @@ def test_common_options_go_before_a_verb_or_after_it(argv: list[str]) -> None:
     assert (True, False, ".") == (arguments.quiet, arguments.verbose, arguments.project)
 
 
+@pytest.mark.parametrize("line", ["store --json", "store --json list", "store list --json", "status --json"])
+def test_json_may_be_asked_for_before_an_action_behind_it_or_without_one(line: str) -> None:
+    assert parse(line.split()).json
+
+
+@pytest.mark.parametrize("line", ["store", "store list", "env list", "hook status", "python list", "lock"])
+def test_json_is_printed_only_where_it_is_asked_for(line: str) -> None:
+    assert not parse(line.split()).json
+
+
 def test_what_stands_before_the_verb_is_not_undone_by_the_verb() -> None:
     assert "there" == parse(["-C", "there", "status"]).project
 
