@@ -109,7 +109,7 @@ def _pytest(rounds: int, store: Path, knit: Path) -> None:
 
 
 def _twins(store: Path, knit: Path, name: str, packages: Sequence[str]) -> tuple[Path, Path]:
-    """Install packages from a lock and, in the same versions, into a virtual environment; returns project and Python."""
+    """Install packages from a lock and, the same versions, into a virtual environment; returns project and Python."""
     project = _project(knit, store, name, packages)
     frozen = subprocess.run(
         [knit, "-c", "import importlib.metadata as m; print(*{f'{d.name}=={d.version}' for d in m.distributions()})"],

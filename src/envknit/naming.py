@@ -16,6 +16,7 @@ _PART = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _MOST = 240  # characters of one path component; every file system in use takes 255 bytes
 
 ENTRIES = "packages/site-packages"  # where entries lie in the store: tools that resolve links know a library by it
+BUNDLE = f"{ENTRIES}/bundle="  # begins the folder of a bundle, which no import statement can say either
 
 
 def canonical_name(name: str) -> str:

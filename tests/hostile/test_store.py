@@ -297,11 +297,11 @@ def test_bundles_are_in_the_whole_store(machine: Machine, index: LoopbackIndex, 
     project = machine.project(["shared-a", "shared-b"])
     verb(project, "lock")
     verb(project, "install")
-    (path,) = machine.home.glob("bundles/*/shared/a.py")
+    (path,) = machine.home.glob("packages/site-packages/bundle=*/shared/a.py")
     _unlock(path)
     path.with_name("planted.py").touch()
 
     for line in ("verify", "verify --all"):
-        assert "extra: bundles/" in verb(project, line, status=1)
+        assert "extra: packages/site-packages/bundle=" in verb(project, line, status=1)
     verb(project, "verify --repair")
     assert "1 1\n" == project.code("import shared.a, shared.b; print(shared.a.A, shared.b.B)").out

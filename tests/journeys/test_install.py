@@ -397,7 +397,7 @@ def test_what_was_placed_without_bytecode_is_compiled_by_the_next_install_that_n
 
     assert 1 == other.placed
     folder = Plan.read(other.views["default"] + "/plan").pins["one", "1.0"].folder
-    assert folder.startswith("bundles/")
+    assert folder.startswith("packages/site-packages/bundle=")
     for module in ("__init__.py", "more.py"):
         made = Path(bytecode_path(str(shop.store.root), str(shop.store.path(folder) / "shared" / module)))
         assert 2 == made.stat().st_nlink  # that of the entry, linked

@@ -11,7 +11,7 @@ from kit import LoopbackIndex, Machine
 
 pytestmark = pytest.mark.ends
 
-PACKAGES = ("alpha", "beta-ns", "gamma.ns", "single", "typed")
+PACKAGES = ("alpha", "beta-ns", "gamma.ns", "joint-a", "joint-b", "single", "typed")
 
 # name of a probe -> code that leaves its answer in `answer`; folders are compared by what they are relative to
 PROBES = {
@@ -39,6 +39,8 @@ PROBES = {
     "files of modules": "import alpha.late, single, space.beta; "
     "answer = alpha.__path__, alpha.late.__file__, single.__file__, list(space.__path__), "
     "space.beta.__spec__.origin, alpha.__spec__.submodule_search_locations",
+    "real paths": "import alpha, joint.b, os; "  # coverage and debuggers resolve links, and know a library so
+    "answer = ['/site-packages/' in os.path.realpath(m.__file__) for m in (alpha, joint.b)]",
     "inspect": "import alpha.late, inspect; answer = inspect.getsourcefile(alpha.late), inspect.getsource(alpha.late)",
     "code objects": "import alpha.late; answer = alpha.late.name.__code__.co_filename",
     "resources": "import importlib.resources as r; answer = (r.files('alpha') / 'data.txt').read_text()",
@@ -111,6 +113,8 @@ def _publish(index: LoopbackIndex) -> None:
     index.publish("alpha", "0.5", {"alpha/__init__.py": "VERSION = '0.5'\n"})
     index.publish("beta-ns", "1.0", {"space/beta/__init__.py": "", "space/shared/b.py": ""})
     index.publish("gamma.ns", "1.0", {"space/gamma.py": "", "space/shared/g.py": ""})
+    index.publish("joint-a", "1.0", {"joint/__init__.py": ""})
+    index.publish("joint-b", "1.0", {"joint/b.py": ""})
     index.publish("single", "1.0", {"single.py": ""}, requires=["alpha>=0.1"])
     index.publish("typed", "1.0", {"typed/__init__.py": "", "typed/py.typed": "", "typed/__init__.pyi": "x: int\n"})
 

@@ -69,7 +69,7 @@ def _has_changed(activation: Activation) -> bool:
 
 
 def _package_of(activation: Activation, name: str) -> str:
-    """Name the package that gives a module in any plan that was made of the lock, of other groups too; else the name."""
+    """Name the package that gives a module in any plan that was made of the lock; else the name itself."""
     trees = os.path.join(activation.plan_path.rsplit(os.sep, 3)[0], "trees")
     with suppress(OSError, PlanError):
         for tree in sorted(os.listdir(trees)):

@@ -11,6 +11,7 @@ import shutil
 
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
+from envknit.naming import BUNDLE
 from envknit.plan import key
 from envknit.store.disk import disk_faults, seal, walk
 
@@ -38,7 +39,7 @@ def place_bundle(store: Store, entries: Sequence[Entry]) -> str:
         StoreError: another bundle lies where this one belongs.
     """
     folders = "".join(f"{entry.folder}\n" for entry in entries).encode()
-    bundle = f"bundles/{key(folders)}"
+    bundle = f"{BUNDLE}{key(folders)}"
     if store.path(bundle).is_dir():
         if "".join(f"{entry}\n" for entry in bundled_entries(store, bundle)).encode() != folders:
             raise StoreError(

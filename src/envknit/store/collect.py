@@ -20,7 +20,7 @@ from pathlib import Path
 
 from _envknit_activation import RUNTIME
 from envknit.files.atomic import write_atomically
-from envknit.naming import ENTRIES
+from envknit.naming import BUNDLE, ENTRIES
 from envknit.plan import PLAN_FORMAT, lock_key, read_plan
 from envknit.regular import read_regular
 from envknit.store.bundle import bundled_entries
@@ -118,7 +118,9 @@ class _Collection:
             if os.path.basename(folder).startswith(RUNTIME) and folder not in alive and self._is_old(folder)
         ]
         self.bundles = [
-            folder for folder in self._listed("bundles") if folder not in alive and not folder.endswith(".entries")
+            folder
+            for folder in self._listed(ENTRIES)
+            if folder.startswith(BUNDLE) and folder not in alive and not folder.endswith(".entries")
         ]
         self.bytecode = list(self._lost_bytecode())
         self.leftovers = [*self._leftovers(), *self._forgotten_cache()]
@@ -217,8 +219,8 @@ class _Collection:
     def _alive(self) -> set[str]:
         """Name the folders that plans name; by their look, so that plans of another envknit count as well."""
         fields = {field for text in self._kept for line in text.splitlines() for field in line.split("\t")}
-        folders = {field for field in fields if field.startswith((f"{ENTRIES}/", "bundles/"))}
-        for bundle in [folder for folder in folders if folder.startswith("bundles/")]:
+        folders = {field for field in fields if field.startswith(f"{ENTRIES}/")}
+        for bundle in [folder for folder in folders if folder.startswith(BUNDLE)]:
             folders.update(bundled_entries(self.store, bundle))
         return folders
 
@@ -236,7 +238,7 @@ class _Collection:
         going = {*self.entries, *self.bundles}
         for tag in self._listed("bytecode"):
             prefix = len(tag) + 1
-            for folder in [*self._listed(f"{tag}/{ENTRIES}"), *self._listed(f"{tag}/bundles")]:
+            for folder in self._listed(f"{tag}/{ENTRIES}"):
                 source = folder[prefix:]
                 if source in going or not (self.root / source).is_dir():
                     yield folder
@@ -248,13 +250,9 @@ class _Collection:
             depth = 0 if inside == "." else inside.count(os.sep) + 1
             first = inside.split(os.sep)[0]
             yield from (os.path.join(inside, name) for name in folders if name.startswith(TRASH))
-            if first in {"plans", "roots", "bundles"}:  # a link to a folder counts among the folders
+            if first in {"plans", "roots"} or inside == ENTRIES:  # a link to a folder counts among the folders
                 yield from (os.path.join(inside, name) for name in (*names, *folders) if name.startswith("."))
-            if (
-                depth >= (5 if first in {"bytecode", "plans"} else 3)
-                or first in {"tmp", "cache"}
-                or (first == "bundles" and depth)
-            ):
+            if depth >= (5 if first in {"bytecode", "plans"} else 3) or first in {"tmp", "cache"}:
                 folders.clear()
 
     def _forgotten_cache(self) -> Iterator[str]:

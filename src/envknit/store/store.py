@@ -1,7 +1,7 @@
 """The store: unpacked wheels, each an entry that never changes once it is placed.
 
     packages/site-packages/<name>-<version>-<tags>-<digest>/    an entry: the wheel as it lies in site-packages
-    bundles/<key>/ and bundles/<key>.entries    entries that must be physical neighbours, as hard links
+    packages/site-packages/bundle=<key>/        entries that must be physical neighbours, as hard links
     plans/2/<abi>/<key of a lock>/              plans and views, beside a copy of the lock that they were made of
     bytecode/<cache tag>/                       compiled modules, by path
     roots/<project>-<key of a lock's path>/     links to the views in use of the locks that were installed here
@@ -26,7 +26,7 @@ from pathlib import Path
 
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
-from envknit.naming import ENTRIES, canonical_name, parse_store_folder
+from envknit.naming import BUNDLE, ENTRIES, canonical_name, parse_store_folder
 from envknit.plan import home
 from envknit.plans import check_store
 from envknit.regular import make_private
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 TRASH = ".trash-"  # how the names of folders begin that are being deleted
 _WORK = "work-"  # and of those in `tmp/`
 _MARK = os.path.join(os.path.dirname(ENTRIES), "pyvenv.cfg")  # written first: what has it is a store
-_OWN = {"bundles", "bytecode", "cache", "environments", "lock", "locks", "packages", "plans", "roots", "tmp"}
+_OWN = {"bytecode", "cache", "environments", "lock", "locks", "packages", "plans", "roots", "tmp"}
 _ELSEWHERE = "set ENVKNIT_HOME to a folder of your own"
 _LONGEST = 1024  # bytes of its path; Linux takes 4,096 (PATH_MAX), for what lies in packages as well
 _ABANDONED = 86_400.0  # seconds after which work is taken for dead where its lock cannot be asked
@@ -249,8 +249,8 @@ class Store:
 
     def folders(self) -> list[str]:
         """List all entries and bundles, as plans call them."""
-        bundles = (f"bundles/{name}" for name in _folders(self.root / "bundles"))
-        return [*(entry.folder for entry in self.entries()), *bundles]
+        found = (f"{ENTRIES}/{name}" for name in _folders(self.root / ENTRIES))
+        return [*(entry.folder for entry in self.entries()), *(each for each in found if each.startswith(BUNDLE))]
 
     def remove(self, folder: str) -> None:
         """Take a folder out of the store in one step, then delete it; never follows a link."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from envknit.bytecode import bytecode_tag, whole_bytecode
 from envknit.errors import StoreError
-from envknit.naming import ENTRIES
+from envknit.naming import BUNDLE
 from envknit.store.disk import distrust, doubt_of
 from envknit.store.entry import NOTE, Note, RecordedFile, recorded_rows
 
@@ -239,7 +239,7 @@ class _Inspection:
         except StoreError:
             note = None
             self._find(path, "changed")
-        own = self.folder.startswith(ENTRIES)
+        own = not self.folder.startswith(BUNDLE)
         if note is not None and own and not self.folder.endswith(f"-{note.sha256[:8]}"):
             self._find(path, "changed")
         return note

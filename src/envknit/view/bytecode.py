@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 from envknit.bytecode import bytecode_path
 from envknit.errors import InstallError
+from envknit.naming import BUNDLE
 from envknit.reporter import count
 from envknit.store.bundle import bundled_entries, link_tree
 from envknit.store.disk import walk
@@ -125,7 +126,7 @@ def compile_missing(store: Store, folders: Iterable[str], compiler: Compiler, re
 
     missing = sorted(filter(lacks, set(folders)))
     with store.workspace() as workspace:
-        bundles = [folder for folder in missing if folder.startswith("bundles/")]
+        bundles = [folder for folder in missing if folder.startswith(BUNDLE)]
         inside = [entry for bundle in bundles for entry in bundled_entries(store, bundle)]
         entries = {*missing, *filter(lacks, inside)}.difference(bundles)
         if entries:

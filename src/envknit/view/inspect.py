@@ -138,7 +138,7 @@ def _own_folders(root: str) -> Iterator[str]:
     """List the folders of the store that are no part of an entry or a bundle, whose modes are compared there."""
     for parent, folders, _ in os.walk(root):
         yield parent
-        if os.path.basename(parent) in {"site-packages", "bundles", "tmp"}:
+        if os.path.basename(parent) in {"site-packages", "tmp"}:
             folders.clear()
 
 

@@ -75,7 +75,7 @@ def test_a_package_spread_over_two_pins_gets_one_folder_of_hard_links(shelf: She
     plan, warnings = shelf.plan(one, other, two)
 
     folder = plan.pins["one", "1"].folder
-    assert folder.startswith("bundles/")
+    assert folder.startswith("packages/site-packages/bundle=")
     assert folder == plan.pins["two", "1"].folder
     assert other.entry.folder == plan.pins["other", "1"].folder
     assert {"pack": (folder,), "other": (other.entry.folder,)} == plan.imports
@@ -98,7 +98,7 @@ def test_a_bundle_is_made_once(shelf: Shelf) -> None:
 def test_a_bundle_of_other_entries_in_its_place_is_refused(shelf: Shelf) -> None:
     pins = shelf.put("one", "1", {"pack/__init__.py": ""}), shelf.put("two", "1", {"pack/more.py": ""})
     shelf.plan(*pins)
-    (note,) = (shelf.store.root / "bundles").glob("*.entries")
+    (note,) = shelf.store.root.rglob("bundle=*.entries")
     note.write_text("packages/site-packages/other\n")
 
     with pytest.raises(StoreError, match="another bundle lies where this one belongs"):
