@@ -194,7 +194,7 @@ def run(suite: Suite, *, guest: bool) -> dict[str, str]:
         env |= {"ENVKNIT": "1", "PYTHONPATH": str(HERE), "ENVKNIT_LOCK": str(work / "envknit.lock.yaml")}
         command += ["-p", "guest_plugin"]
     with (work / "output.txt").open("w") as output:
-        subprocess.run(command, cwd=work, env=env, stdout=output, stderr=output, check=False, timeout=1800)
+        subprocess.run(command, cwd=work, env=env, stdout=output, stderr=output, check=False, timeout=7200)
     return outcomes(report) if report.exists() else {}
 
 

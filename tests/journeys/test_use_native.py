@@ -140,7 +140,8 @@ for module in (old._multi, lib._single, mixed._multi): print(module.logged(), *s
 def test_types_and_functions_of_c_code_are_pickled_by_the_guests_name(project: Project) -> None:
     assert out(project, OLD + """
 import lib
-for value in (old._multi.Thing, old._single.Thing, old._multi.count, lib._multi.Thing, lib._single.count):
+for value in (old.base.Late, old._multi.Thing, old._single.Thing, old._multi.count,
+              lib._multi.Thing, lib._single.count):
     for data in (pickle.dumps(value), pickle._dumps(value)):
         assert pickle.loads(data) is value
 print(old._multi.Thing, lib._multi.Thing, old._single.count.__module__)

@@ -153,7 +153,8 @@ def compiled(plain: str, version: str, *flags: str) -> Path:
 def native_files(version: str) -> Files:
     """Return what a version of `lib` holds beside its extension modules."""
     return {
-        "lib/__init__.py": f"VERSION = {version!r}\nfrom lib._multi import API\nfrom lib import _multi, _single\n",
+        "lib/__init__.py": f"VERSION = {version!r}\nfrom lib._multi import API\nfrom lib import _multi, _single\n"
+        "from lib import base\nbase.Late = type('Late', (), {'__module__': 'lib.base'})\n",
         "lib/base.py": f"VERSION = {version!r}\n",
         "lib/late.py": f"import dep\nVERSION = {version!r}\nBELOW = dep.VERSION\n",
         "lib/only.py" if version == "1.0" else "lib/newer.py": f"VERSION = {version!r}\n",

@@ -6,12 +6,12 @@ guest's own; static C types have it in their `tp_name`, and decorators such as n
 
 from __future__ import annotations
 
-from types import BuiltinFunctionType, FunctionType
+import sys
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import ModuleType
     from typing import Any
 
 _texts: list[bytes] = []  # `tp_name` of types that live as long as the process
@@ -29,6 +29,18 @@ def rename(module: ModuleType, heads: Mapping[str, str]) -> None:
             head, dot, rest = named.partition(".")
             if head in heads:
                 _name(value, heads[head] + dot + rest)
+
+
+def rename_below(package: str, heads: Mapping[str, str]) -> None:
+    """Rename what lies in the modules of a package, since C code adds to some later (`numpy.dtypes`).
+
+    Args:
+        package: its name in `sys.modules`.
+        heads: as for `rename`.
+    """
+    for name, module in list(sys.modules.items()):
+        if type(name) is str and name.startswith(package + ".") and isinstance(module, ModuleType):
+            rename(module, heads)
 
 
 def _has_own_module(value: Any) -> bool:

@@ -99,9 +99,12 @@ class Member(Importer):
 
     def settle(self, module: ModuleType) -> None:
         """Give what one of its modules defines its own name, where it was compiled with the plain one."""
-        renaming.rename(module, {head: self.route(head) or head for head in self.names})
-        if "numpy" in self.names and module.__name__ == self.route("numpy"):
-            arrays.settle()
+        own = {head: self.route(head) or head for head in self.names}
+        renaming.rename(module, own)
+        if module.__name__ in own.values():  # all that it imports has been executed, and some was filled after that
+            renaming.rename_below(module.__name__, own)
+            if "numpy" in own:
+                arrays.settle()
 
 
 def is_namespace(folder: str) -> bool:
