@@ -348,6 +348,16 @@ def test_what_cannot_do_without_its_extension_modules_is_refused_when_locking(
     assert not project.lock_file.exists()
 
 
+@pytest.mark.once
+def test_a_split_that_this_platform_does_not_need_is_tried_where_it_is(index: LoopbackIndex, machine: Machine) -> None:
+    for version in ("1.0", "2.0"):
+        index.publish("fast", version, {"fast.abi3.so": ""}, tags="cp39-abi3-manylinux_2_17_x86_64")
+    index.publish("one", "1.0", requires=["fast<2"])
+    index.publish("two", "1.0", requires=['fast>=2; sys_platform == "darwin"'])
+    ran = machine.project(["one", "two"]).lock("--split")
+    assert "default: whether fast can be split shows where it is installed: not needed here" in ran.err
+
+
 def test_a_wheel_that_hides_an_extension_module_is_refused_when_installing(
     index: LoopbackIndex, machine: Machine
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 from envknit.errors import EnvknitError, InstallError, ResolutionError
@@ -12,6 +12,7 @@ from envknit.install.fetch import Fetcher
 from envknit.install.flow import placed_pin
 from envknit.install.planner import make_plan
 from envknit.install.sources import Sources, as_built, bound_indexes
+from envknit.resolve.resolution import split_names
 from envknit.store.store import Store
 
 TYPE_CHECKING = False
@@ -55,7 +56,11 @@ def try_splits(
     done = dict(lock.environments)
     before = previous.environments if previous else {}
     for name, environment in lock.environments.items():
-        guests = _guests(lock, environment, before.get(name))
+        guests, unknown = _guests(lock, environment, before.get(name))
+        if unknown:
+            reporter.warn(
+                f"{name}: whether {', '.join(unknown)} can be split shows where it is installed: not needed here"
+            )
         if not guests:
             continue
         reporter.stage(f"Trying {name}")
@@ -71,30 +76,28 @@ def try_splits(
     return replace(lock, environments=done)
 
 
-def _guests(lock: Lock, environment: Environment, before: Environment | None) -> list[ChosenPin]:
-    """List the guests that are to be tried, each followed by what it depends on."""
-    if not _split_pins(environment) or not accepts_interpreter(environment.python_version):
-        return []
-    tried = _split_pins(before) if before else set()
-    allowed = {*lock.native, *lock.pure}
-    try:
-        chosen = {(each.pin.name, each.pin.version): each for each in choose(environment)}
-    except InstallError:  # told by `install`, to whom it matters
-        return []
-    todo = [
-        key
-        for key, each in chosen.items()
-        if not each.resident and each.artifact and not each.artifact.name.endswith("-none-any.whl")
-        if key not in tried and each.pin.name not in allowed
-    ]
+def _guests(lock: Lock, environment: Environment, before: Environment | None) -> tuple[list[ChosenPin], list[str]]:
+    """List the guests that are to be tried, with what they depend on; and the names that are split elsewhere alone."""
+    names = {*split_names(environment, lock.targets)} - {*lock.native, *lock.pure}
+    old = {*split_names(before, lock.targets)} if before else set()
+    tried = {(pin.name, pin.version) for pin in before.pins if pin.name in old} if before else set()
+    pins = [pin for pin in environment.pins if pin.name in names and (pin.name, pin.version) not in tried]
+    doubted = {(pin.name, pin.version) for pin in pins if not any(_is_pure(file.name) for file in pin.files)}
+    if not doubted:
+        return [], []
+    chosen: dict[tuple[str, str], ChosenPin] = {}
+    if accepts_interpreter(environment.python_version):
+        with suppress(InstallError):  # told by `install`, to whom it matters
+            chosen = {(each.pin.name, each.pin.version): each for each in choose(environment)}
+    todo = [key for key in doubted if key in chosen and not chosen[key].resident]
+    unknown = sorted({name for name, _ in doubted} - {key[0] for key, each in chosen.items() if not each.resident})
     for key in todo:
         todo += [needed for needed in chosen[key].dependencies if needed not in todo]
-    return [chosen[key] for key in sorted(todo)]
+    return [chosen[key] for key in sorted(todo)], unknown
 
 
-def _split_pins(environment: Environment) -> set[tuple[str, str]]:
-    counts = Counter(pin.name for pin in environment.pins)
-    return {(pin.name, pin.version) for pin in environment.pins if counts[pin.name] > 1}
+def _is_pure(file: str) -> bool:
+    return file.endswith("-none-any.whl")
 
 
 def _try(

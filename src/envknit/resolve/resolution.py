@@ -70,7 +70,7 @@ class Resolution:
         self._old = old
         self._updated = updated
         self._reporter = reporter
-        self._was_split = set(_split_names(old, project.targets))
+        self._was_split = set(split_names(old, project.targets))
         self._splittable = None if split or project.split is None else project.split | self._was_split
 
     def lock(self, wanted: RequestedEnvironment) -> tuple[Environment, dict[str, ResolutionError]]:
@@ -206,7 +206,7 @@ class Resolution:
         return _Failure(error=error, clashes=[clash, *reversed(watcher.clashes)])
 
 
-def _split_names(environment: Environment, platforms: tuple[str, ...]) -> Iterator[str]:
+def split_names(environment: Environment, platforms: tuple[str, ...]) -> Iterator[str]:
     """Give the names of which several pins stand side by side on some target."""
     seen: dict[str, int] = {}
     counts = Counter(pin.name for pin in environment.pins)
