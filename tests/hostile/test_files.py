@@ -194,6 +194,24 @@ def test_a_module_that_cannot_be_loaded_is_one_error(project: Project) -> None:
     assert ran.err.startswith("error: a module cannot be loaded")
 
 
+def test_ctrl_c_before_the_command_line_is_loaded_is_told_as_ever(project: Project) -> None:
+    program = """\
+import sys
+from envknit.cli.start import main
+
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "envknit.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+main()
+"""
+    ran = project.run("-c", program, "status", status=130)
+
+    assert "\nerror: interrupted\n" == ran.err
+
+
 @pytest.mark.usefixtures("project")
 def test_too_little_memory_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
     def spend(*_: object) -> None:

@@ -31,6 +31,9 @@ def main() -> int:
         from envknit.cli.main import main as whole  # all that the short way spares
 
         return whole()
+    except KeyboardInterrupt:  # before the command line could tell it, or while it did
+        os.write(2, b"\nerror: interrupted\n")
+        os._exit(130)
     except Exception as error:  # noqa: BLE001 - what fails before a screen is there is told by nobody else
         return _tell(error)
 
