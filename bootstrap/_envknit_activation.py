@@ -10,7 +10,7 @@ import os
 import sys
 
 import _envknit_bootstrap
-from _envknit_bootstrap import MODULES, as_importing, beside, give_up, setting
+from _envknit_bootstrap import MODULES, as_importing, beside, give_up, hook_spec, may_miss, setting
 from _envknit_plans import (
     PLAN_HEADER,
     SITE_PACKAGES,
@@ -40,11 +40,14 @@ def activate(lock: str, plan_path: str) -> None:
     if "site" not in sys.modules or "sitecustomize" in sys.modules:
         activation.place()
     else:
-        sys.meta_path.insert(0, _EndOfSite(activation))
+        sys.meta_path.insert(0, activation)
 
 
 class Activation:
     """A plan in use by this interpreter.
+
+    On `sys.meta_path` it is the first until `site` ends, which always imports `sitecustomize` then: until there folders
+    are added. After that it is the last, and says more about a name that nobody found.
 
     Args:
         lock: the lock's path; `""`: where it was when the plan was made.
@@ -74,8 +77,9 @@ class Activation:
         self.hidden: list[str] = []  # the host's entries that were taken off sys.path
         self.former = ""  # what the parent has instead of `site`, where its lock was installed again since
         self.prefix: Any = ()  # what was the host's; see `set_prefix`
-        self.entry = Entry(self)
-        self.hint = Hint("", self)
+        self.finder: Any = None  # the module that answers for the entry, once there is something to find
+        self.entry = _external.FileFinder(self.site)  # what importlib and its like know
+        self.entry.find_spec = self.find_top  # type: ignore[method-assign] # a class of our own would take 20 µs to make
 
     def fact(self, name: str) -> str:
         """Return what follows a name on its line of the plan, `""` where there is none."""
@@ -110,7 +114,7 @@ class Activation:
         sys.path[end:] = [*path, *behind]
         if self.hidden:
             self._hide_host()
-        sys.meta_path.append(self.hint)
+        sys.meta_path.append(self)
         lock, plan = told(setting("ENVKNIT_ACTIVE"))
         if plan and lock == self.lock:
             self.former = os.path.join(os.path.dirname(plan), SITE_PACKAGES)
@@ -154,19 +158,69 @@ class Activation:
         if path in {self.site, self.former}:
             return self.entry
         if path == self.entries or path in self.shared:
-            return Nothing
+            return _external.FileFinder(self.plan_path)  # no folder, so nothing is in it
         # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
         inside = isinstance(path, str) and path.startswith(self.store + os.sep)
         if inside and not str(path).startswith(os.path.join(self.entries, RUNTIME)) and os.path.isdir(str(path)):
-            finder = getattr(self.load("envknit.runtime.finder"), "finder_below", None)
-            if finder is not None:  # else: a script of the store runs, and its folder is asked for the finder's imports
-                return finder(path, self)
+            return self.load("_envknit_finder").finder_below(path, self)
         raise ImportError(path)
 
+    def find_top(self, fullname: str, target: "Any" = None) -> "Any":
+        """Find what the view's site-packages has under a top-level name; the first that it has loads the finder."""
+        if fullname == "envknit":
+            return envknit_spec(self)
+        if fullname in MODULES:
+            return hook_spec(fullname)
+        if f"\nimport\t{fullname}\t" not in self.text:
+            return None
+        try:
+            if self.finder is None:
+                finder = self.load("_envknit_finder")
+                finder.start(self)
+                self.finder = finder
+        except (ImportError, OSError):  # envknit is gone; the view is right by itself, only slower
+            loaders = _external._get_supported_file_loaders()  # type: ignore[attr-defined] # not in typeshed
+            sys.path_importer_cache[self.site] = plain = _external.FileFinder(self.site, *loaders)
+            return plain.find_spec(fullname, target)
+        return self.finder.find_top(fullname, self)
+
+    def find_spec(self, fullname: str, path: "Any" = None, target: "Any" = None) -> "Any":
+        """Begin where `site` ends; later raise an error with more words for what nobody found."""
+        if fullname == "sitecustomize":
+            self._end_of_site()
+        if _envknit_bootstrap.active is not self or may_miss(fullname):
+            return None
+        try:
+            words = beside("_envknit_words")
+        except OSError:  # the hook was removed since this process began
+            return None
+        return words.find_last(self, fullname, path, target)
+
+    def _end_of_site(self) -> None:
+        if self.prefix:
+            self.settle()
+            return
+        sys.meta_path.remove(self)
+        try:
+            self.place()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            give_up(error, self.lock)
+
+    def find_distributions(self, context: "Any") -> "Any":
+        """Find the metadata of `envknit` for who asks by its name: it can be imported, and is no pin."""
+        # In no list of all, but for that by which pytest finds its plugins
+        if context.name not in {None, "envknit"} or (context.name is None and not _is_pytest_asking()):
+            return ()
+        return self.load("envknit.runtime.metadata").find_envknit()
+
     def load(self, name: str) -> "Any":
-        """Import a module of envknit itself, though its folder is not on `sys.path`."""
+        """Import a module of envknit itself or of its hook, though their folders are not on `sys.path`."""
         held = _release_import_lock()
         try:
+            if name in MODULES:
+                return beside(name)
             if "envknit" not in sys.modules:
                 _bootstrap._load(envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
             return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # not in typeshed
@@ -244,88 +298,6 @@ def envknit_spec(activation: Activation) -> "Any":
     raise ImportError("envknit is not where it was when this lock was installed; run its `install` again")
 
 
-class _EndOfSite:
-    """Waits for the end of `site`, which always ends by importing `sitecustomize`; until then folders are added."""
-
-    def __init__(self, activation: Activation) -> None:
-        self.activation = activation
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == "sitecustomize":
-            sys.meta_path.remove(self)
-            try:
-                self.activation.place()
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                give_up(error, self.activation.lock)
-
-
-class Entry(_external.FileFinder):
-    """What stands for the view on `sys.path` until the first import that it can answer loads the real finder."""
-
-    def __init__(self, activation: Activation) -> None:
-        super().__init__(activation.site)
-        self.activation = activation
-
-    def find_spec(self, fullname: str, target: "Any" = None) -> "Any":
-        if fullname == "envknit":
-            return envknit_spec(self.activation)
-        if f"\nimport\t{fullname}\t" not in self.activation.text:
-            return None
-        try:
-            made = self.activation.load("envknit.runtime.finder").LockFinder(self.activation)
-        except ImportError:  # envknit is gone; the view is right by itself, only slower
-            loaders = _external._get_supported_file_loaders()  # type: ignore[attr-defined] # not in typeshed
-            made = _external.FileFinder(self.path, *loaders)
-        sys.path_importer_cache[self.path] = made
-        return made.find_spec(fullname, target)
-
-
-class Nothing:
-    """Stands for a folder in which there is nothing to import."""
-
-    @staticmethod
-    def find_spec(fullname: str, target: object = None) -> None:
-        """Find nothing."""
-
-
-class Hint:
-    """The last on `sys.meta_path`: says more about a name that nobody found.
-
-    Args:
-        words: why no lock is active.
-        activation: the plan in use.
-    """
-
-    def __init__(self, words: str, activation: "Activation | None" = None) -> None:
-        self.words = words
-        self.activation = activation
-
-    def find_spec(self, fullname: str, path: "Any" = None, target: "Any" = None) -> "Any":
-        if fullname == "sitecustomize" and self.activation is not None:
-            self.activation.settle()
-        if "." in fullname or fullname in sys.stdlib_module_names or fullname in {"sitecustomize", "usercustomize"}:
-            return None
-        try:
-            words = beside("_envknit_words")
-        except OSError:  # the hook was removed since this process began
-            return None
-        found = words.find_last(self, fullname, path, target)
-        if isinstance(found, ModuleNotFoundError):
-            raise found
-        return found
-
-    def find_distributions(self, context: "Any") -> "Any":
-        # `envknit` can be imported and is no pin: its metadata is there for who asks by name, and in no list of all but
-        # that by which pytest finds its plugins
-        if self.activation is None or (context.name is None and not _is_pytest_asking()):
-            return ()
-        if context.name not in {None, "envknit"}:
-            return ()
-        return self.activation.load("envknit.runtime.metadata").find_envknit()
-
-
 def _is_pytest_asking() -> bool:
     """Tell whether the plugin manager of pytest lists distributions; the frames between are importlib.metadata's."""
     frame = sys._getframe(2)
@@ -338,18 +310,15 @@ def _is_pytest_asking() -> bool:
     return False
 
 
-def hide(*owners: object) -> None:
-    """Make functions, or all of a class, a part of importing, which runs while a program imports.
+def hide(*functions: "Any") -> None:
+    """Make functions a part of importing: they run while a program imports.
 
     CPython trims frames of this file name from the traceback of a failed import, so that it ends at the person's own
     line (remove_importlib_frames in Python/import.c), and coverage counts no lines of it.
     """
-    for owner in owners:
-        for member in vars(owner).values() if isinstance(owner, type) else [owner]:
-            code = getattr(getattr(member, "__func__", member), "__code__", None)
-            if code is not None:
-                _imp._fix_co_filename(code, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
+    for function in functions:
+        _imp._fix_co_filename(function.__code__, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
 
 
-hide(Hint, Entry, Nothing, Activation.path_hook, Activation.load, _release_import_lock, beside, as_importing)
-hide(Activation.fact, Activation.folders_of, _rest_of_line, hide)
+hide(Activation.find_spec, Activation.find_top, Activation.path_hook, Activation.load, Activation.fact)
+hide(Activation.folders_of, _release_import_lock, _rest_of_line, envknit_spec, beside, hook_spec, as_importing, hide)

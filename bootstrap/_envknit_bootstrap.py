@@ -25,8 +25,9 @@ USER = "user"  # the one of these that plain Python falls back to
 MODULES = (
     "_envknit_plans",
     "_envknit_activation",
+    "_envknit_finder",
     "_envknit_words",
-)  # the rest of the hook; each needs those before it
+)  # the rest of the hook; they need the first of them
 # Tools that manage environments must see the interpreter's own packages, whatever folder they run in
 OUTSIDERS = frozenset(["envknit", "venv", "ensurepip", "pip", "virtualenv", "pipx", "uv"])
 RUNNERS = frozenset(["pdb", "cProfile", "profile", "trace"])  # of the standard library: `-m` one of them runs a script
@@ -75,21 +76,26 @@ def give_up(error: BaseException, lock: str) -> None:
 
 def tell(words: str, *, aloud: bool = True) -> None:
     """Say why a lock is not used: now to a terminal where it is for all to hear, later to whoever misses a module."""
-    sys.meta_path.append(beside("_envknit_activation").Hint(words))
+    sys.meta_path.append(beside("_envknit_words").Hint(words))
     if aloud and sys.stderr is not None and os.isatty(2):
         sys.stderr.write(f"envknit: {words}\n")
 
 
 def beside(name: str) -> "Any":
     """Load one of `MODULES`: they lie beside this one, whose folder need not be on `sys.path`; cost: 0.1 ms, once."""
-    for each in MODULES[: MODULES.index(name) + 1]:
-        if each not in sys.modules:
-            path = os.path.join(os.path.dirname(__file__), f"{each}.py")
-            spec: Any = _external.spec_from_file_location(each, path)
-            if each == "_envknit_words":
-                spec.loader.get_code = as_importing(spec.loader.get_code)
-            _bootstrap._load(spec)  # type: ignore[attr-defined] # not in typeshed
+    for each in (MODULES[0], name):
+        with _bootstrap._ModuleLockManager(each):  # type: ignore[attr-defined] # not in typeshed, nor is `_load`
+            if each not in sys.modules:
+                _bootstrap._load(hook_spec(each))  # type: ignore[attr-defined] # as above
     return sys.modules[name]
+
+
+def hook_spec(name: str) -> "Any":
+    """Describe one of `MODULES` for importlib."""
+    spec: Any = _external.spec_from_file_location(name, os.path.join(os.path.dirname(__file__), f"{name}.py"))
+    if name == "_envknit_words":
+        spec.loader.get_code = as_importing(spec.loader.get_code)
+    return spec
 
 
 def as_importing(get_code: "Any") -> "Any":
@@ -101,6 +107,11 @@ def as_importing(get_code: "Any") -> "Any":
         return code
 
     return get
+
+
+def may_miss(name: str) -> bool:
+    """Tell whether a program may miss a module and need no word of ours: Python looks for some that few have."""
+    return "." in name or name in sys.stdlib_module_names or name in {"sitecustomize", "usercustomize"}
 
 
 def setting(name: str) -> str:

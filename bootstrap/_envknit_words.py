@@ -6,14 +6,14 @@ PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
 import os
 import sys
 
-from _envknit_bootstrap import LOCK_NAME, setting
+from _envknit_bootstrap import LOCK_NAME, may_miss, setting
 from _envknit_plans import ABI, PLAN_FORMAT, plans_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from _envknit_activation import Hint
+    from _envknit_activation import Activation
 
 
 def command(verb: str, lock: str) -> str:
@@ -65,10 +65,28 @@ def not_installed(store: str, lock_key: str, lock: str) -> str:
     return f"was not installed here for this Python, or changed since{ignored}; {run}"
 
 
-def find_last(hint: "Hint", fullname: str, path: "Any", target: "Any") -> "Any":
-    """Answer for a top-level name that no finder before `hint` found: what one behind it finds, or the error to raise.
+class Hint:
+    """The last on `sys.meta_path` where no lock is active: says why to whoever misses a module.
+
+    Args:
+        words: why.
+    """
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def find_spec(self, fullname: str, path: "Any" = None, target: "Any" = None) -> "Any":
+        """Raise an error with more words for what nobody found."""
+        return None if may_miss(fullname) else find_last(self, fullname, path, target)
+
+
+def find_last(last: "Activation | Hint", fullname: str, path: "Any", target: "Any") -> "Any":
+    """Answer for a name that no finder before `last` found with what one behind it finds.
 
     None where nothing is imported: `importlib.util.find_spec` and its like want that.
+
+    Raises:
+        ModuleNotFoundError: nobody has it.
     """
     callers: list[str] = []
     frame = sys._getframe(2).f_back
@@ -76,31 +94,34 @@ def find_last(hint: "Hint", fullname: str, path: "Any", target: "Any") -> "Any":
         callers.append(frame.f_code.co_name)
         frame = frame.f_back
     if callers[1:] == ["_get_module_details", "_run_module_as_main"] and sys.stderr is not None:
-        sys.stderr.write(f"{_words(hint, fullname)}\n")  # python -m: runpy has no place for a note
+        sys.stderr.write(f"{_words(last, fullname)}\n")  # python -m: runpy has no place for a note
     if callers[:1] != ["_find_and_load_unlocked"]:
         return None
-    if "@" in fullname and hint.activation is not None:  # a guest of another process, by its pickled name
-        found = hint.activation.load("envknit.worlds.world").find_guest(fullname)
-        return found or _not_found(hint, fullname)
-    finders = list(sys.meta_path)
-    behind = finders[finders.index(hint) + 1 :] if hint in finders else []
-    specs = (finder.find_spec(fullname, path, target) for finder in behind)
-    return next(filter(None, specs), None) or _not_found(hint, fullname)
+    found = None
+    if "@" in fullname and not isinstance(last, Hint):  # a guest of another process, by its pickled name
+        found = last.load("envknit.worlds.world").find_guest(fullname)
+    else:
+        finders = list(sys.meta_path)
+        behind = finders[finders.index(last) + 1 :] if last in finders else []
+        found = next(filter(None, (finder.find_spec(fullname, path, target) for finder in behind)), None)
+    if found is None:
+        raise _not_found(last, fullname)
+    return found
 
 
-def _not_found(hint: "Hint", name: str) -> ModuleNotFoundError:
+def _not_found(last: "Activation | Hint", name: str) -> ModuleNotFoundError:
     message = f"No module named {name!r}"
     if sys.version_info < (3, 11):
-        return ModuleNotFoundError(f"{message}\n{_words(hint, name)}", name=name)
+        return ModuleNotFoundError(f"{message}\n{_words(last, name)}", name=name)
     error = ModuleNotFoundError(message, name=name)
-    error.add_note(_words(hint, name))
+    error.add_note(_words(last, name))
     return error
 
 
-def _words(hint: "Hint", name: str) -> str:
-    if hint.activation is not None:
-        try:
-            hint.words = hint.activation.load("envknit.runtime.hints").why_not(hint.activation, name)
-        except ImportError as error:  # envknit is gone
-            hint.words = str(error)
-    return f"envknit: {hint.words}"
+def _words(last: "Activation | Hint", name: str) -> str:
+    if isinstance(last, Hint):
+        return f"envknit: {last.words}"
+    try:
+        return f"envknit: {last.load('envknit.runtime.hints').why_not(last, name)}"
+    except ImportError as error:  # envknit is gone
+        return f"envknit: {error}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.bytecode import pack_bytecode
+from _envknit_finder import pack_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

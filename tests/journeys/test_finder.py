@@ -275,7 +275,7 @@ def test_threads_that_import_envknit_and_a_locked_package_do_not_wait_for_each_o
         import importlib._bootstrap as b, threading, time
         there = threading.Event()
         def other():
-            lock = b._get_module_lock("envknit.bytecode")  # as one that imports it has
+            lock = b._get_module_lock("_envknit_finder")  # as one that imports it has
             with lock:
                 there.set()
                 time.sleep(0.5)

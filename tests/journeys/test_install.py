@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from envknit.bytecode import bytecode_path
+from _envknit_finder import bytecode_path
 from envknit.errors import InstallError, LockError, PackageIndexError, StoreError, UnsafeWheelError
 from envknit.files.lockfile import write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin

@@ -120,7 +120,7 @@ class Guard:
         source = os.path.join(folder, file.partition(".")[0] + ".py")  # `md.cpython-312-x86_64-linux-gnu.so` -> `md.py`
         if not os.path.isfile(source):
             return None
-        from envknit.runtime.finder import StoreLoader
+        from _envknit_finder import StoreLoader
 
         # Python's own loader would write bytecode beside the source, into an entry of the store
         loader = StoreLoader(spec.name, source, self._store(), os.path.realpath(source))

@@ -15,9 +15,10 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)  # packages print
     sys.path[:0] = order["folders"]
-    from _envknit_bootstrap import beside
+    from _envknit_bootstrap import MODULES, beside
 
-    beside("_envknit_words")  # loads all of the hook: its folder is on sys.path only now
+    for name in MODULES:  # all of the hook: its folder is on sys.path only now
+        beside(name)
     from envknit.interpreter.session import Session
 
     # Two at once, and both ended: modules that keep static state fail in the second, or at the first one's end

@@ -32,7 +32,9 @@ def start(names: "dict[str, Any]") -> None:
     del sys.modules["_envknit_forget"]
     _forget_changes()
     # By path, not by `import`: the folder of envknit is the host's site-packages, and must not come onto sys.path
-    _load(spec_from_file_location("_envknit_bootstrap", bootstrap)).beside("_envknit_words")
+    hook = _load(spec_from_file_location("_envknit_bootstrap", bootstrap))
+    for name in hook.MODULES:
+        hook.beside(name)
     init = os.path.join(package, "__init__.py")
     _load(spec_from_file_location("envknit", init, submodule_search_locations=[package]))
     from envknit.interpreter.inside import begin

@@ -49,7 +49,7 @@ def withdraw(activation: Activation) -> None:
     for entry in activation.path:
         sys.path_importer_cache.pop(entry, None)
     sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook != activation.path_hook]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation.hint]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not activation]
     activation.restore_prefix()
     # Children are told by this variable what is active here; without it they look for a lock themselves
     os.environ.pop("ENVKNIT_ACTIVE", None)

@@ -11,11 +11,11 @@ import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import ExtensionFileLoader, SourcelessFileLoader, spec_from_file_location
 
+from _envknit_finder import EXTENSIONS, StoreFinder, StoreLoader
 from envknit.errors import CExtensionError, UnlockedError
 from envknit.native import loading, names
 from envknit.native.askers import why_missing
 from envknit.native.names import import_real
-from envknit.runtime.finder import EXTENSIONS, StoreFinder, StoreLoader
 from envknit.runtime.router import router
 
 TYPE_CHECKING = False

@@ -10,10 +10,11 @@ import os
 import sys
 from _frozen_importlib_external import ExtensionFileLoader
 
+import _envknit_finder
 from envknit.native import askers
 from envknit.native.askers import why_missing
 from envknit.plans import Plans
-from envknit.runtime import doors, finder
+from envknit.runtime import doors
 from envknit.runtime.activation import plan_of
 from envknit.runtime.guests import GuestLoader
 from envknit.runtime.router import router
@@ -42,8 +43,10 @@ def start(activation: Activation) -> None:
         elif not all(needed.resident for needed in plan.closure(pin)):
             member = router.member(plan, pin)
             _linked[member.folder + os.sep] = member
-    finder.linked_extension = _extension_loader
-    finder.linked_loader = _loader  # a hook, so that the finder knows nothing of members: most plans have no guests
+    _envknit_finder.linked_extension = _extension_loader
+    _envknit_finder.linked_loader = (
+        _loader  # a hook, so that the finder knows nothing of members: most plans have no guests
+    )
     doors.install()
 
 

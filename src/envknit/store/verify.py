@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from envknit.bytecode import bytecode_tag, whole_bytecode
+from _envknit_finder import bytecode_tag, whole_bytecode
 from envknit.errors import StoreError
 from envknit.naming import BUNDLE
 from envknit.store.disk import distrust, doubt_of

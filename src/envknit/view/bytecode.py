@@ -12,7 +12,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-from envknit.bytecode import bytecode_path
+import _envknit_finder
+from _envknit_finder import bytecode_path
 from envknit.errors import InstallError
 from envknit.naming import BUNDLE
 from envknit.reporter import count
@@ -106,7 +107,7 @@ class Compiler:
             raise InstallError(f"modules could not be compiled: {reason}", folder=job[1], hint="try: --no-compile")
 
     def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-I", "-S", *["-O"] * sys.flags.optimize, _PROGRAM]
+        command = [sys.executable, "-I", "-S", *["-O"] * sys.flags.optimize, _PROGRAM, _envknit_finder.__file__]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=self._root)
 
 

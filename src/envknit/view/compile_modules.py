@@ -1,8 +1,8 @@
 """A program that compiles modules: runs in a process of its own, since compiling holds the GIL.
 
-Run by its path, without site and without envknit. Each line of its input is a job as JSON: the folder of the sources,
-the folder that they will have in the store, the folder for bytecode, and the modules. Each is answered by one line,
-which says what failed.
+Run by its path, without site and without envknit, with the path of the module that packs bytecode. Each line of its
+input is a job as JSON: the folder of the sources, the folder that they will have in the store, the folder for bytecode,
+and the modules. Each is answered by one line, which says what failed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import sys
 import warnings
 from runpy import run_path
 
-_pack = run_path(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bytecode.py"))[
-    "pack_bytecode"
-]
+_pack = run_path(sys.argv[1])["pack_bytecode"]
 
 
 def main() -> None:

@@ -19,9 +19,10 @@ def main() -> None:
     site_packages = _load(spec_from_file_location("_envknit_forget", forget)).forget_host(())
     del sys.modules["_envknit_forget"]
     sys.path[:0] = folders
-    from _envknit_bootstrap import beside
+    from _envknit_bootstrap import MODULES, beside
 
-    beside("_envknit_words")  # loads all of the hook: its folder is on sys.path only now
+    for name in MODULES:  # all of the hook: its folder is on sys.path only now
+        beside(name)
     from envknit.worker.serve import serve
 
     del sys.path[: len(folders)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.bytecode import bytecode_path
+from _envknit_finder import bytecode_path
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
 from envknit.install.flow import register

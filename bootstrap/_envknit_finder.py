@@ -2,14 +2,18 @@
 
 The view's site-packages is a folder of links, and Python's own finder would give the same modules. These finders know
 from the plan where each link leads: they ask for nothing at the top, list each folder below only once, and keep
-bytecode by store entry, so that all views share it. Loading `__future__` would cost as much as loading this module.
+bytecode by store entry, so that all views share it. The first import loads this module: it imports no other file.
+
+PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
 """
 
 import _imp
+import marshal
 import os
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import (  # type: ignore[attr-defined] # one name is not in typeshed
+    MAGIC_NUMBER,
     ExtensionFileLoader,
     FileFinder,
     SourceFileLoader,
@@ -17,10 +21,6 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined] # one nam
     _compile_bytecode,
     spec_from_file_location,
 )
-
-from _envknit_activation import envknit_spec
-from _envknit_bootstrap import beside
-from envknit.bytecode import bytecode_path, pack_bytecode, whole_bytecode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +32,49 @@ if TYPE_CHECKING:
 EXTENSIONS = tuple(_imp.extension_suffixes())
 _SUFFIXES = (*EXTENSIONS, ".py", ".pyc")  # the order in which Python's own finder tries them
 _MOST_LINKS = 40  # on one path, as in the kernel (path_resolution(7))
+_HEAD = MAGIC_NUMBER + (1).to_bytes(4, "little")  # a hash-based pyc that Python would never compare with its source
+_KEY = 0x656E766B6E6974  # any number: it tells these files from those with a hash of their source
+_SIZE = 16  # bytes of the header
 # Set where a plan has guests: see linked.py
 linked_loader: "Callable[[str, str, str], StoreLoader | None] | None" = None
 linked_extension: "Callable[[str, str, str], ExtensionFileLoader] | None" = None
+
+
+def pack_bytecode(code: "CodeType") -> bytes:
+    """Return the bytes of a bytecode file."""
+    body = marshal.dumps(code)
+    return _HEAD + _imp.source_hash(_KEY, body) + body
+
+
+def whole_bytecode(data: bytes) -> "memoryview | None":
+    """Return what `marshal` may load of a bytecode file; None where one bit of it is not as it was written.
+
+    Python trusts a `.pyc` blindly: one flipped bit in it changes what a program does, or ends it with SIGSEGV. The
+    header has room for a hash of the source (PEP 552), which nothing compares for a source that never changes; here it
+    is a hash of the bytecode itself.
+
+    Cost: a microsecond for each kilobyte.
+    """
+    body = memoryview(data)[_SIZE:]
+    return body if data[:_SIZE] == _HEAD + _imp.source_hash(_KEY, body) else None
+
+
+def bytecode_path(store: str, source: str) -> str:
+    """Name the file that holds the bytecode of a source file in the store, for this interpreter.
+
+    Entries are read-only and every file in them is known, so bytecode has a folder of its own.
+
+    Args:
+        store: absolute path of the store.
+        source: absolute path of a `.py` file in it.
+    """
+    return f"{store}{os.sep}bytecode{os.sep}{bytecode_tag(sys.flags.optimize)}{source[len(store) :]}c"
+
+
+def bytecode_tag(level: int) -> str:
+    """Name the folder of bytecode of this interpreter at one level of optimization: `cpython-312.opt-1`."""
+    tag = sys.implementation.cache_tag
+    return f"{tag}.opt-{level}" if level else str(tag)
 
 
 class StoreLoader(SourceFileLoader):
@@ -77,14 +117,16 @@ class StoreLoader(SourceFileLoader):
 
 def _keep(path: str, data: bytes) -> None:
     """Write a bytecode file in one step; where that may not be done the next process compiles again, as in Python."""
-    from envknit.regular import make_private  # most programs write none: `install` compiled what they import
-
     draft = f"{path}.{os.getpid()}.{id(data)}"
     try:
+        from envknit.regular import make_private  # noqa: PLC0415 - few write any: `install` compiled what they import
+
         make_private(os.path.dirname(path))
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
             file.write(data)
         os.replace(draft, path)
+    except ImportError:  # envknit is gone, or a project has a module of that name
+        return
     except OSError:
         if os.path.exists(draft):
             os.unlink(draft)
@@ -108,7 +150,7 @@ class StoreFinder(FileFinder):
         self.source = source or path
         self._is_shared = self.source.startswith(os.path.join(store, "plans", ""))
 
-    def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451
+    def find_spec(self, fullname: str, target: object = None) -> "ModuleSpec | None":
         """Find the module, or the portion of a namespace package, that this folder holds under that name."""
         tail = fullname.rpartition(".")[2]
         names = self._list(self.source)
@@ -139,7 +181,7 @@ class StoreFinder(FileFinder):
         """Forget what lies in this folder; `importlib.invalidate_caches()` asks for it."""
         self._listings.pop(self.source, None)
 
-    def _spec(self, fullname: str, within: str, suffix: str, *, is_package: bool) -> ModuleSpec | None:
+    def _spec(self, fullname: str, within: str, suffix: str, *, is_package: bool) -> "ModuleSpec | None":
         path, source = os.path.join(self.path, within), self._lead(within)
         loader: ExtensionFileLoader | StoreLoader | SourcelessFileLoader
         if suffix == ".py":
@@ -200,46 +242,34 @@ def finder_below(path: str, activation: "Activation") -> StoreFinder:
     return StoreFinder(path, activation.store, os.path.join(activation.store, folders[0], head, rest).rstrip(os.sep))
 
 
-class LockFinder(FileFinder):
-    """Answer for the view's site-packages: the plan says which folders of the store provide a top-level name.
+def start(activation: "Activation") -> None:
+    """Be ready for a plan: where it has guests, residents that depend on them must see them."""
+    if "\tguest\n" in activation.text:
+        activation.load("envknit.runtime.linked").start(activation)
 
-    Args:
-        activation: the plan in use.
+
+def find_top(fullname: str, activation: "Activation") -> "ModuleSpec | None":
+    """Find a top-level module, package, or the folder of a namespace package (PEP 420) in the plan.
+
+    Raises:
+        ModuleNotFoundError: the plan names a folder that the store lost. It never falls through to another package of
+            that name.
     """
-
-    def __init__(self, activation: "Activation") -> None:
-        super().__init__(activation.site)
-        self.activation = activation
-        if "\tguest\n" in activation.text:
-            activation.load("envknit.runtime.linked").start(activation)
-
-    def find_spec(self, fullname: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - PEP 451
-        """Find a top-level module, package, or the folder of a namespace package (PEP 420).
-
-        Raises:
-            ModuleNotFoundError: the plan names a folder that the store lost. It never falls through to another
-                package of that name.
-        """
-        if fullname == "envknit":
-            spec: ModuleSpec | None = envknit_spec(self.activation)
+    folders = [os.path.join(activation.store, folder) for folder in activation.folders_of(fullname)]
+    if len(folders) == 1:
+        spec = StoreFinder(activation.site, activation.store, folders[0]).find_spec(fullname)
+        if spec is not None:
             return spec
-        folders = [os.path.join(self.activation.store, folder) for folder in self.activation.folders_of(fullname)]
-        if len(folders) == 1:
-            spec = StoreFinder(self.path, self.activation.store, folders[0]).find_spec(fullname)
-            if spec is not None:
-                return spec
-        for folder in folders:
-            if not os.path.isdir(folder):
-                raise self._lost(fullname, folder)
-        if len(folders) < 2:
-            return None
-        spec = ModuleSpec(fullname, None)
-        spec.submodule_search_locations = [os.path.join(self.path, fullname)]
-        return spec
-
-    def _lost(self, name: str, folder: str) -> ModuleNotFoundError:
-        return ModuleNotFoundError(
-            f"No module named {name!r}: {self.activation.lock} provides it, but the store lost {folder}\n"
-            f"hint: run: {beside('_envknit_words').command('install', self.activation.lock)}",
-            name=name,
-        )
+    for folder in folders:
+        if not os.path.isdir(folder):
+            run = activation.load("_envknit_words").command("install", activation.lock)
+            raise ModuleNotFoundError(
+                f"No module named {fullname!r}: {activation.lock} provides it, but the store lost {folder}\n"
+                f"hint: run: {run}",
+                name=fullname,
+            )
+    if len(folders) < 2:
+        return None
+    spec = ModuleSpec(fullname, None)
+    spec.submodule_search_locations = [os.path.join(activation.site, fullname)]
+    return spec

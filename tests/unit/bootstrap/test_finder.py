@@ -6,7 +6,7 @@ import marshal
 
 import pytest
 
-from envknit.bytecode import pack_bytecode, whole_bytecode
+from _envknit_finder import pack_bytecode, whole_bytecode
 
 CODE = compile("x = 1\ndef f(): return x\n", "app.py", "exec")
 
