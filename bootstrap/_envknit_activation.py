@@ -10,16 +10,14 @@ import os
 import sys
 
 import _envknit_bootstrap
-from _envknit_bootstrap import MODULES, as_importing, beside, give_up, hook_spec, may_miss, setting
+from _envknit_bootstrap import MODULES, beside, give_up, hook_spec, setting
 from _envknit_plans import (
     PLAN_HEADER,
     SITE_PACKAGES,
     is_safe,
     open_regular,
-    same_file,
     store_of,
     this_interpreter,
-    told,
 )
 
 TYPE_CHECKING = False
@@ -115,7 +113,7 @@ class Activation:
         if self.hidden:
             self._hide_host()
         sys.meta_path.append(self)
-        lock, plan = told(setting("ENVKNIT_ACTIVE"))
+        lock, plan = beside("_envknit_rules").told() if setting("ENVKNIT_ACTIVE") else ("", "")
         if plan and lock == self.lock:
             self.former = os.path.join(os.path.dirname(plan), SITE_PACKAGES)
         lock_key, _, view, _ = self.plan_path.rsplit(os.sep, 4)[1:]
@@ -168,7 +166,7 @@ class Activation:
     def find_top(self, fullname: str, target: "Any" = None) -> "Any":
         """Find what the view's site-packages has under a top-level name; the first that it has loads the finder."""
         if fullname == "envknit":
-            return envknit_spec(self)
+            return self.load("_envknit_finder").envknit_spec(self)
         if fullname in MODULES:
             return hook_spec(fullname)
         if f"\nimport\t{fullname}\t" not in self.text:
@@ -209,11 +207,10 @@ class Activation:
             give_up(error, self.lock)
 
     def find_distributions(self, context: "Any") -> "Any":
-        """Find the metadata of `envknit` for who asks by its name: it can be imported, and is no pin."""
-        # In no list of all, but for that by which pytest finds its plugins
-        if context.name not in {None, "envknit"} or (context.name is None and not _is_pytest_asking()):
+        """Find the metadata of `envknit` for who asks by its name."""
+        if context.name not in {None, "envknit"}:
             return ()
-        return self.load("envknit.runtime.metadata").find_envknit()
+        return self.load("_envknit_finder").find_distributions(context, self)
 
     def load(self, name: str) -> "Any":
         """Import a module of envknit itself or of its hook, though their folders are not on `sys.path`."""
@@ -222,7 +219,7 @@ class Activation:
             if name in MODULES:
                 return beside(name)
             if "envknit" not in sys.modules:
-                _bootstrap._load(envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
+                _bootstrap._load(beside("_envknit_finder").envknit_spec(self))  # type: ignore[attr-defined] # not in typeshed
             return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # not in typeshed
         finally:
             for _ in range(held):
@@ -284,30 +281,20 @@ def set_prefix(prefix: str, exec_prefix: str, prefixes: list[str], user: "bool |
         )
 
 
-def envknit_spec(activation: Activation) -> "Any":
-    """Describe the package `envknit`: the one in the store that made the plan, if this very hook belongs to it."""
-    placed = os.path.join(activation.store, activation.fact("runtime"))
-    here = os.path.dirname(os.path.realpath(__file__))
-    hook = [f"{name}.py" for name in ("_envknit_bootstrap", *MODULES)]
-    belongs = here == placed or all(same_file(os.path.join(placed, name), os.path.join(here, name)) for name in hook)
-    for root in (placed, here) if belongs else (here, placed):
-        folder = os.path.join(root, "envknit")
-        path = os.path.join(folder, "__init__.py")
-        if os.path.exists(path):
-            return _external.spec_from_file_location("envknit", path, submodule_search_locations=[folder])
-    raise ImportError("envknit is not where it was when this lock was installed; run its `install` again")
+def may_miss(name: str) -> bool:
+    """Tell whether a program may miss a module and need no word of ours: Python looks for some that few have."""
+    return "." in name or name in sys.stdlib_module_names or name in {"sitecustomize", "usercustomize"}
 
 
-def _is_pytest_asking() -> bool:
-    """Tell whether the plugin manager of pytest lists distributions; the frames between are importlib.metadata's."""
-    frame = sys._getframe(2)
-    for _ in range(6):
-        if frame.f_globals.get("__name__") == "pluggy._manager":
-            return True
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return False
+def as_importing(get_code: "Any") -> "Any":
+    """Make all of a module a part of importing: it is loaded while a program runs, which coverage may measure."""
+
+    def get(name: str) -> "Any":
+        code = get_code(name)
+        _imp._fix_co_filename(code, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
+        return code
+
+    return get
 
 
 def hide(*functions: "Any") -> None:
@@ -321,4 +308,4 @@ def hide(*functions: "Any") -> None:
 
 
 hide(Activation.find_spec, Activation.find_top, Activation.path_hook, Activation.load, Activation.fact)
-hide(Activation.folders_of, _release_import_lock, _rest_of_line, envknit_spec, beside, hook_spec, as_importing, hide)
+hide(Activation.folders_of, _release_import_lock, _rest_of_line, beside, hook_spec, as_importing, hide)

@@ -24,8 +24,9 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined] # one nam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import CodeType
+    from typing import Any
 
     from _envknit_activation import Activation
 
@@ -248,6 +249,23 @@ def start(activation: "Activation") -> None:
         activation.load("envknit.runtime.linked").start(activation)
 
 
+def envknit_spec(activation: "Activation") -> "ModuleSpec | None":
+    """Describe the package `envknit`: the one in the store that made the plan, if this very hook belongs to it."""
+    from _envknit_bootstrap import MODULES  # noqa: PLC0415 - what compiles modules runs this file alone
+    from _envknit_plans import same_file  # noqa: PLC0415 - as above
+
+    placed = os.path.join(activation.store, activation.fact("runtime"))
+    here = os.path.dirname(os.path.realpath(__file__))
+    hook = [f"{name}.py" for name in ("_envknit_bootstrap", *MODULES)]
+    belongs = here == placed or all(same_file(os.path.join(placed, name), os.path.join(here, name)) for name in hook)
+    for root in (placed, here) if belongs else (here, placed):
+        folder = os.path.join(root, "envknit")
+        path = os.path.join(folder, "__init__.py")
+        if os.path.exists(path):
+            return spec_from_file_location("envknit", path, submodule_search_locations=[folder])
+    raise ImportError("envknit is not where it was when this lock was installed; run its `install` again")
+
+
 def find_top(fullname: str, activation: "Activation") -> "ModuleSpec | None":
     """Find a top-level module, package, or the folder of a namespace package (PEP 420) in the plan.
 
@@ -273,3 +291,24 @@ def find_top(fullname: str, activation: "Activation") -> "ModuleSpec | None":
     spec = ModuleSpec(fullname, None)
     spec.submodule_search_locations = [os.path.join(activation.site, fullname)]
     return spec
+
+
+def find_distributions(context: "Any", activation: "Activation") -> "Iterable[Any]":
+    """Find the metadata of `envknit` for who asks by its name: it can be imported, and is no pin."""
+    # In no list of all, but for that by which pytest finds its plugins
+    if context.name == "envknit" or _is_pytest_asking():
+        found: Iterable[Any] = activation.load("envknit.runtime.metadata").find_envknit()
+        return found
+    return ()
+
+
+def _is_pytest_asking() -> bool:
+    """Tell whether the plugin manager of pytest lists distributions; the frames between are importlib.metadata's."""
+    frame = sys._getframe(3)
+    for _ in range(6):
+        if frame.f_globals.get("__name__") == "pluggy._manager":
+            return True
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return False

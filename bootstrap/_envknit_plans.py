@@ -1,4 +1,6 @@
-"""Which plan belongs to a lock, where plans lie, and whether one may be trusted.
+"""Which lock is this process's own, which plan was installed from it, and whether it may be trusted.
+
+The rules are told in docs/explanation/startup.md; those for few processes are in `_envknit_rules`.
 
 PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
 """
@@ -7,7 +9,7 @@ import _imp
 import os
 import sys
 
-from _envknit_bootstrap import LOCK_NAME, beside, home, own_plan
+from _envknit_bootstrap import LOCK_NAME, beside, has_block, home, nearest_lock, setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,138 @@ CHUNK = 32 * 1024  # bytes; a lock read at once would cost more in page faults t
 ABI = _imp.extension_suffixes()[0].split(".")[1]
 _THREADS = "t" if "t" in getattr(sys, "abiflags", "") else ""  # a build without the GIL has folders of its own
 SITE_PACKAGES = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}{_THREADS}/site-packages"  # in a view
+
+# Tools that manage environments must see the interpreter's own packages, whatever folder they run in
+OUTSIDERS = frozenset(["envknit", "venv", "ensurepip", "pip", "virtualenv", "pipx", "uv"])
+RUNNERS = frozenset(["pdb", "cProfile", "profile", "trace"])  # of the standard library: `-m` one of them runs a script
+DEBUGGERS = frozenset(["debugpy", "pydevd.py"])  # are started as scripts by editors, which bring them along
+WORKER = "/envknit/worker/child.py"  # is told by its host which plan to use
+
+
+def find() -> tuple[str, str, str]:
+    """Find the lock of this process and the plan to use.
+
+    Returns:
+        The lock's path, the plan's path (`""`: nothing may be activated), and why not. Words without a lock are for
+        whoever misses a module, and for nobody else.
+    """
+    if _stays_out():
+        return "", "", ""
+    environment = setting("ENVKNIT_ENV")
+    chosen = setting("ENVKNIT_LOCK")
+    if environment.startswith("@"):
+        found: tuple[str, str, str] = beside("_envknit_rules").shared(environment[1:])
+        return found
+    if chosen:
+        return plan_of(os.path.abspath(chosen), environment)
+    script = argument()
+    if (script == "-m" and module() in RUNNERS) or os.path.basename(script) in DEBUGGERS:
+        words = sys.argv[1:]
+        script = beside("_envknit_rules").wrapped(words[: words.index("-m")] if "-m" in words else words) or script
+    path = "" if script in {"", "-", "-c", "-m"} else os.path.realpath(script)
+    return _by_script_or_parent(path, environment) or _by_working_folder(environment)
+
+
+def _stays_out() -> bool:
+    script = argument()
+    if setting("ENVKNIT") == "0" or getattr(sys, "frozen", False) or script.endswith(WORKER):
+        return True
+    if _has_borrowed_rights() or _is_isolated_build():
+        return True
+    if script == "-m":
+        tool = module()
+        if tool == "envknit" and own_plan():
+            beside("_envknit_rules").show_tool()
+        # A tool that only the lock has is the lock's, as in a virtual environment
+        return tool == "envknit" or (tool in OUTSIDERS and beside("_envknit_rules").is_there(tool))
+    if (
+        os.path.basename(script) in OUTSIDERS
+        and not own_plan()
+        and _is_installed(os.path.dirname(os.path.realpath(script)))
+    ):
+        return True  # also where a variable names a lock
+    # A file of the tool itself, which pip hands to other interpreters; scripts in a `bin` take no lock anyway
+    folder = os.path.dirname(script)
+    above = os.path.basename(os.path.dirname(folder))
+    return os.path.basename(folder) in OUTSIDERS and above in {"site-packages", "dist-packages"}
+
+
+def argument() -> str:
+    argv: list[str] = getattr(sys, "argv", None) or [""]
+    return argv[0]
+
+
+def module() -> str:
+    """Return the top-level module that `-m` runs: the last of the interpreter's own arguments, `-m pip` or `-Impip`."""
+    own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
+    return (own.partition("m")[2] if own.startswith("-") else own).partition(".")[0]
+
+
+def _has_borrowed_rights() -> bool:
+    return hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid())
+
+
+def _is_isolated_build() -> bool:
+    """Tell whether this builds a package (PEP 517) with packages of its own; without isolation it has its parent's."""
+    return "PIP_BUILD_TRACKER" in os.environ or ("_PYPROJECT_HOOKS_BUILD_BACKEND" in os.environ and not _told()[1])
+
+
+def _by_script_or_parent(script: str, environment: str) -> "tuple[str, str, str] | None":
+    """Answer as `find` does for a script (`""`: there is none), else for a child of an active process."""
+    folder = script if os.path.isdir(script) else os.path.dirname(script)
+    beside_it = f"{script}.{LOCK_NAME}"
+    lock, plan = _told()
+    own = own_plan()
+    if own:
+        lock, plan = beside("_envknit_rules").in_view(own, lock, plan) if plan and not folder else ("", own)
+    elif folder and os.path.exists(beside_it):
+        return plan_of(beside_it, environment)
+    elif folder and _is_installed(folder):
+        return "", "", beside("_envknit_rules").overlooked(".", "a script in an interpreter's own bin takes no lock")
+    elif folder and not (plan and folder.startswith(store_of(plan) + os.sep)):
+        nearest = nearest_lock(folder)
+        if nearest:
+            # The lock of one's parent is looked up afresh, so that a reloader sees a new one
+            inherited = environment_of(plan) if plan and beside("_envknit_rules").is_same(nearest, lock) else ""
+            return plan_of(nearest, environment or inherited)
+        if not plan and has_block(script):
+            run = beside("_envknit_words").command("run", beside_it)
+            return "", "", f"{script} says what it needs; run: {run}"
+    return beside("_envknit_rules").inherited(lock, plan, environment) if plan else None
+
+
+def _by_working_folder(environment: str) -> tuple[str, str, str]:
+    """Answer as `find` does where nothing else tells."""
+    is_trusted = not (sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+    if is_trusted and (lock := nearest_lock(".")):
+        return plan_of(lock, environment)
+    found: tuple[str, str, str] = beside("_envknit_rules").by_arguments(environment, is_trusted=is_trusted)
+    return found
+
+
+def _told() -> tuple[str, str]:
+    """Return lock and plan of the process that started this one, where it runs this very interpreter; else `""`s."""
+    found: tuple[str, str] = beside("_envknit_rules").told() if setting("ENVKNIT_ACTIVE") else ("", "")
+    return found
+
+
+def _is_installed(folder: str) -> bool:
+    """Tell whether scripts in this folder were put there by an installer: it is an interpreter's own bin."""
+    bins = {os.path.dirname(sys.executable or ""), f"{sys.prefix}/bin", f"{sys.prefix}/local/bin"}  # the last: Debian's
+    user = getattr(sys.modules.get("site"), "USER_BASE", None)
+    if user:
+        bins.add(os.path.join(user, "bin"))
+    if folder in {os.path.realpath(path) for path in bins}:
+        return True
+    return os.path.basename(folder) == "bin" and os.access(os.path.join(folder, "python3"), os.X_OK)
+
+
+def own_plan() -> str:
+    """Return the plan of the view whose `bin/python` runs here; `""` where it is any other interpreter."""
+    if sys.prefix == sys.base_prefix or not os.path.exists(os.path.join(sys.prefix, "plan")):
+        return ""
+    plan = os.path.join(os.path.realpath(sys.prefix), "plan")
+    return plan if plan.startswith(plans_folder(store_of(plan), "")) else ""
 
 
 def key(data: bytes) -> str:
@@ -103,78 +237,33 @@ def environment_of(plan_path: str) -> str:
     return os.path.basename(os.path.dirname(plan_path)).rpartition("-")[0]
 
 
-def told(text: str) -> tuple[str, str]:
-    """Read what an active process says to its children: its lock and plan; `""`s where it ran another interpreter.
-
-    Args:
-        text: of `ENVKNIT_ACTIVE`; see `Activation.place`.
-    """
-    facts = text.split(":", 3)
-    if len(facts) == 4 and facts[0] == this_interpreter() and _is_plain(facts[1]) and _is_plain(facts[2]):
-        own = own_plan()
-        store = store_of(own) if own else home()
-        plan = os.path.join(plans_folder(store, facts[1]), "views", facts[2], "plan")
-        if os.path.exists(plan) and is_safe(store):
-            return facts[3], plan
-    return "", ""
-
-
-def plan_of_view(folder: str) -> str:
-    """Return the plan of a view, `""` where the folder is none."""
-    plan = os.path.join(os.path.realpath(folder), "plan")
-    return plan if plan.startswith(plans_folder(store_of(plan), "")) else ""
-
-
-def in_view(own: str, lock: str, plan: str) -> tuple[str, str]:
-    """Choose for a child without a script in a view: the view as it is now, where its parent had it, too.
-
-    Args:
-        own: the plan of the view, to which `.venv` may lead since an install meanwhile.
-        lock: of the parent, which may have configured another.
-        plan: of the parent.
-    """
-    with open(own, encoding="utf-8", errors="surrogateescape") as file:
-        is_same = f"\nlock\t{lock}\n" in file.read() and environment_of(plan) == environment_of(own)
-    return ("", own) if plan == own or is_same else (lock, plan)
-
-
-def inherited(lock: str, plan: str, environment: str) -> tuple[str, str, str]:
-    """Answer as `find` does for a child of an active process, or in a view.
-
-    It has the environment of its parent as that is installed now, so that a reloader sees a new lock; the very plan of
-    its parent where the lock is gone, or was not installed since it changed.
-
-    Args:
-        lock: of the parent; `""`: none.
-        plan: of the parent.
-        environment: that was asked for; `""`: that of the parent.
-    """
-    name = environment or environment_of(plan)
-    found = plan_of(lock, name) if os.path.isabs(lock) else ("", "", "")
-    if found[1] or name == environment_of(plan):
-        return found if found[1] else (lock, plan, "")
-    plan = current_plan(plan.rsplit(os.sep, 3)[0], name) if _is_plain(name) else ""
-    return lock or LOCK_NAME, plan, "" if plan else f"environment {name!r} is not installed"
-
-
 def plan_of(lock: str, environment: str) -> tuple[str, str, str]:
-    """Look up the plan that this user's `envknit install` made of exactly these bytes: the whole trust model."""
+    """Look up the plan that this user's `envknit install` made of exactly these bytes: the whole trust model.
+
+    Args:
+        lock: its path.
+        environment: its name; `""`: `default`.
+    """
+    environment = environment or "default"
     if os.path.basename(lock) in {"envknit.yaml", "pyproject.toml"}:
         return lock, "", f"{lock} is a project file, not a lock"
+    if not is_plain(environment):
+        return lock, "", f"{environment!r} is not the name of an environment"
     try:
         file = open_regular(lock)
     except OSError as error:
         return lock, "", f"{lock} cannot be read: {error.strerror}"
     store = home()
     try:
-        folder = plans_folder(store, _fold(_with_place(_chunks(file), lock)))
-        trusted = _holds(os.path.join(folder, "lock"), file)
+        folder = _last_installed(store, lock, environment)
+        trusted = bool(folder) and IN_PLACE not in os.read(file, 512) and _holds(os.path.join(folder, "lock"), file)
+        if not trusted:
+            folder = plans_folder(store, _fold(_with_place(_chunks(file), lock)))
+            trusted = _holds(os.path.join(folder, "lock"), file)
     finally:
         os.close(file)
     plan = words = ""
-    if not _is_plain(environment):
-        words = f"{environment!r} is not the name of an environment"
-    elif not trusted:
+    if not trusted:
         words = f"{lock} {beside('_envknit_words').not_installed(store, os.path.basename(folder), lock)}"
     elif not is_safe(store):
         words = f"{lock} is not used: the store {store} must be yours, and writable by nobody else"
@@ -184,7 +273,26 @@ def plan_of(lock: str, environment: str) -> tuple[str, str, str]:
     return lock, plan, words
 
 
-def _is_plain(name: str) -> bool:
+def _last_installed(store: str, lock: str, environment: str) -> str:
+    """Return the folder of the plans that were last installed from the lock at this path; `""`: not for this ABI.
+
+    It is likely the one: to compare the bytes takes a tenth of hashing them.
+    """
+    try:
+        plans, abi, lock_key = os.readlink(os.path.join(root_folder(store, lock), environment)).split("/")[-5:-2]
+    except (OSError, ValueError):
+        return ""
+    return plans_folder(store, lock_key) if (plans, abi) == (PLAN_FORMAT, ABI) else ""
+
+
+def root_folder(store: str, lock: str) -> str:
+    """Name the folder of links that always lead to the views in use of the lock at this path."""
+    project = os.path.basename(os.path.dirname(lock))[:60]
+    name = "".join([c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in project])
+    return os.path.join(store, "roots", f"{name or 'root'}-{key(os.fsencode(lock))}")
+
+
+def is_plain(name: str) -> bool:
     return bool(name) and not set(name) & {"/", "\\", "\0", ":", "@"} and name not in {".", ".."}
 
 

@@ -6,7 +6,8 @@ PYTEST_DONT_REWRITE: see `_envknit_bootstrap`.
 import os
 import sys
 
-from _envknit_bootstrap import LOCK_NAME, may_miss, setting
+from _envknit_activation import may_miss
+from _envknit_bootstrap import LOCK_NAME, setting
 from _envknit_plans import ABI, PLAN_FORMAT, plans_folder
 
 TYPE_CHECKING = False
@@ -63,6 +64,13 @@ def not_installed(store: str, lock_key: str, lock: str) -> str:
         return f"is installed for another Python ({elsewhere[0]}), not for this one; use: envknit run; or {run}"
     ignored = " (ENVKNIT_HOME is ignored here)" if "ENVKNIT_HOME" in os.environ and not setting("ENVKNIT_HOME") else ""
     return f"was not installed here for this Python, or changed since{ignored}; {run}"
+
+
+def tell(words: str, *, aloud: bool = True) -> None:
+    """Say why a lock is not used: now to a terminal where it is for all to hear, later to whoever misses a module."""
+    sys.meta_path.append(Hint(words))
+    if aloud and sys.stderr is not None and os.isatty(2):
+        sys.stderr.write(f"envknit: {words}\n")
 
 
 class Hint:

@@ -48,6 +48,7 @@ from _envknit_plans import (
     key,
     lock_key,
     plans_folder,
+    root_folder,
     store_of,
 )
 from envknit.errors import PlanError
@@ -70,6 +71,7 @@ __all__ = [
     "lock_key",
     "plans_folder",
     "read_plan",
+    "root_folder",
     "runtime_folder",
     "store_of",
 ]

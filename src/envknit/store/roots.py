@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 
-from envknit.plan import key
+from envknit.plan import root_folder
 from envknit.regular import read_regular
 
 TYPE_CHECKING = False
@@ -65,14 +65,12 @@ class Root:
 
 def root_path(store: str, lock: str) -> str:
     """Name the file that registers the lock at this path."""
-    project = os.path.basename(os.path.dirname(lock))[:60]
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in project)
-    return os.path.join(store, "roots", f"{name or 'root'}-{key(os.fsencode(lock))}{_SUFFIX}")
+    return root_folder(store, lock) + _SUFFIX
 
 
 def view_link(store: str, lock: str, environment: str) -> str:
     """Name the link that always leads to the view in use of an environment: what editors and kernels can be told."""
-    return os.path.join(root_path(store, lock).removesuffix(_SUFFIX), environment)
+    return os.path.join(root_folder(store, lock), environment)
 
 
 def root_of(store: str, lock: str) -> Root | None:
