@@ -104,9 +104,11 @@ def nearest_lock(folder: str) -> str:
 
 def has_block(script: str) -> bool:
     """Tell whether a script says in a comment near its beginning what it needs (PEP 723)."""
+    if not os.path.isfile(script):  # whoever opens a pipe takes what Python shall read
+        return False
     try:
-        with open(os.open(script, os.O_RDONLY | os.O_NONBLOCK), "rb", 0) as file:
-            return file.seekable() and b"\n# /// script" in b"\n" + file.read(4096)  # a pipe can be read only once
+        with open(script, "rb", 0) as file:
+            return b"\n# /// script" in b"\n" + file.read(4096)
     except OSError:
         return False
 
@@ -143,16 +145,18 @@ def give_up(error: BaseException, lock: str) -> None:
 def beside(name: str) -> "Any":
     """Load one of `MODULES`: they lie beside this one, whose folder need not be on `sys.path`; cost: 0.1 ms, once."""
     for each in (MODULES[0], name):
-        with _bootstrap._ModuleLockManager(each):  # type: ignore[attr-defined] # not in typeshed, nor is the other
-            if each not in sys.modules:
-                _bootstrap._load_unlocked(hook_spec(each))  # type: ignore[attr-defined] # as above
-    return sys.modules[name]
+        if each not in sys.modules:
+            with _bootstrap._ModuleLockManager(each):  # type: ignore[attr-defined] # not in typeshed, nor is the other
+                if each not in sys.modules:
+                    _bootstrap._load_unlocked(hook_spec(each))  # type: ignore[attr-defined] # as above
+    return _bootstrap._gcd_import(name)  # type: ignore[attr-defined] # as above; waits for a thread that loads it
 
 
 def hook_spec(name: str) -> "Any":
     """Describe one of `MODULES` for importlib."""
     path = os.path.join(os.path.dirname(__file__), f"{name}.py")
-    spec: Any = _external.spec_from_file_location(name, path, loader=_external.SourceFileLoader(name, path))
+    spec: Any = _bootstrap.ModuleSpec(name, _external.SourceFileLoader(name, path), origin=path)
+    spec.has_location = True
     if name == "_envknit_words":
         spec.loader.get_code = beside("_envknit_activation").as_importing(spec.loader.get_code)
     return spec

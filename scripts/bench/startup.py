@@ -32,24 +32,28 @@ def main(rounds: int) -> None:
     bare = interpreter("bare", ROOT)
     for file in bare.parent.parent.glob("lib/*/site-packages/envknit.*"):
         file.unlink()  # the same packages, but for the hook
+    idle = interpreter("idle")
+    next(idle.parent.parent.glob("lib/*/site-packages")).joinpath("idle.pth").write_text("import sys\n")
     knit = {"": interpreter("envknit", ROOT)}
     if commit := os.environ.get("BENCH_AGAINST"):  # to see whether it became slower
         knit[f" at {commit}"] = interpreter("before", _source(commit))
     stores = {name: fresh(f"store{name.replace(' ', '-')}") for name in knit}
-    _startup(rounds, stores, bare, knit)
+    _startup(rounds, stores, (bare, idle), knit)
     _first_run(max(3, rounds // 8), knit[""])
     _imports(max(5, rounds // 4), stores[""], knit[""])
     _pytest(max(5, rounds // 4), stores[""], knit[""])
     _warm_install(max(5, rounds // 4), stores[""], knit[""])
 
 
-def _startup(rounds: int, stores: Mapping[str, Path], bare: Path, knit: Mapping[str, Path]) -> None:
+def _startup(rounds: int, stores: Mapping[str, Path], others: tuple[Path, Path], knit: Mapping[str, Path]) -> None:
+    bare, idle = others
     wheels = fresh("wheels")
     names = _make_wheels(wheels, max(PINS))
     empty = fresh("empty")
     same = interpreter("same")
     pip(same, "install", "--no-index", "--find-links", wheels, *names[: min(PINS)])
     rivals, alone = [Rival("no hook", [bare, "-c", _NOTHING], empty, environment())], []
+    rivals.append(Rival("a .pth that does nothing", [idle, "-c", _NOTHING], empty, environment()))
     for which, python in knit.items():
         env = environment(ENVKNIT_HOME=str(stores[which]))
         folder = next((python.parent.parent / "lib").glob("*/site-packages"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.plan import SITE_PACKAGES
+from envknit.plan import SITE_PACKAGES, root_folder
 from kit import UNMEASURED
 from kit.planned import make_plan
 
@@ -286,6 +286,35 @@ def test_a_file_with_the_same_key_but_other_bytes_is_not_trusted(project: Projec
     copy.write_text("other bytes\n")
 
     assert "was not installed here" in project.run("app.py", status=1).err
+
+
+@pytest.mark.ends
+def test_a_lock_is_compared_with_what_was_installed_at_its_path_and_else_found_by_its_bytes(
+    project: Project, other: Project
+) -> None:
+    root = Path(root_folder(str(project.machine.home), str(project.lock_file)))
+    root.mkdir(parents=True)
+    its_view = make_plan(other, {"alpha==2.0": _alpha("2.0")}).parent
+    (root / "default").symlink_to(os.path.relpath(its_view, root))
+
+    assert project.run("app.py").out == "1.0\n"
+    project.lock_file.write_text("anything: at all\n")
+    assert "changed since" in project.run("app.py", status=1).err
+    project.lock_file.write_bytes(other.lock_file.read_bytes())
+    assert project.run("app.py").out == "2.0\n"
+
+
+@pytest.mark.once
+def test_a_script_that_comes_through_a_pipe_is_left_to_python_to_read(machine: Machine) -> None:
+    folder = machine.root / "pipes"
+    folder.mkdir()
+    os.mkfifo(folder / "app.py")
+    python = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=folder, env=machine.env, stdout=subprocess.PIPE, text=True
+    )
+    (folder / "app.py").write_text("print('whole')\n")
+
+    assert python.communicate(timeout=60)[0] == "whole\n"
 
 
 def test_a_lock_that_another_version_of_envknit_installed_says_so(project: Project) -> None:
