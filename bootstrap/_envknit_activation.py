@@ -112,7 +112,6 @@ class Activation:
         sys.path[end:] = [*path, *behind]
         if self.hidden:
             self._hide_host()
-        sys.meta_path.append(self)
         lock, plan = beside("_envknit_rules").told() if setting("ENVKNIT_ACTIVE") else ("", "")
         if plan and lock == self.lock:
             self.former = os.path.join(os.path.dirname(plan), SITE_PACKAGES)
@@ -122,6 +121,7 @@ class Activation:
         prefixes, user = getattr(site, "PREFIXES", []), getattr(site, "ENABLE_USER_SITE", None)
         self.prefix = sys.prefix, sys.exec_prefix, prefixes, user
         self.settle()
+        sys.meta_path.append(self)
         _envknit_bootstrap.active = self
         if "\nstartup\t" in self.facts:
             self.load("envknit.runtime.startup").run(self)
@@ -160,7 +160,10 @@ class Activation:
         # runpy hands in Path objects (3.10); `python SCRIPT` asks about the script, which is no folder to run
         inside = isinstance(path, str) and path.startswith(self.store + os.sep)
         if inside and not str(path).startswith(os.path.join(self.entries, RUNTIME)) and os.path.isdir(str(path)):
-            return self.load("_envknit_finder").finder_below(path, self)
+            try:
+                return self.load("_envknit_finder").finder_below(path, self)
+            except OSError as error:  # the hook was removed since this process began
+                raise ImportError(path) from error
         raise ImportError(path)
 
     def find_top(self, fullname: str, target: "Any" = None) -> "Any":

@@ -27,6 +27,7 @@ MODULES = (
     "_envknit_finder",
     "_envknit_words",
 )  # the rest of the hook; they need the first of them
+
 active: "Activation | None" = None
 problem: "BaseException | None" = None  # why start() gave up; `envknit doctor` shows it
 _started = False

@@ -107,6 +107,8 @@ def _by_script_or_parent(script: str, environment: str) -> "tuple[str, str, str]
     beside_it = f"{script}.{LOCK_NAME}"
     lock, plan = _told()
     own = own_plan()
+    if own and not plan and not environment:
+        return "", own, ""
     if own:
         lock, plan = beside("_envknit_rules").in_view(own, lock, plan) if plan and not folder else ("", own)
     elif folder and os.path.exists(beside_it):
