@@ -32,12 +32,14 @@ def make_private(folder: str | os.PathLike[str]) -> None:
     have, those between would let the group exchange what lies in them.
     """
     missing = [] if os.path.isdir(folder) else [os.fspath(folder)]
+    tried = set()  # `/proc` says of each new folder that what is above it is missing
     while missing:
         try:
             os.mkdir(missing[-1], 0o700)
         except FileNotFoundError:
-            if (parent := os.path.dirname(missing[-1])) == missing[-1]:
+            if (parent := os.path.dirname(missing[-1])) == missing[-1] or missing[-1] in tried:
                 raise
+            tried.add(missing[-1])
             missing.append(parent)
             continue
         except FileExistsError:

@@ -76,7 +76,7 @@ class Cache:
 
     def page(self, url: str) -> CachedPage | None:
         """Return what an index answered for this URL before."""
-        head, _, body = (self._read("pages", _digest(url)) or b"").partition(b"\n")
+        head, body = self._read("pages", _digest(url))
         try:
             facts = json.loads(head)
             return CachedPage(body=body, **facts["page"]) if facts["asked"] == url else None
@@ -86,11 +86,11 @@ class Cache:
     def keep_page(self, page: CachedPage, *, asked: str) -> None:
         """Remember a page under the URL that was asked for."""
         facts = {name: getattr(page, name) for name in CachedPage.__slots__ if name != "body"}
-        self._write("pages", _digest(asked), json.dumps({"asked": asked, "page": facts}).encode() + b"\n" + page.body)
+        self._write("pages", _digest(asked), json.dumps({"asked": asked, "page": facts}).encode() + b"\n", page.body)
 
     def metadata(self, *key: str) -> bytes | None:
         """Return core metadata by what identifies the bytes that it was read from."""
-        return self._read("metadata", _digest(*key))
+        return b"".join(self._read("metadata", _digest(*key))) or None
 
     def keep_metadata(self, data: bytes, *key: str) -> None:
         """Remember core metadata for good.
@@ -102,29 +102,39 @@ class Cache:
         """
         self._write("metadata", _digest(*key), data)
 
-    def _read(self, kind: str, digest: str) -> bytes | None:
+    def _read(self, kind: str, digest: str) -> tuple[bytes, bytes]:
+        """Return the first line of what was kept, and the rest; nothing where there is none, or it is damaged."""
         if not self._works:
-            return None
+            return b"", b""
         path = self._folder / kind / digest[:2] / digest
         try:
-            head, _, data = path.read_bytes().partition(b"\n")
+            with path.open("rb") as file:  # pages are large: the fewer copies, the better
+                stated, head, rest = file.readline(), file.readline(), file.read()
         except OSError:
-            return None
-        if head.decode("ascii", "replace") == hashlib.sha256(data).hexdigest():
-            return data
+            return b"", b""
+        if stated == _stated(head, rest):
+            return head, rest
         with suppress(OSError):
             path.unlink()
-        return None
+        return b"", b""
 
-    def _write(self, kind: str, digest: str, data: bytes) -> None:
+    def _write(self, kind: str, digest: str, *parts: bytes) -> None:
         if not self._works:
             return
         path = self._folder / kind / digest[:2] / digest
         try:
-            write_atomically(path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data, durable=False)
+            write_atomically(path, b"".join((_stated(*parts), *parts)), durable=False)
         except OSError as cause:
             self._works = False
             self._warn(f"the cache {self._folder} is not used: {cause.strerror or cause}")
+
+
+def _stated(*parts: bytes) -> bytes:
+    """Return the line that the parts of an entry stand below."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return f"{found.hexdigest()}\n".encode()
 
 
 def is_own(folder: Path) -> bool:
