@@ -13,8 +13,8 @@ import pytest
 
 from _envknit_finder import bytecode_path
 from envknit.errors import InstallError, LockError, PackageIndexError, StoreError, UnsafeWheelError
-from envknit.files.lockfile import write_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
+from envknit.files.written_lock import write_lock
 from envknit.install.flow import install
 from envknit.install.installed import Installed, find_installed
 from envknit.install.selection import Selection

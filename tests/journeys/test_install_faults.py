@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envknit.files.lockfile import write_lock
 from envknit.files.model import Artifact, Environment, Lock, Pin
+from envknit.files.written_lock import write_lock
 from envknit.plan import Plan
 from envknit.store.store import Store
 

@@ -52,7 +52,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace, screen: Screen) -> int:
     """Run the verb."""
-    from envknit.files.lockfile import holds  # `--help` needs no YAML
+    from envknit.files.written_lock import holds  # `--help` needs no YAML
 
     place = find_place(arguments)
     seen = _facts_of(place)
@@ -99,7 +99,7 @@ def _facts_of(place: Place) -> bytes:
 def _remember(place: Place, lock: Lock, facts: bytes, screen: Screen) -> None:
     """Let the next `lock` be short, where it would find nothing to do."""
     from envknit.cli.settled import remember
-    from envknit.files.lockfile import render_lock
+    from envknit.files.written_lock import render_lock
     from envknit.resolve.current import is_settled
 
     project = place.load()
@@ -182,7 +182,7 @@ def resolve_place(
 
 def save(place: Place, lock: Lock) -> bool:
     """Write the lock of a place; returns whether its bytes changed."""
-    from envknit.files.lockfile import write_lock
+    from envknit.files.written_lock import write_lock
 
     return write_lock(place.lock, lock)
 

@@ -16,10 +16,11 @@ from envknit.errors import InstallError, LockError
 from envknit.exchange.archive import LOCK, NOTE, WHEELS, writing
 from envknit.files.atomic import placing
 from envknit.files.filenames import version_in
-from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.lockfile import parse_lock
 from envknit.files.model import Artifact
 from envknit.files.sources import parse_source
 from envknit.files.values import Value
+from envknit.files.written_lock import render_lock
 from envknit.index.artifacts import sha256_of
 from envknit.index.index import open_index
 from envknit.install.choose import accepts_interpreter, choose

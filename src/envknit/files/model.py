@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from envknit.files.filenames import parse_version
+
 SCHEMA_VERSION = "1.0"
 DEFAULT_GROUPS = ("dev",)  # which are installed where nobody says
 DEFAULT_STARTUP = ("coverage", "setuptools")  # their start-up lines are inert until asked for
@@ -75,6 +77,10 @@ class Pin:
     def direct(self) -> bool:
         """Whether the person asked for it by name."""
         return bool(self.roots)
+
+    def order(self) -> tuple[str, object]:
+        """Return what the pins of an environment are sorted by."""
+        return self.name, parse_version(self.version)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

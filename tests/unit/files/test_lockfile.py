@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envknit.errors import LockError, SchemaVersionError
-from envknit.files.lockfile import holds, parse_lock, read_lock, render_lock, write_lock
+from envknit.files.lockfile import parse_lock, read_lock
 from envknit.files.model import Artifact, Edge, Environment, Lock, Pin
+from envknit.files.written_lock import holds, render_lock, write_lock
 
 if TYPE_CHECKING:
     from pathlib import Path

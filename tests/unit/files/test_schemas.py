@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envknit.errors import EnvknitError, LockError, ProjectError
-from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.lockfile import parse_lock
 from envknit.files.model import PLATFORMS, PRERELEASES, RESOLUTIONS, Artifact, Edge, Environment, Lock, Pin
 from envknit.files.plain_yaml import read_plain_yaml
+from envknit.files.written_lock import render_lock
 from envknit.projects.settings import TOP, read_environments, read_settings
 
 if TYPE_CHECKING:

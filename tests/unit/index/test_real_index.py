@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import ResolutionError
-from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.lockfile import parse_lock
 from envknit.files.project import Project, RequestedEnvironment
+from envknit.files.written_lock import render_lock
 from envknit.index.index import open_index
 from envknit.resolve.resolver import resolve
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 
 from envknit.errors import ResolutionError
-from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.lockfile import parse_lock
 from envknit.files.project import Project, RequestedEnvironment
+from envknit.files.written_lock import render_lock
 from envknit.resolve.forks import express
 from envknit.resolve.resolver import resolve
 from envknit.resolve.split_search import ROOT

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envknit.errors import PackageIndexError, ProjectError, ResolutionError
-from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.lockfile import parse_lock
 from envknit.files.model import Environment, Lock
 from envknit.files.project import Project, RequestedEnvironment
+from envknit.files.written_lock import render_lock
 from envknit.index.index import open_index
 from envknit.reporter import Reporter
 from envknit.resolve.current import is_current

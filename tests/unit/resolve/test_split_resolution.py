@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from envknit.errors import ProjectError, ResolutionError
-from envknit.files.lockfile import parse_lock, render_lock
+from envknit.files.lockfile import parse_lock
+from envknit.files.written_lock import render_lock
 from envknit.index.index import open_index
 from envknit.projects.load import load_project
 from envknit.reporter import Reporter
