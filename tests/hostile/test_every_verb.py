@@ -48,7 +48,16 @@ LINES = [
     "store gc",
     "hook",
 ]
-HINDRANCES = ["full stdout", "closed pipe", "few files", "gone folder", "closed streams", "no home", "odd path"]
+HINDRANCES = [
+    "full stdout",
+    "full stderr",
+    "closed pipe",
+    "few files",
+    "gone folder",
+    "closed streams",
+    "no home",
+    "odd path",
+]
 
 
 def run_all(hindrance: str, lines: list[str]) -> None:  # noqa: C901, PLR0915 - a program, with a branch a hindrance
@@ -63,6 +72,8 @@ def run_all(hindrance: str, lines: list[str]) -> None:  # noqa: C901, PLR0915 - 
     def hinder() -> None:
         if hindrance == "full stdout":
             os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+        elif hindrance == "full stderr":
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
         elif hindrance == "closed pipe":
             reader, writer = os.pipe()
             os.close(reader)
