@@ -110,10 +110,12 @@ def _import(
 ) -> ModuleType:
     """Be `builtins.__import__`: give the host what its open blocks and defaults mean."""
     blocks = _open_blocks()
-    if level == 0 and (blocks is not None or globals is None or _defaults or _waiting or _guarded):
+    if level == 0 and (
+        blocks is not None or globals is None or _defaults or _waiting or (globals is locals and _guarded)
+    ):
         is_in_world = blocks is not None and blocks.own is not None
         head, dot, rest = name.partition(".")
-        if head in _guarded and fromlist == [] and globals is locals:
+        if globals is locals and head in _guarded and fromlist == []:
             world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
             if world is not None:
                 return names.import_for(world, name)

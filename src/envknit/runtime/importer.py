@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # matters: what is in sys.modules already costs no call of Python (PyImport_ImportModuleLevelObject)
 original_import = builtins.__import__
 
+_guarded = names.guarded  # read at every import statement
+
 
 class Importer:
     """What a group of modules means by names: those of one member, or a project's own in one world."""
@@ -97,7 +99,7 @@ class Importer:
             if name in self._own:
                 return self._own[name]
             head, dot, rest = name.partition(".")
-            if head in names.guarded and fromlist == [] and globals is locals:  # as C code calls it: see doors.py
+            if globals is locals and head in _guarded and fromlist == []:  # as C code calls it: see doors.py
                 world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
                 if world is not None:
                     return names.import_for(world, name)
