@@ -153,18 +153,22 @@ def install_place(
     if done:
         screen.say("everything is installed")
     else:
-        from envknit.install.flow import install  # heavy, and needed only where there is work
+        from envknit.install.taken_back import take_back  # as above
 
-        done = install(
-            place.lock,
-            place.load_if_any(),
-            environments=environments,
-            selection=selection,
-            offline=offline,
-            compile_bytecode=compile_bytecode,
-            reporter=screen,
-            target=target,
-        )
+        done = None if target else take_back(place.lock, environments, selection)
+        if done is None:
+            from envknit.install.flow import install  # heavy, and needed only where there is work
+
+            done = install(
+                place.lock,
+                place.load_if_any(),
+                environments=environments,
+                selection=selection,
+                offline=offline,
+                compile_bytecode=compile_bytecode,
+                reporter=screen,
+                target=target,
+            )
         seconds = time.perf_counter() - began
         news = f"{count(done.placed, 'new entry')} in the store, {size(done.downloaded)} downloaded"
         names = ", ".join(done.views) + (f" for {target}" if target else "")

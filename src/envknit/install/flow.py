@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -21,12 +20,12 @@ from envknit.install.installed import ALL, Installed, find_installed
 from envknit.install.planner import make_plan
 from envknit.install.selection import USUAL
 from envknit.install.sources import Sources, as_built, bound_indexes
-from envknit.plan import ABI, lock_key, plans_folder
+from envknit.install.taken_back import register, take_back
+from envknit.plan import ABI
 from envknit.regular import read_regular
 from envknit.reporter import Reporter
-from envknit.store.disk import disk_faults, distrust, replace_link, walk
+from envknit.store.disk import disk_faults, distrust, walk
 from envknit.store.entry import read_foreign
-from envknit.store.roots import Root, root_of, root_path, view_link
 from envknit.store.store import Store
 from envknit.view.bytecode import Compiler, compile_missing
 from envknit.view.place import folder_of_plans, place_views
@@ -73,16 +72,17 @@ def install(
         InstallError: a pin has no artifact here, or one could not be downloaded, built, verified or placed.
         StoreError: the store is not this user's own, or is damaged.
     """
-    done = find_installed(lock_path, environments, selection) if target is None else None
-    if done is not None:
-        return done
+    if target is None:
+        done = find_installed(lock_path, environments, selection) or take_back(lock_path, environments, selection)
+        if done is not None:
+            return done
     path = os.path.abspath(lock_path)
     if not {"\t", "\n"}.isdisjoint(path):
         raise LockError("the path of the lock has a tab or line break, which no plan can hold", lock=path)
     job = _Job(Store().open(), path, _read(path), environments, selection, target, reporter or Reporter())
     compiling = closing(Compiler(job.store)) if compile_bytecode and target is None else nullcontext()
     with job.store.installing(), compiling as compiler:
-        return job.taken_back() or job.fill(project, compiler, offline=offline, aside=aside)
+        return job.fill(project, compiler, offline=offline, aside=aside)
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,6 @@ class _Job:
     selection: Selection
     target: Target | None
     reporter: Reporter
-
-    def taken_back(self) -> Installed | None:
-        """Put in use again what these bytes were installed as: in another worktree, on a branch left for a while."""
-        if self.target is not None:
-            return None
-        done = find_installed(self.path, self.environments, self.selection, registered=False)
-        if done is not None:
-            folder = Path(plans_folder(str(self.store.root), lock_key(self.lock_bytes, self.path)))
-            views = {environment: Path(view) for environment, view in done.views.items()}
-            register(self.store, self.path, folder, views)
-        return done
 
     def fill(self, project: Project | None, compiler: Compiler | None, *, offline: bool, aside: bool) -> Installed:
         """Fetch what the store lacks, and make plans and views of it."""
@@ -239,15 +228,3 @@ def placed_pin(
         raise LockError(f"{title} lies in a folder that others may write to", lock=path, install_path=folder, found=odd)
     reporter.warn(f"{title} is {folder}, as the lock says: it has no hash, and may change at any time")
     return PlacedPin(chosen=pin, entry=entry)
-
-
-def register(store: Store, path: str, folder: Path, views: Mapping[str, Path]) -> None:
-    """Note that these plans were installed from the lock at `path`, and let its links lead to their views."""
-    file = Path(root_path(str(store.root), path))
-    root = root_of(str(store.root), path) or Root(path)
-    root.add(os.path.relpath(folder, store.root), datetime.now(timezone.utc).date().isoformat())
-    with disk_faults(file):
-        write_atomically(file, root.render())
-        for environment, view in views.items():
-            link = view_link(str(store.root), path, environment)
-            replace_link(Path(link), os.path.relpath(view, os.path.dirname(link)))

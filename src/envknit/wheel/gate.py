@@ -23,7 +23,7 @@ from envknit.wheel.entrypoints import is_reserved, scripts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
     from email.message import Message
 
     from envknit.wheel.archive import ArchivedFile
@@ -124,8 +124,11 @@ def _check(fd: int, wheel: str, name: str, version: str) -> CheckedWheel:
         raise UnsafeWheelError("its .pth files are too large")  # each line may put a folder on `sys.path`
     left_out = {f"{dist_info}/{text}" for text in _LEFT_OUT}
     bytecode = {path for path in files if _is_stale_bytecode(path, files)}
+    data = data_folder(dist_info)
+    headers = f"{data}/include/{canonicalize_name(name)}/"
+    schemes = {"purelib": "", "platlib": "", "data": f"{data}/", "scripts": f"{data}/bin/", "headers": headers}
     checked = tuple(
-        _checked_file(file, dist_info, name)
+        _checked_file(file, data, schemes)
         for path, file in files.items()
         if path not in left_out and path not in bytecode
     )
@@ -239,22 +242,24 @@ def _rows(text: str) -> dict[str, RecordEntry]:
     return rows
 
 
-def _checked_file(file: ArchivedFile, dist_info: str, name: str) -> CheckedFile:
-    """Find out where a file goes in the entry."""
-    data = data_folder(dist_info)
-    headers = f"{data}/include/{canonicalize_name(name)}/"
-    folders = {"purelib": "", "platlib": "", "data": f"{data}/", "scripts": f"{data}/bin/", "headers": headers}
+def _checked_file(file: ArchivedFile, data: str, schemes: Mapping[str, str]) -> CheckedFile:
+    """Find out where a file goes in the entry.
+
+    Args:
+        file: which.
+        data: the data folder of the wheel.
+        schemes: where each folder of that goes.
+    """
     place, is_script = file.name, False
-    first, _, rest = place.partition("/")
-    if first == data:
-        scheme, _, inside = rest.partition("/")
-        if scheme not in folders or not inside:
+    if place.startswith(data) and place[len(data) : len(data) + 1] in {"", "/"}:
+        scheme, _, inside = place[len(data) + 1 :].partition("/")
+        if scheme not in schemes or not inside:
             raise UnsafeWheelError("a file of its data folder has no known kind", member=file.name)
-        place, is_script = folders[scheme] + inside, scheme == "scripts"
+        place, is_script = schemes[scheme] + inside, scheme == "scripts"
         if inside.partition("/")[0].lower().endswith(".dist-info"):
             raise UnsafeWheelError("its data folder would change a dist-info folder", member=file.name)
     folder, _, script = place.rpartition("/")
-    if folder.lower() in {f"{data}/bin".lower(), f"{data}/scripts".lower()} and is_reserved(script):
+    if is_reserved(script) and folder.lower() in {f"{data}/bin".lower(), f"{data}/scripts".lower()}:
         raise UnsafeWheelError("a script would stand for an interpreter", member=file.name)
     is_executable = is_script or bool(file.info.external_attr >> 16 & 0o111)
     return CheckedFile(file=file, place=place, is_executable=is_executable)
@@ -268,7 +273,7 @@ def _refuse_collisions(places: Iterable[str]) -> None:
             raise UnsafeWheelError("it has too many folders")
         path, is_file = place, True
         while path:
-            folded = unicodedata.normalize("NFC", path.casefold())
+            folded = path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
             if folded in seen:
                 if seen[folded] != (path, False) or is_file:
                     raise UnsafeWheelError(

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import os
+import stat
 from dataclasses import dataclass
 
 from envknit.store.disk import seal
@@ -88,6 +89,7 @@ class _NewEntry:
         self.unfitting: list[str] = []  # files that the wheel's RECORD has no row of, or another one
         self._root = root
         self._known = {""}  # folders that exist
+        self._exact: dict[int, bool] = {}  # whether a new file has the mode that it was opened with, whatever the umask
         self._written: list[RecordedFile] = []
 
     def add(self, fd: int, checked: CheckedFile, row: RecordEntry | None) -> None:
@@ -141,7 +143,7 @@ class _NewEntry:
             os.makedirs(f"{self._root}/{folder}", mode=0o755, exist_ok=True)
             self._known.add(folder)
         size = 0
-        fd = os.open(f"{self._root}/{place}", _NEW_FILE, 0o600)
+        fd = os.open(f"{self._root}/{place}", _NEW_FILE, mode)
         try:
             for piece in pieces:
                 for digest in digests:
@@ -150,7 +152,10 @@ class _NewEntry:
                 rest = memoryview(piece)
                 while rest:  # a system call may take a part of it
                     rest = rest[os.write(fd, rest) :]
-            os.fchmod(fd, mode)
+            if mode not in self._exact:
+                self._exact[mode] = stat.S_IMODE(os.fstat(fd).st_mode) == mode
+            if not self._exact[mode]:
+                os.fchmod(fd, mode)
         finally:
             os.close(fd)
         return size

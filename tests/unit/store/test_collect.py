@@ -16,7 +16,7 @@ import pytest
 from _envknit_finder import bytecode_path
 from envknit.errors import StoreError
 from envknit.files.atomic import write_atomically
-from envknit.install.flow import register
+from envknit.install.taken_back import register
 from envknit.plan import key, plans_folder
 from envknit.store.collect import collect
 from envknit.store.roots import root_of
