@@ -151,10 +151,14 @@ def _outcome(command: list[object], project: Path) -> str:
         "single phase": "no: single phase",
         "does not support loading": "no: refuses",
         "not support subinterpreters": "no: refuses",
+        "not yet support subinterpreters": "no: refuses",
+        "Interpreter change detected": "no: refuses",
+        "more than once per process": "no: refuses",
         "died of": "no: crashes",
         "UnsupportedPlatform": "-",
         "unexpected keyword argument 'facecolor'": "no: names",
         "failed: SyntaxError: invalid syntax": "no: names",
+        "'list' object has no attribute 'dtype'": "no: names",
     }
     return next((told for words, told in reasons.items() if words in why), "no: fails") if why else "yes"
 

@@ -123,6 +123,17 @@ print(mixed._multi.__file__.startswith(lib.__spec__.loader.store), os.listdir(te
 """).splitlines()[:2] == ["False 1 2 1 1", "1.0 2.0"]  # fmt: skip
 
 
+def test_one_file_that_a_guest_loads_first_is_another_library_for_the_resident(project: Project) -> None:
+    assert out(project, """
+import envknit
+with envknit.use("lib", "2.0", env="mixed", native=True) as mixed: pass
+mixed._multi.count()
+import lib
+print(mixed._multi.count(), lib._multi.count(), lib._single.count(), mixed._single.count())
+print(mixed._multi.imported("lib.late").BELOW, lib._multi.imported("lib.late").BELOW)
+""").splitlines() == ["2 1 1 1", "1.0 2.0"]  # fmt: skip
+
+
 def test_what_c_code_keeps_for_the_process_is_shared_within_an_environment_and_not_between_two(
     project: Project,
 ) -> None:
@@ -148,6 +159,14 @@ print(old._multi.Thing, lib._multi.Thing, old._single.count.__module__)
 """) == "<class 'lib@1_0._multi.Thing'> <class 'lib._multi.Thing'> lib@1_0._single\n"  # fmt: skip
 
 
+def test_a_pickle_that_a_guest_reads_means_the_guest_by_plain_names(project: Project) -> None:
+    assert out(project, OLD + """
+import lib
+for module in (old, lib, old): print(module.base.load(b"clib.base\\nVERSION\\n."), end=" ")
+print(old.base.load(b"clib.only\\nVERSION\\n."), pickle.loads(b"clib.base\\nVERSION\\n."))
+""") == "1.0 2.0 1.0 1.0 2.0\n"  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["lib.late", "lib._multi", "lib._single", "solo"])
 def test_what_the_other_version_loads_just_now_is_not_found(project: Project, name: str) -> None:
     # Between its entry in the table and its execution another thread may look: a trace function stands for it
@@ -161,6 +180,9 @@ def look(frame, event, argument):
             module = way({name!r})
             found.append(getattr(module, "__name__", "").partition("@")[0] == {name!r})
             assert module is None or "@1_0" in module.__name__, module
+        if frame.f_code.co_name == "exec_module":
+            for way in (old._multi.imported, old._single.by_level):
+                assert "@1_0" in way({name!r}).__name__
 sys.setprofile(look)
 import lib.late, solo as other
 sys.setprofile(None)

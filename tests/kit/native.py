@@ -155,7 +155,7 @@ def native_files(version: str) -> Files:
     return {
         "lib/__init__.py": f"VERSION = {version!r}\nfrom lib._multi import API\nfrom lib import _multi, _single\n"
         "from lib import base\nbase.Late = type('Late', (), {'__module__': 'lib.base'})\n",
-        "lib/base.py": f"VERSION = {version!r}\n",
+        "lib/base.py": f"import pickle\nVERSION = {version!r}\ndef load(data):\n    return pickle.loads(data)\n",
         "lib/late.py": f"import dep\nVERSION = {version!r}\nBELOW = dep.VERSION\n",
         "lib/only.py" if version == "1.0" else "lib/newer.py": f"VERSION = {version!r}\n",
     }

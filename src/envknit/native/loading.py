@@ -35,7 +35,9 @@ _SHARED = b"__pybind11_internals_", b"__pybind11_module_local_", b"__nb_internal
 _owners: dict[tuple[int, int], World] = {}  # device and inode of an extension file -> the guest that loaded it
 
 
-def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World, kin: str) -> ModuleType:
+def create(
+    spec: ModuleSpec, path: str, source: str, plain: str, world: World, *, kin: str, is_shared: bool
+) -> ModuleType:
     """Create the module of an extension file.
 
     Args:
@@ -45,6 +47,7 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World, k
         plain: the name that its own code knows it by.
         world: the guest.
         kin: a name for those that it shares types of C++ with.
+        is_shared: whether the file may be a resident's, too.
 
     Raises:
         ImportError: as the import of any extension module does.
@@ -58,7 +61,7 @@ def create(spec: ModuleSpec, path: str, source: str, plain: str, world: World, k
     with open(source, "rb") as original:
         data = original.read()
     changed = _with_own_constants(data, kin)
-    own = _is_own(source, world) and changed is data
+    own = not is_shared and changed is data and _is_own(source, world)
     file = source if own else _copy(source, changed)
     askers.note(file, world)
     try:

@@ -81,7 +81,7 @@ class Name(str):
         caller = sys._getframe(0).f_back
         if sys.is_finalizing() if caller is None else caller.f_code in _python_askers:
             return not self.is_alias
-        world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
+        world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH)) or _meant.get(get_ident())
         return (self._head if world is None else world.route(self._head)) == self._real_head
 
     def __ne__(self, other: object) -> bool:
@@ -89,6 +89,30 @@ class Name(str):
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)  # `pickle` takes a module's name from the table (`whichmodule` in Lib/pickle.py)
+
+
+_meant: dict[int, World] = {}  # thread -> whose code C code of nobody looks a name up for, just now
+
+
+class _Meaning:
+    def __init__(self, world: World) -> None:
+        _meant[get_ident()] = world
+
+    def __del__(self) -> None:
+        _meant.pop(get_ident(), None)
+
+
+def import_meant(world: World, name: str, fromlist: Any) -> ModuleType:
+    """Import a module for C code of nobody that a guest's code called, such as an unpickler.
+
+    Args:
+        world: the guest.
+        name: what it asks for, by the plain name.
+        fromlist: the list of `PyImport_Import` (Python/import.c), which lives until it has looked the name up.
+    """
+    module = import_for(world, name)
+    fromlist.append(_Meaning(world))
+    return module
 
 
 class _Bar(Name):
@@ -100,8 +124,12 @@ class _Bar(Name):
     def __eq__(self, other: object) -> bool:
         if type(other) is not str or other != self._plain:
             return self is other
-        world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
-        return world is not None and world.route(self._head) != self._head
+        world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH)) or _meant.get(get_ident())
+        real_head = self._head if world is None else world.route(self._head)
+        if real_head is None or real_head == self._head:
+            return real_head is None
+        alias = _aliases.get(real_head + self._plain[len(self._head) :])
+        return alias is None or sys.modules.get(alias) is None
 
 
 # Functions of Python that look plain names up for code whose world is known already: C code does not call through them

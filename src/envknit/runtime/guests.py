@@ -102,7 +102,10 @@ class NativeLoader(ExtensionFileLoader):
             raise native_error(self.member, spec.name, path=self.path, reason=reason)
         self.member.guard()
         member, source = self.member, self.member.source(self.path)
-        return loading.create(spec, self.path, source, _plain(spec.name), member, member.kin)
+        # A plain import may load the very same file later, and must not get what a guest has made of it
+        pins = [pin for plan in router.resident_plans for pin in plan.pins.values() if pin.resident]
+        is_shared = any(pin.folder == member.pin.folder for pin in pins)
+        return loading.create(spec, self.path, source, _plain(spec.name), member, kin=member.kin, is_shared=is_shared)
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module, and let what it defines bear the guest's name."""

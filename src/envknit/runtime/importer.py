@@ -101,8 +101,7 @@ class Importer:
             head, dot, rest = name.partition(".")
             if globals is locals and head in _guarded and fromlist == []:  # as C code calls it: see doors.py
                 world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH))
-                if world is not None:
-                    return names.import_for(world, name)
+                return names.import_meant(self, name, fromlist) if world is None else names.import_for(world, name)
             try:
                 real = self.routes[head] or self.real_name(head)  # (which raises)
             except KeyError:
