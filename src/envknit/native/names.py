@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 _lock_unlock_module = _bootstrap._lock_unlock_module
 
+_meanings: dict[str, set[str]] = {}  # such a name -> what it means to guests, in `sys.modules`
 guarded: set[str] = set()  # top-level names that mean something else to the C code of some guest
 
 
@@ -115,23 +116,6 @@ def import_meant(world: World, name: str, fromlist: Any) -> ModuleType:
     return module
 
 
-class _Bar(Name):
-    """A key that a guest's C code finds before the plain one of what is being loaded and means something else to it."""
-
-    __slots__ = ()
-    __hash__ = Name.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not str or other != self._plain:
-            return self is other
-        world = askers.asking(here := askers.frames(), askers.backtrace(here, askers.DEPTH)) or _meant.get(get_ident())
-        real_head = self._head if world is None else world.route(self._head)
-        if real_head is None or real_head == self._head:
-            return real_head is None
-        alias = _aliases.get(real_head + self._plain[len(self._head) :])
-        return alias is None or sys.modules.get(alias) is None
-
-
 # Functions of Python that look plain names up for code whose world is known already: C code does not call through them
 _python_askers = {
     getattr(_bootstrap, name).__code__
@@ -151,7 +135,11 @@ def guard(world: World, heads: Iterable[str]) -> None:
         world: the guest.
         heads: the names; those that mean the same to it as to everybody else stay as they are.
     """
-    new = {head for head in heads if head not in guarded and world.route(head) != head}
+    meant = {head: real for head in heads if (real := world.route(head)) != head}
+    new = meant.keys() - guarded
+    for head, real in meant.items():
+        if real is not None:
+            _meanings.setdefault(head, set()).add(real)
     if not new:
         return
     guarded.update(new)
@@ -209,22 +197,24 @@ def reserve(spec: Any) -> None:
     execute = getattr(spec.loader, "exec_module", None)
     if create is None or execute is None or isinstance(spec.loader, type) or not hasattr(spec.loader, "__dict__"):
         return  # a namespace package, or a module that is part of the interpreter
-    bar = _Bar(spec.name, spec.name)
+    shown: list[str] = []
 
     def create_module(spec: Any) -> ModuleType | None:
-        # From here on until it is reserved, importlib puts it into the table by its plain name, and other threads look
-        # it up there; to C code None is as good as nothing
-        sys.modules[bar] = None  # type: ignore[assignment]
-        try:
-            module: ModuleType | None = create(spec)
-        except BaseException:
-            sys.modules.pop(bar, None)
-            raise
+        # From here on until it is reserved, importlib puts it into the table by its plain name. What guests mean by the
+        # name stands before it there, so that other threads find that; to C code None is as good as nothing
+        head, dot, rest = spec.name.partition(".")
+        for real in [real_head + dot + rest for real_head in _meanings.get(head, ())]:
+            if real not in _aliases:
+                shown.append(real)
+                show(real, spec.name, sys.modules.get(real))
+        module: ModuleType | None = create(spec)
         return module
 
     def exec_module(module: ModuleType) -> None:
         _reserve(spec.name)
-        sys.modules.pop(bar, None)
+        for real in shown:
+            if real in _aliases and sys.modules.get(_aliases[real]) is None:
+                hide(real)
         try:
             execute(module)
         except BaseException:
