@@ -122,6 +122,8 @@ class Activation:
         self.prefix = sys.prefix, sys.exec_prefix, prefixes, user
         self.settle()
         sys.meta_path.append(self)
+        if getattr(sys, "_base_executable", None) == sys.executable:
+            vars(sys).update(_base_executable=_other_name(sys.executable))
         _envknit_bootstrap.active = self
         if "\nstartup\t" in self.facts:
             self.load("envknit.runtime.startup").run(self)
@@ -263,6 +265,17 @@ def _lies_in(module: object, folders: tuple[str, ...]) -> bool:
         if isinstance(place, str) and place.startswith(folders):
             return True
     return False
+
+
+def _other_name(executable: str) -> str:
+    """Return another path of an interpreter, which is what `sys._base_executable` is in a virtual environment.
+
+    Where both are one, as always up to 3.10, virtualenv looks in the prefix for the folder of `sys.executable`.
+    """
+    real = os.path.realpath(executable)
+    folder = os.path.dirname(real)
+    paths = (real, os.path.join(folder, "python3"), os.path.join(folder, "python"))
+    return next((path for path in paths if path != executable and os.path.realpath(path) == real), executable)
 
 
 def set_prefix(prefix: str, exec_prefix: str, prefixes: list[str], user: "bool | None") -> None:

@@ -77,6 +77,8 @@ def _stays_out() -> bool:
         return True  # also where a variable names a lock
     # A file of the tool itself, which pip hands to other interpreters; scripts in a `bin` take no lock anyway
     folder = os.path.dirname(script)
+    if folder.endswith("/python_discovery"):  # virtualenv's, which asks an interpreter what it is
+        return True
     above = os.path.basename(os.path.dirname(folder))
     return os.path.basename(folder) in OUTSIDERS and above in {"site-packages", "dist-packages"}
 

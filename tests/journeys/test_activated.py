@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,18 @@ def _project(machine: Machine, index: LoopbackIndex) -> Project:
     return project.ready()
 
 
+def _base_python(project: Project) -> str:
+    """Return the interpreter below the virtual environment of the machine, by its own name."""
+    return project.machine.run("-c", "import os, sys; print(os.path.realpath(sys.executable))").out.strip()
+
+
+def _hooked(project: Project) -> dict[str, str]:
+    """Let an interpreter without envknit have it, as though it were installed there."""
+    site = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    _program(project.machine.root / "hooked" / "sitecustomize.py", site)
+    return {"PYTHONPATH": str(project.machine.root / "hooked")}
+
+
 def _program(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -51,6 +64,20 @@ def test_python_and_its_other_names_are_the_environment_s(project: Project) -> N
         ["python", "-c", launcher, "python3", "app.py"], *([["make", "-s", "test"]] if shutil.which("make") else []),
     ):  # fmt: skip
         assert project.envknit("run", "--", *command, env=first).out == "1.0\n", command
+
+
+@pytest.mark.ends
+@pytest.mark.parametrize("which", ["of a virtual environment", "of the view", "without an environment"])
+def test_the_interpreter_below_has_another_name_as_in_a_virtual_environment(project: Project, which: str) -> None:
+    program = "import os, sys; a, b = sys.executable, sys._base_executable; print(a != b, os.path.samefile(a, b))"
+    if which == "of the view":
+        said = project.envknit("run", "--", "python", "-c", program).out
+    elif which == "without an environment":
+        said = project.machine.run(_base_python(project), "-c", program, cwd=project.root, env=_hooked(project)).out
+    else:
+        said = project.code(program).out
+
+    assert said == "True True\n"
 
 
 def test_tools_of_other_environments_are_left_alone(project: Project) -> None:

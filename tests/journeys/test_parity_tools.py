@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
 from contextlib import suppress
@@ -153,6 +154,14 @@ def test_tools_that_make_environments_make_them(project: Project) -> None:
     run(project, "-m", "virtualenv", "-q", "made")
     inside = project.machine.run(project.root / "made" / "bin" / "python", "-c", "import sys; print(sys.prefix)")
     assert inside.out == f"{project.root / 'made'}\n"
+
+    # A Python that is in no virtual environment itself, as in most containers
+    base = os.path.realpath(sys.executable)
+    site = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    project.write("hooked/sitecustomize.py", site)
+    program = "import virtualenv; virtualenv.cli_run(['again'])"
+    project.machine.run(base, "-c", program, cwd=project.root, env={"PYTHONPATH": str(project.root / "hooked")})
+    assert (project.root / "again/bin/python").exists()
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
