@@ -122,7 +122,7 @@ def test_a_shared_store_that_others_may_write_is_neither_taken_from_nor_used(
 
     loose.chmod(0o755)
     for path in (machine.home / "packages", machine.home / "plans"):
-        path.rename(path.with_name(f"{path.name}-away"))
+        path.rename(machine.root / f"{path.name}-away")
     verb(shared, "install --no-compile")
     loose.chmod(0o777)
 
