@@ -13,12 +13,16 @@ import sys
 import warnings
 from runpy import run_path
 
-_pack = run_path(sys.argv[1])["pack_bytecode"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
 
 
 def main() -> None:
     """Compile until the input ends."""
     os.umask(0o077)  # `os.makedirs` gives its mode to the last folder only
+    pack = run_path(sys.argv[1])["pack_bytecode"]
     warnings.simplefilter("ignore")  # what a package's source makes Python warn about is not the person's to mend
     for line in sys.stdin:
         source, final, into, modules = json.loads(line)
@@ -26,14 +30,14 @@ def main() -> None:
         try:
             for module in modules:
                 target = os.path.join(into, f"{module}c")
-                compile_module(os.path.join(source, module), os.path.join(final, module), target)
+                compile_module(os.path.join(source, module), os.path.join(final, module), target, pack)
         except OSError as error:  # the disk is full, or the install was given up and took the sources away
             answer = str(error)
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
 
 
-def compile_module(source: str, final: str, target: str) -> None:
+def compile_module(source: str, final: str, target: str, pack: Callable[[CodeType], bytes]) -> None:
     """Compile one source file, unless it is no valid Python: such a file is passed over, as in pip."""
     with open(source, "rb") as file:
         text = file.read()
@@ -43,7 +47,7 @@ def compile_module(source: str, final: str, target: str) -> None:
         return
     os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
     with open(target, "wb") as file:
-        file.write(_pack(code))
+        file.write(pack(code))
 
 
 if __name__ == "__main__":
