@@ -76,6 +76,7 @@ class Activation:
         self.former = ""  # what the parent has instead of `site`, where its lock was installed again since
         self.prefix: Any = ()  # what was the host's; see `set_prefix`
         self.finder: Any = None  # the module that answers for the entry, once there is something to find
+        self.is_hidden = False  # whether the hook is a part of importing; see `hide_hook`
         self.entry = _external.FileFinder(self.site)  # what importlib and its like know
         self.entry.find_spec = self.find_top  # type: ignore[method-assign] # a class of our own would take 20 µs to make
 
@@ -194,7 +195,7 @@ class Activation:
         if _envknit_bootstrap.active is not self or may_miss(fullname):
             return None
         try:
-            words = beside("_envknit_words")
+            words = self.load("_envknit_words")
         except OSError:  # the hook was removed since this process began
             return None
         return words.find_last(self, fullname, path, target)
@@ -219,6 +220,9 @@ class Activation:
 
     def load(self, name: str) -> "Any":
         """Import a module of envknit itself or of its hook, though their folders are not on `sys.path`."""
+        if not self.is_hidden:
+            self.is_hidden = True
+            hide_hook()
         held = _release_import_lock()
         try:
             if name in MODULES:
@@ -323,5 +327,16 @@ def hide(*functions: "Any") -> None:
         _imp._fix_co_filename(function.__code__, "<frozen importlib._bootstrap>")  # type: ignore[attr-defined] # not in typeshed
 
 
-hide(Activation.find_spec, Activation.find_top, Activation.path_hook, Activation.load, Activation.fact)
-hide(Activation.folders_of, _release_import_lock, _rest_of_line, beside, hook_spec, as_importing, hide)
+def hide_hook() -> None:
+    """Hide all functions of the hook; the first import from a lock does so, since it takes 80 µs."""
+    names = "_envknit_bootstrap", "_envknit_plans", __name__
+    for owner in (*map(sys.modules.__getitem__, names), Activation):
+        for each in list(vars(owner).values()):
+            function = getattr(each, "fget", each)
+            if hasattr(function, "__code__"):
+                hide(function)
+
+
+# What runs until then, while a program imports
+hide(Activation.find_spec, Activation.find_top, Activation.find_distributions, Activation.path_hook, Activation.load)
+hide(hook_spec, may_miss, hide, hide_hook)

@@ -158,6 +158,6 @@ def hook_spec(name: str) -> "Any":
     path = os.path.join(os.path.dirname(__file__), f"{name}.py")
     spec: Any = _bootstrap.ModuleSpec(name, _external.SourceFileLoader(name, path), origin=path)
     spec.has_location = True
-    if name == "_envknit_words":
+    if name in {"_envknit_finder", "_envknit_words"}:  # what a program that runs loads
         spec.loader.get_code = beside("_envknit_activation").as_importing(spec.loader.get_code)
     return spec
