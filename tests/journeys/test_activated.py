@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from kit import LoopbackIndex, Machine, Project
 
+pytestmark = pytest.mark.ends
+
 APP = "import lib; print(lib.__version__)"
 
 
@@ -66,7 +68,6 @@ def test_python_and_its_other_names_are_the_environment_s(project: Project) -> N
         assert project.envknit("run", "--", *command, env=first).out == "1.0\n", command
 
 
-@pytest.mark.ends
 @pytest.mark.parametrize("which", ["of a virtual environment", "of the view", "without an environment"])
 def test_the_interpreter_below_has_another_name_as_in_a_virtual_environment(project: Project, which: str) -> None:
     program = "import os, sys; a, b = sys.executable, sys._base_executable; print(a != b, os.path.samefile(a, b))"

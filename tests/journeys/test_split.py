@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from kit import LoopbackIndex, Machine
     from kit.machine import Project
 
+pytestmark = pytest.mark.ends
+
 LIB = """
     import pickle, threading
     VERSION = {version!r}
