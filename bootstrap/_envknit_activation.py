@@ -99,6 +99,7 @@ class Activation:
 
     def place(self) -> None:
         """Put the view where site-packages was: behind the standard library (docs/explanation/startup.md)."""
+        # The standard library and its extension modules stand first, in this order (Modules/getpath.py)
         library = getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)
         own = [path == library or path.endswith("lib-dynload") for path in sys.path]
         end = max((index + 1 for index, mine in enumerate(own) if mine), default=0)
@@ -108,6 +109,7 @@ class Activation:
         if hides:
             self.hidden, behind = behind, []
         sys.path_hooks.insert(0, self.path_hook)
+        # What was answered for an entry before our hook was there would count on (PathFinder._path_importer_cache)
         for entry in path:
             sys.path_importer_cache.pop(entry, None)
         sys.path[end:] = [*path, *behind]

@@ -147,6 +147,7 @@ def beside(name: str) -> "Any":
     """Load one of `MODULES`: they lie beside this one, whose folder need not be on `sys.path`; cost: 0.1 ms, once."""
     for each in (MODULES[0], name):
         if each not in sys.modules:
+            # As `import` takes it (_find_and_load in Lib/importlib/_bootstrap.py): threads load one module once
             with _bootstrap._ModuleLockManager(each):  # type: ignore[attr-defined] # not in typeshed, nor is the other
                 if each not in sys.modules:
                     _bootstrap._load_unlocked(hook_spec(each))  # type: ignore[attr-defined] # as above
@@ -157,7 +158,7 @@ def hook_spec(name: str) -> "Any":
     """Describe one of `MODULES` for importlib."""
     path = os.path.join(os.path.dirname(__file__), f"{name}.py")
     spec: Any = _bootstrap.ModuleSpec(name, _external.SourceFileLoader(name, path), origin=path)
-    spec.has_location = True
+    spec.has_location = True  # else the module gets no `__file__` (_init_module_attrs, in the same file)
     if name in {"_envknit_finder", "_envknit_words"}:  # what a program that runs loads
         spec.loader.get_code = beside("_envknit_activation").as_importing(spec.loader.get_code)
     return spec

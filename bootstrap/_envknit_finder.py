@@ -156,6 +156,7 @@ class StoreFinder(FileFinder):
         tail = fullname.rpartition(".")[2]
         names = self._list(self.source)
         namespace = None
+        # A package comes before a module, and both before a portion of a namespace package (PEP 420)
         if tail in names:
             inside = self._list(self._lead(tail))
             for suffix in _SUFFIXES:
@@ -204,6 +205,7 @@ class StoreFinder(FileFinder):
         return _resolved(path, self.store) if self._is_shared else path
 
     def _list(self, folder: str) -> frozenset[str]:
+        # Python's own finder asks for the time of the folder at each import (FileFinder._fill_cache): entries stay
         names = self._listings.get(folder)
         if names is None:
             try:

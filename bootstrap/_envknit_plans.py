@@ -84,6 +84,7 @@ def _stays_out() -> bool:
 
 
 def argument() -> str:
+    # `-m` until runpy has found what it runs (pymain_run_python in Modules/main.c); embedders may have set none
     argv: list[str] = getattr(sys, "argv", None) or [""]
     return argv[0]
 
@@ -95,6 +96,7 @@ def module() -> str:
 
 
 def _has_borrowed_rights() -> bool:
+    # What runs with more rights than its caller obeys none of the caller's folders, as in ld.so(8)
     return hasattr(os, "geteuid") and (os.geteuid() != os.getuid() or os.getegid() != os.getgid())
 
 
