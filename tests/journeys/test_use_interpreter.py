@@ -35,7 +35,7 @@ def test_threads_call_it_at_once_and_each_gets_its_own_answers(project: Project)
             print(list(threads.map(fast.echo, range(2000))) == list(range(2000)))
             began = __import__("time").monotonic()
             list(threads.map(fast.sleep, [0.3] * 8))
-            print(__import__("time").monotonic() - began < 1.5)
+            print(__import__("time").monotonic() - began < 2.3)  # one after the other: 2.4 s
 
     assert run(project, HEAD + source_of(program)) == "True\nTrue\n"
 

@@ -79,8 +79,8 @@ def test_each_thread_of_the_host_has_its_own_thread_there(gadget: Any) -> None:
 def test_calls_of_different_threads_overlap(gadget: Any) -> None:
     began = time.perf_counter()
     with ThreadPoolExecutor(5) as threads:
-        assert list(threads.map(lambda n: gadget.sleep(0.2, n), range(5))) == list(range(5))
-    assert time.perf_counter() - began < 0.6
+        assert list(threads.map(lambda n: gadget.sleep(0.5, n), range(5))) == list(range(5))
+    assert time.perf_counter() - began < 2.3  # one after the other: 2.5 s
 
 
 def test_no_caller_ever_gets_another_callers_answer(gadget: Any) -> None:

@@ -96,7 +96,7 @@ def test_a_stopped_worker_is_replaced_after_its_deadline(folder: Path) -> None:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             gadget.echo(1)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         assert gone(pid)
         assert gadget.echo(2) == 2
 
