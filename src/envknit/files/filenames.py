@@ -72,6 +72,11 @@ def parse_version(text: str) -> Version | None:
         return None
 
 
+def is_pure(filename: str) -> bool:
+    """Whether it is a wheel for every platform: one that surely has no extension modules."""
+    return filename.endswith("-none-any.whl")
+
+
 def wheel_tags(filename: str) -> tuple[str, str, str]:
     """Return the python, ABI and platform tags of a wheel, each still compressed (`py2.py3`)."""
     python, abi, platform = filename[:-4].split("-")[-3:]

@@ -9,6 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from envknit.errors import InstallError, LockError
+from envknit.files.filenames import is_pure
 from envknit.files.model import DEFAULT_GROUPS
 from envknit.install.selection import USUAL
 from envknit.install.target import this_target
@@ -174,7 +175,7 @@ def choose_artifact(pin: Pin, target: Target, *, guest: bool = False) -> Artifac
         (rank, wheel) for wheel in pin.files if wheel.is_wheel and (rank := target.rank_wheel(wheel.name)) is not None
     ]
     if guest:
-        ranked = [each for each in ranked if each[1].name.endswith("-none-any.whl")] or ranked
+        ranked = [each for each in ranked if is_pure(each[1].name)] or ranked
     if ranked:
         return max(ranked)[1]
     sdists = sorted(file for file in pin.files if not file.is_wheel)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 
 from envknit.errors import InstallError
-from envknit.plan import ABI
+from envknit.plan import ABI, plans_folder
+from envknit.probing import run_probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from envknit.plan import Pin, Plan
-
-_SECONDS = 120.0  # large packages on slow disks take a while
 
 
 def check_guests(plan: Plan, allowed: Collection[str]) -> None:
@@ -50,7 +46,7 @@ def _fault(plan: Plan, pin: Pin) -> str:
     runtime = os.path.join(plan.store, plan.runtime)
     order = {
         "folders": [runtime],
-        "plan": os.path.join(plan.store, "plans", "2", plan.abi, "try", "views", plan.environment, "plan"),
+        "plan": os.path.join(plans_folder(plan.store, "try", plan.abi), "views", plan.environment, "plan"),
         "text": plan.render(),
         "pin": [pin.name, pin.version],
         "resident": "",
@@ -58,14 +54,5 @@ def _fault(plan: Plan, pin: Pin) -> str:
         "native": False,
     }
     script = os.path.join(runtime, "envknit", "worlds", "guest_try.py")
-    # No site (-S) and no bytecode (-B): it sees what is locked alone, and changes nothing
-    command = [sys.executable, "-s", "-S", "-B", script, json.dumps(order)]
-    environ = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | {"ENVKNIT_HOME": plan.store}
-    try:
-        done = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"a try of it took more than {_SECONDS:.0f} s"
-    died = f"a try of it ended with status {done.returncode}" if done.returncode else ""
-    return done.stdout.decode(errors="replace").strip() or died
+    told, death = run_probe(script, order, plan.store)
+    return told or death

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from envknit.errors import EnvknitError, InstallError, ResolutionError
+from envknit.files.filenames import is_pure
 from envknit.index.index import open_index
 from envknit.install.choose import accepts_interpreter, choose
 from envknit.install.fetch import Fetcher
@@ -82,7 +83,7 @@ def _guests(lock: Lock, environment: Environment, before: Environment | None) ->
     old = {*split_names(before, lock.targets)} if before else set()
     tried = {(pin.name, pin.version) for pin in before.pins if pin.name in old} if before else set()
     pins = [pin for pin in environment.pins if pin.name in names and (pin.name, pin.version) not in tried]
-    doubted = {(pin.name, pin.version) for pin in pins if not any(_is_pure(file.name) for file in pin.files)}
+    doubted = {(pin.name, pin.version) for pin in pins if not any(is_pure(file.name) for file in pin.files)}
     if not doubted:
         return [], []
     chosen: dict[tuple[str, str], ChosenPin] = {}
@@ -94,10 +95,6 @@ def _guests(lock: Lock, environment: Environment, before: Environment | None) ->
     for key in todo:
         todo += [needed for needed in chosen[key].dependencies if needed not in todo]
     return [chosen[key] for key in sorted(todo)], unknown
-
-
-def _is_pure(file: str) -> bool:
-    return file.endswith("-none-any.whl")
 
 
 def _try(

@@ -12,14 +12,13 @@ import mmap
 import os
 import sys
 
-from envknit.native.verdicts import Verdict, how_it_ended, remember, remembered
+from envknit.native.verdicts import Verdict, remember, remembered
 from envknit.plan import runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PROBE_SECONDS = 120.0  # large packages on slow disks take a while, and are imported twice
 _MARK = b"PyModuleDef_Init\0"  # as a name in the file's symbol table: ELF, Mach-O and PE alike
 
 
@@ -49,24 +48,14 @@ def probe(store: str, name: str, gil: str, *, lock: str, plan: str, path: Iterab
     Returns:
         Verdicts by file, of every extension module that the import met; under `""` what else stopped it.
     """
-    import json
-    import subprocess
+    from envknit.probing import run_probe  # few programs probe
 
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
-    package = runtime_folder()
-    order = {"name": name, "gil": gil, "lock": lock, "plan": plan, "path": list(path), "folders": [package, bootstrap]}
-    # No site (-S): with the hook of this environment the child would have a lock of its own before it is told one. No
-    # bytecode (-B): the entries of the store are read-only. stderr is kept for what the C library says when it aborts
-    command = [sys.executable, "-s", "-P", "-S", "-B", script, json.dumps(order)]
-    environ = {each: os.environ[each] for each in os.environ if each != "PYTHONPATH"} | {"ENVKNIT_HOME": store}
-    try:
-        done = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return {"": Verdict(f"a probe of it took more than {PROBE_SECONDS:.0f} s")}
-    verdicts = _judge(done.stdout.decode(errors="replace").splitlines(), how_it_ended(done))
+    folders = [runtime_folder(), bootstrap]
+    order = {"name": name, "gil": gil, "lock": lock, "plan": plan, "path": list(path), "folders": folders}
+    told, death = run_probe(script, order, store, "-P")
+    verdicts = _judge(told.splitlines(), death)
     for file, verdict in verdicts.items():
         # Once proven to load stays proven: a later probe of another package may die of something else
         if file and (remembered(store, file, gil) or Verdict("unknown")).loads is False:

@@ -88,29 +88,32 @@ def use(
     if isolation not in _HOLDERS or (isolation is not None and auto_worker):
         raise ValueError("isolation is one of 'guest', 'interpreter', 'worker' and 'auto', without auto_worker")
     # Whose imports the block is for: a package that opens one means its own. `with` tells the object nothing (PEP 343)
-    frame = sys._getframe(1)
-    opener = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    opener = str(sys._getframe(1).f_globals.get("__name__", "")).partition(".")[0]
     target = find_target(name, version, env, lock)
+    block = Block(target, opener)
     holder = "worker" if auto_worker else _HOLDERS[isolation]
-    reason = ""
-    if isolation not in {"interpreter", "worker"}:
-        block = Block(target, opener)
-        if not holder:
-            target.check_guest(pure=pure, native=native)
-            return block
-        against = _load(block, target, pure=pure, native=(native,) if native or auto_worker else (False, True))
-        if against is None:
-            return block
-        reason = against
-    from envknit.worker.api import hold
+    if not holder:
+        target.check_guest(pure=pure, native=native)
+        return block
+    ways = () if isolation in {"interpreter", "worker"} else (native,) if native or auto_worker else (False, True)
+    reason = _load(block, target, pure=pure, ways=ways)
+    return block if reason is None else _hold(target, holder, opener, reason)
+
+
+def _hold(target: Target, holder: str, opener: str, reason: str) -> Block:
+    from envknit.worker.api import hold  # few programs need another process
 
     return hold(target, holder, opener=opener, reason=reason)
 
 
-def _load(block: Block, target: Target, *, pure: bool, native: tuple[bool, ...]) -> str | None:
-    """Load a guest in the first of these ways that goes well; else say why, where it is not what it is made of."""
+def _load(block: Block, target: Target, *, pure: bool, ways: tuple[bool, ...]) -> str | None:
+    """Load a guest in the first way that goes well: without its extension modules, or with them.
+
+    Returns:
+        None: it is loaded; else why not, where that is not what it is made of.
+    """
     reason = ""
-    for allowed in native:
+    for allowed in ways:
         try:
             target.check_guest(pure=pure, native=allowed)
             block.ready()

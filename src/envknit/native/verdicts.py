@@ -8,10 +8,6 @@ import sys
 from envknit.plan import ABI, key
 from envknit.regular import make_private
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class Verdict:
     """Whether an extension module may be loaded in one way, and why not."""
@@ -57,15 +53,3 @@ def remember(store: str, path: str, kind: str, verdict: Verdict) -> None:
         os.replace(draft, target)
     except OSError:  # as the docstring says
         pass
-
-
-def how_it_ended(done: Any) -> str:
-    """Say how a probe died; `""`: it did not."""
-    if done.returncode == 0:
-        return ""
-    import signal
-
-    words = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-    known = -done.returncode in set(signal.Signals)  # subprocess gives -N for a process that signal N ended
-    how = signal.Signals(-done.returncode).name if known else f"status {done.returncode}"
-    return f"the probe's process died of {how}" + (f" ({words[0]})" if words else "")

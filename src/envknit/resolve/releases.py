@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from envknit.files.filenames import parse_version, wheel_tags
+from envknit.files.filenames import is_pure, parse_version, wheel_tags
 from envknit.index.listing import Listing
 from envknit.resolve.targets import can_use_here
 
@@ -98,7 +98,7 @@ class Release:
             key=lambda link: (
                 not link.is_wheel,
                 not link.metadata,
-                not link.filename.endswith("-none-any.whl"),
+                not is_pure(link.filename),
                 not (link.is_wheel and can_use_here(link.filename)),
                 link.filename,
             ),

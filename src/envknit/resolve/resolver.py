@@ -78,12 +78,19 @@ def resolve(
             if name in before:
                 done[name] = before[name]
             continue
-        for label, reason in unlocked.items():
-            if failures is not None:
-                failures[f"{name}, {label}"] = reason
-            elif label not in old.unlocked:
-                raise reason
+        _hear_of(unlocked, old, failures)
     return Lock(environments=dict(sorted(done.items())), **{key: getattr(project, key) for key in SETTINGS})
+
+
+def _hear_of(
+    unlocked: dict[str, ResolutionError], old: Environment, failures: dict[str, ResolutionError] | None
+) -> None:
+    """Keep why groups and extras of an environment were not locked; where nobody does, the first new one is raised."""
+    for label, reason in unlocked.items():
+        if failures is not None:
+            failures[f"{old.name}, {label}"] = reason
+        elif label not in old.unlocked:
+            raise reason
 
 
 def _chosen(project: Project, environments: Sequence[str] | None) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from envknit.errors import ResolutionError
+from envknit.files.filenames import is_pure
 from envknit.resolve.graph import Graph
 from envknit.resolve.split import crossings, describe, smallest_split
 from envknit.resolve.split_search import ROOT, Dependency
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from envknit.reporter import Reporter
     from envknit.resolve.judge import Candidate, Judge
-    from envknit.resolve.releases import Release
     from envknit.resolve.requirements import Requirement
     from envknit.resolve.split import Split
 
@@ -123,16 +123,11 @@ class Splitting:
             f"{name} {version}"
             for name, versions in split.copies.items()
             for version in versions[1:]
-            if not _is_pure(self._catalogue.candidate(name, version).release)
+            if not any(is_pure(link.filename) for link in self._catalogue.candidate(name, version).release.links)
         ]
         if not titles:
             return {}
         return {"extension_modules": f"whether {', '.join(titles)} can do without them is tried then"}
-
-
-def _is_pure(release: Release) -> bool:
-    """Tell from file names whether a version surely has no extension modules."""
-    return any(link.filename.endswith("-none-any.whl") for link in release.links)
 
 
 def graph_of(split: Split, catalogue: JudgeCatalogue) -> Graph:

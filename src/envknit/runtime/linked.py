@@ -43,10 +43,9 @@ def start(activation: Activation) -> None:
         elif not all(needed.resident for needed in plan.closure(pin)):
             member = router.member(plan, pin)
             _linked[member.folder + os.sep] = member
+    # Hooks, so that the finder knows nothing of members: most plans have no guests
     _envknit_finder.linked_extension = _extension_loader
-    _envknit_finder.linked_loader = (
-        _loader  # a hook, so that the finder knows nothing of members: most plans have no guests
-    )
+    _envknit_finder.linked_loader = _loader
     doors.install()
 
 

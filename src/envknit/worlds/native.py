@@ -6,7 +6,7 @@ import os
 import sys
 
 from envknit.native.askers import why_missing
-from envknit.native.verdicts import Verdict, how_it_ended, remember, remembered
+from envknit.native.verdicts import Verdict, remember, remembered
 from envknit.plan import key, runtime_folder
 from envknit.runtime.activation import active, plan_of
 from envknit.runtime.guests import native_error
@@ -16,8 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envknit.plan import Pin, Plan
     from envknit.runtime.member import Member
-
-TRY_SECONDS = 120.0  # large packages on slow disks take a while, and two versions of each are imported
 
 
 def allow_native(member: Member) -> None:
@@ -55,8 +53,7 @@ def _fault(member: Member, native: list[Pin]) -> str:
 
 def _try(plan: Plan, pin: Pin, resident: Plan | None, beside: list[str]) -> str:
     """Import a pin as a native guest in a child process, after the residents; say what stopped it."""
-    import json
-    import subprocess
+    from envknit.probing import run_probe  # few programs probe
 
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest_try.py")
     bootstrap = os.path.dirname(os.path.abspath(sys.modules["_envknit_bootstrap"].__file__ or ""))
@@ -68,13 +65,5 @@ def _try(plan: Plan, pin: Pin, resident: Plan | None, beside: list[str]) -> str:
         "beside": beside,
         "native": True,
     }
-    # No site (-S) and no bytecode (-B), as for probes of interpreters
-    command = [sys.executable, "-s", "-S", "-B", script, json.dumps(order)]
-    environ = {each: os.environ[each] for each in os.environ if each != "PYTHONPATH"} | {"ENVKNIT_HOME": plan.store}
-    try:
-        done = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRY_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"a try of it took more than {TRY_SECONDS:.0f} s"
-    return done.stdout.decode(errors="replace").strip() or how_it_ended(done)
+    told, death = run_probe(script, order, plan.store)
+    return told or death
