@@ -190,6 +190,42 @@ print(len(found) > 4, sys.modules[{name!r}].__name__)
 """) == f"True {name}\n"  # fmt: skip
 
 
+def test_what_another_thread_is_just_importing_is_not_what_a_guest_gets(project: Project) -> None:
+    def program():
+        import sys
+        import threading
+
+        import envknit
+
+        found, go = threading.Event(), threading.Event()
+
+        class Slow:
+            """Lets a module be found, and not yet be loaded."""
+
+            def find_spec(self, name, path=None, target=None):
+                if name != "lib.late":
+                    return None
+                others = [finder for finder in sys.meta_path if finder is not self]
+                spec = next(filter(None, (finder.find_spec(name, path) for finder in others)))
+                spec.loader.create_module = lambda _: (found.set(), go.wait(60), None)[2]
+                return spec
+
+        sys.meta_path.insert(0, Slow())
+        other = threading.Thread(target=__import__, args=("lib.late",))
+        other.start()
+        assert found.wait(60)
+        old = envknit.import_version("lib", "1.0", native=True)
+        go.set()
+        other.join()
+        import lib
+
+        for module, version in ((old._multi, "1.0"), (old._single, "1.0"), (lib._multi, "2.0"), (lib._single, "2.0")):
+            late = module.by_level("lib.late"), module.imported("lib.late"), module.found("lib.late")
+            assert [each.VERSION for each in late] == [version] * 3
+
+    project.code(program)
+
+
 def test_threads_import_both_at_once_and_each_gets_its_own(project: Project) -> None:
     # A short form of scripts/torture: fresh processes, since only the first import of a process can go wrong
     program = """

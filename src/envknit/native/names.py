@@ -18,14 +18,15 @@ from envknit.native import arrays, askers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import ModuleType
+    from collections.abc import Callable, Collection, Iterable
+    from types import FrameType, ModuleType
     from typing import Any
 
     from envknit.native.askers import World
 
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 _lock_unlock_module = _bootstrap._lock_unlock_module
+_load_unlocked = _bootstrap._load_unlocked
 
 _meanings: dict[str, set[str]] = {}  # such a name -> what it means to guests, in `sys.modules`
 guarded: set[str] = set()  # top-level names that mean something else to the C code of some guest
@@ -145,6 +146,10 @@ def guard(world: World, heads: Iterable[str]) -> None:
     guarded.update(new)
     _bootstrap._find_and_load = _find
     _bootstrap._lock_unlock_module = _wait_for
+    _bootstrap._load_unlocked = _load
+    # What other threads have found and not yet loaded was found as if nothing were guarded
+    for spec in _found_by_others(new):
+        reserve(spec, is_shown=True)
     for name in list(sys.modules):
         if type(name) is str and name.partition(".")[0] in new:
             _reserve(name)
@@ -191,39 +196,85 @@ def _reserve(name: str) -> None:
         key._hidden_from = 0
 
 
-def reserve(spec: Any) -> None:
-    """Reserve the entry of a module that is about to be loaded under a plain name."""
-    create = getattr(spec.loader, "create_module", None)
-    execute = getattr(spec.loader, "exec_module", None)
-    if create is None or execute is None or isinstance(spec.loader, type) or not hasattr(spec.loader, "__dict__"):
-        return  # a namespace package, or a module that is part of the interpreter
-    shown: list[str] = []
+def _found_by_others(heads: Collection[str]) -> list[Any]:
+    """List the specs of modules below these names that are just being imported and are not in the table yet."""
+    specs = []
+    for frame in sys._current_frames().values():
+        at: FrameType | None = frame
+        while at is not None:
+            # `spec` of `_find_and_load_unlocked`; where it is not set, `_load` comes next
+            spec = at.f_locals.get("spec") if at.f_code is _finding_code else None
+            if spec is not None and spec.name.partition(".")[0] in heads and spec.name not in sys.modules:
+                specs.append(spec)
+            at = at.f_back
+    return specs
 
-    def create_module(spec: Any) -> ModuleType | None:
+
+def _load(spec: Any) -> ModuleType:
+    """Be what importlib calls to load what it has found (`_find_and_load_unlocked` in Lib/importlib/_bootstrap.py)."""
+    if spec.name.partition(".")[0] in guarded:
+        reserve(spec)
+    module: ModuleType = _load_unlocked(spec)
+    return module
+
+
+def reserve(spec: Any, *, is_shown: bool = False) -> None:
+    """Reserve the entry of a module that is about to be loaded under a plain name; more calls do nothing.
+
+    Args:
+        spec: its spec.
+        is_shown: whether what guests mean by the name is put into the table now: it may be created already.
+    """
+    loader = spec.loader
+    if not (hasattr(loader, "create_module") and hasattr(loader, "exec_module") and hasattr(loader, "__dict__")):
+        return  # a namespace package
+    if isinstance(loader, type) or "exec_module" in vars(loader):  # a part of the interpreter, or it is reserved
+        return
+    reserved = _Reserved(spec.name, loader)
+    loader.create_module, loader.exec_module = reserved.create_module, reserved.exec_module
+    if is_shown:
+        reserved.show()
+
+
+class _Reserved:
+    """What the loader of a plain name does where that means something else to guests.
+
+    Args:
+        name: the name.
+        loader: does the rest.
+    """
+
+    def __init__(self, name: str, loader: Any) -> None:
+        self._name = name
+        self._create, self._execute = loader.create_module, loader.exec_module
+        self._shown: list[str] = []
+
+    def show(self) -> None:
         # From here on until it is reserved, importlib puts it into the table by its plain name. What guests mean by the
         # name stands before it there, so that other threads find that; to C code None is as good as nothing
-        head, dot, rest = spec.name.partition(".")
+        head, dot, rest = self._name.partition(".")
         for real in [real_head + dot + rest for real_head in _meanings.get(head, ())]:
             if real not in _aliases:
-                shown.append(real)
-                show(real, spec.name, sys.modules.get(real))
-        module: ModuleType | None = create(spec)
+                self._shown.append(real)
+                show(real, self._name, sys.modules.get(real))
+
+    def create_module(self, spec: Any) -> ModuleType | None:
+        self.show()
+        module: ModuleType | None = self._create(spec)
         return module
 
-    def exec_module(module: ModuleType) -> None:
-        _reserve(spec.name)
-        for real in shown:
+    def exec_module(self, module: ModuleType) -> None:
+        _reserve(self._name)
+        for real in self._shown:
             if real in _aliases and sys.modules.get(_aliases[real]) is None:
                 hide(real)
         try:
-            execute(module)
+            self._execute(module)
         except BaseException:
-            sys.modules.pop(spec.name, None)  # the second entry; importlib takes the other out
+            sys.modules.pop(self._name, None)  # the second entry; importlib takes the other out
             raise
-        if spec.name == "numpy":
+        if self._name == "numpy":
             arrays.settle()
-
-    spec.loader.create_module, spec.loader.exec_module = create_module, exec_module
 
 
 def _find(name: str, import_: Any) -> ModuleType:
@@ -241,6 +292,7 @@ def _find(name: str, import_: Any) -> ModuleType:
 
 
 _gcd_code = _bootstrap._gcd_import.__code__
+_finding_code = _bootstrap._find_and_load_unlocked.__code__
 
 
 def import_for(world: World, name: str) -> ModuleType:
@@ -264,3 +316,4 @@ def _wait_for(name: str) -> None:
 
 
 asks_for_itself(_reserve)
+asks_for_itself(_found_by_others)
