@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envknit.cli.settled import WISH
 from envknit.errors import EnvknitError, UnsupportedPlatformError
 from envknit.managers import how_to_get, numbers
 from envknit.plan import ABI
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from envknit.cli.place import Place
     from envknit.cli.screen import Screen
-
-FILE = ".python-version"
 
 # Verbs that ask a lock which Python its environment is for, and those that ask the project
 _BY_LOCK = frozenset({"env", "install", "run", "shell", "view"})
@@ -76,7 +75,7 @@ def read_wish(folder: Path, screen: Screen | None = None) -> Wish | None:
 
 def _nearest(folder: Path) -> Path | None:
     try:
-        return next((each / FILE for each in (folder, *folder.parents) if (each / FILE).is_file()), None)
+        return next((each / WISH for each in (folder, *folder.parents) if (each / WISH).is_file()), None)
     except OSError:  # a folder above that may not be looked into
         return None
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envknit.cli.choice import FILE, Wish, agree, read_wish, running, version_of
+from envknit.cli.choice import Wish, agree, read_wish, running, version_of
 from envknit.cli.elsewhere import interpreter_of
 from envknit.cli.interpreter import find_interpreter
 from envknit.cli.parser import ActionParser, add_environment, add_json
 from envknit.cli.place import environment_of, find_place
+from envknit.cli.settled import WISH
 from envknit.errors import ProjectError
 from envknit.pythons import find_python, find_pythons
 
@@ -37,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
         "version", metavar="VERSION", nargs="?", help="a version such as `3.12`, instead of the project's"
     )
     add_environment(find, "the environment that it is for (default: default)")
-    pin = actions.add_parser("pin", help=f"write {FILE}; without VERSION, show what it says")
+    pin = actions.add_parser("pin", help=f"write {WISH}; without VERSION, show what it says")
     pin.add_argument("version", metavar="VERSION", nargs="?", help="a version such as `3.12` or `3.12.1`")
 
 
@@ -101,14 +102,14 @@ def _pin(arguments: Namespace, screen: Screen) -> None:
     folder = place.root if place else Path(arguments.project).absolute()
     if not arguments.version:
         wish = read_wish(folder, screen)
-        screen.show(f"{wish.text}  ({wish.file})" if wish else f"there is no {FILE}")
+        screen.show(f"{wish.text}  ({wish.file})" if wish else f"there is no {WISH}")
         return
     text = version_of(arguments.version)
     if not text:
         raise ProjectError(
             f"`{arguments.version}` is no version of Python", hint="write it as in: envknit python pin 3.12"
         )
-    wish = Wish(text, folder / FILE)
+    wish = Wish(text, folder / WISH)
     specifier = _specifier(place, "default") if place and place.project else ""
     if not agree(specifier, wish):
         raise ProjectError(

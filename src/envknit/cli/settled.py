@@ -65,16 +65,20 @@ def project_facts() -> bytes:
 
 
 def _project_facts() -> Iterator[bytes]:
-    folder = os.getcwd()
-    while True:  # a workspace may lie above
+    for folder in here_and_above():  # a workspace may lie above
         if os.path.lexists(os.path.join(folder, WISH)):
             raise FileExistsError(WISH)
         for name in PROJECTS:
             path = os.path.join(folder, name)
             yield _part(read_regular(path) if os.path.lexists(path) else b"-")
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return
+
+
+def here_and_above() -> Iterator[str]:
+    """Give the working folder and those above it; raises OSError where it was deleted."""
+    folder = os.getcwd()
+    yield folder
+    while (parent := os.path.dirname(folder)) != folder:
+        yield parent
         folder = parent
 
 

@@ -12,10 +12,6 @@ from contextlib import suppress
 
 from _envknit_bootstrap import LOCK_NAME
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _PLAIN = (["install"], ["lock"], ["lock", "--check"])
 
 
@@ -81,25 +77,18 @@ def _is_plain() -> bool:
     Not where a folder above may be a workspace or names a Python, or where `python` in the person's shell is another:
     `install` warns of that.
     """
-    from envknit.cli.settled import PROJECTS, WISH  # for this question alone
+    from envknit.cli.settled import PROJECTS, WISH, here_and_above  # for this question alone
 
     try:
-        here = os.getcwd()
+        folders = [*here_and_above()]
         changed = [os.stat(name).st_mtime for name in PROJECTS if os.path.isfile(name)]
         if not changed or max(changed) > os.stat(LOCK_NAME).st_mtime:
             return False
     except OSError:
         return False
-    folders = [here, *_above(here)]
     odd = (os.path.join(folder, WISH) for folder in folders)
     roots = (os.path.join(folder, name) for folder in folders[1:] for name in PROJECTS)
     return not any(map(os.path.lexists, (*odd, *roots))) and _is_usual()
-
-
-def _above(folder: str) -> Iterator[str]:
-    while (parent := os.path.dirname(folder)) != folder:
-        yield parent
-        folder = parent
 
 
 def _is_usual() -> bool:
